@@ -1,0 +1,35 @@
+# Everything runs in .venv, which the first target that needs it sets up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check docs wheel clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed      ## train and evaluate MM-DFN on synthetic conversations
+	$(BIN)/python examples/mmdfn_iemocap.py
+
+test: .venv/installed      ## the test suite, doctests included
+	$(BIN)/python -m pytest
+
+check: .venv/installed     ## formatter, linter, type checker
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: .venv/installed      ## the documentation, warnings as errors
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
+
+wheel: .venv/installed     ## a wheel, installed and imported in an empty environment
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv build/empty
+	build/empty/bin/pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build && empty/bin/python -W error -c "from graphfusion import DynamicFusion; print(DynamicFusion(8, 4, 2))"
+
+clean:
+	rm -rf .venv build dist docs/_build
