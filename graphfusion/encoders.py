@@ -1,0 +1,86 @@
+"""Encoders of a modality: its context in the conversation, and which modality it is."""
+
+import torch
+from torch import Tensor
+
+from graphfusion._checks import check_size, check_tensor
+from graphfusion.geometry import Geometry, as_geometry
+from graphfusion.recurrent import RecurrentEncoder
+
+
+class ContextEncoder(RecurrentEncoder):
+    """A bidirectional GRU over each conversation (MM-DFN, modality encoder).
+
+    Args:
+        channels: Size C of each vector.
+        hidden_channels: Size H of a direction; the output has 2H.
+        num_layers: Number of layers.
+        dropout: Probability of dropping a value between layers.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If a size is not positive or `dropout` is not a probability.
+    """
+
+    def forward(self, x: Tensor, ptr: Tensor | Geometry, modality: int | None = None) -> Tensor:
+        """Encodes one modality.
+
+        Args:
+            x: `[U, C]`.
+            ptr: `[B + 1]`, or the batch's geometry.
+            modality: Which column of the geometry's `present` belongs to `x`. Utterances without it
+                are skipped, not stepped through.
+
+        Returns:
+            `[U, 2H]`; zeros where the modality is absent.
+
+        Raises:
+            ValueError: If shapes disagree, or modalities are absent and `modality` is None.
+        """
+        geometry = as_geometry(ptr)
+        check_tensor("x", x, [geometry.num_utterances, self.channels])
+        if geometry.present is None:
+            return self._encode(x, geometry.conversations[0])
+        if modality is None:
+            raise ValueError("modality must be given where modalities are absent, but got None.")
+        if not 0 <= modality < len(geometry.conversations):
+            raise ValueError(
+                f"modality must be one of the {len(geometry.conversations)} that present has, "
+                f"but got {modality}."
+            )
+        return self._encode(x, geometry.conversations[modality])
+
+
+class ModalityEmbedding(torch.nn.Module):
+    """Adds to every node a vector that says of which modality it is.
+
+    Args:
+        num_modalities: Number M of modalities.
+        channels: Size C of a node's vector.
+
+    Raises:
+        ValueError: If a size is not positive.
+    """
+
+    def __init__(self, num_modalities: int, channels: int) -> None:
+        super().__init__()
+        check_size("num_modalities", num_modalities)
+        check_size("channels", channels)
+        self.embedding = torch.nn.Embedding(num_modalities, channels)
+
+    def reset_parameters(self) -> None:
+        """Draws new vectors."""
+        self.embedding.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns `x [U, M, C]` plus each modality's vector.
+
+        Raises:
+            ValueError: If the shape of `x` is another.
+        """
+        check_tensor("x", x, ["U", *self.embedding.weight.shape])
+        return x + self.embedding.weight
+
+    def __repr__(self) -> str:
+        size, channels = self.embedding.weight.shape
+        return f"{type(self).__name__}({size}, {channels})"

@@ -1,0 +1,200 @@
+"""Dynamic fusion: a deep graph convolution whose layers share a gated memory."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from graphfusion import published
+from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
+from graphfusion.graph import MultimodalGraph
+
+
+class DynamicFusion(torch.nn.Module):
+    r"""The gated graph fusion of MM-DFN (Hu et al., ICASSP 2022, dynamic fusion module).
+
+    With the node vectors X (after dropout), :math:`H_0 = \mathrm{relu}(X W_{in} + b)`,
+    :math:`z_0 = \mathrm{dropout}(H_0)` and an empty memory :math:`(g_0, c_0) = 0`, layer
+    k = 1..L computes
+
+    .. math::
+        (g_k, c_k) &= \mathrm{LSTMCell}(z_{k-1}, (g_{k-1}, c_{k-1})) \\
+        p_k &= P g_k \\
+        z_k &= \mathrm{dropout}(\mathrm{relu}(\theta_k [p_k ; H_0] W_k
+               + (1 - \theta_k)((1 - \alpha) p_k + \alpha H_0))) + z_{k-1}
+
+    with :math:`\theta_k = \log(\theta / k + 1)`. The cell is one for all layers; the rest is the
+    convolution of GCNII (Chen et al., ICML 2020). The output is :math:`[X ; z_L]`.
+
+    Args:
+        in_channels: Size of each node's vector.
+        hidden_channels: Size H of the layers.
+        num_layers: Number L of layers.
+        alpha: How much of :math:`H_0` enters each layer, in [0, 1].
+        theta: How slowly the layers' weights fade with depth, at least 0.
+        dropout: Probability of dropping a value.
+        gated: Without the gate (:math:`p_k = P z_{k-1}`, and no :math:`+ z_{k-1}`) this is the
+            static fusion of MMGCN (Hu et al., ACL 2021).
+        concat: Whether the output is :math:`[X ; z_L]`, or :math:`z_L` alone.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If a size is not positive, or `alpha`, `theta` or `dropout` out of range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        alpha: float = 0.2,
+        theta: float = 0.5,
+        dropout: float = 0.0,
+        gated: bool = True,
+        concat: bool = True,
+    ) -> None:
+        super().__init__()
+        check_size("in_channels", in_channels)
+        check_size("hidden_channels", hidden_channels)
+        check_size("num_layers", num_layers)
+        check_real("alpha", alpha, 0, 1)
+        check_real("theta", theta, 0)
+        check_real("dropout", dropout, 0, 1)
+        self.in_channels = in_channels
+        self.hidden_channels = hidden_channels
+        self.num_layers = num_layers
+        self.alpha = alpha
+        self.theta = theta
+        self.gated = gated
+        self.concat = concat
+        self.dropout = torch.nn.Dropout(dropout)
+        self.lin = torch.nn.Linear(in_channels, hidden_channels)
+        self.cell = torch.nn.LSTMCell(hidden_channels, hidden_channels) if gated else None
+        self.weight = torch.nn.Parameter(
+            torch.empty(num_layers, 2 * hidden_channels, hidden_channels)
+        )
+        self.reset_parameters()
+
+    @property
+    def out_channels(self) -> int:
+        """Size of each node's output."""
+        return self.hidden_channels + (self.in_channels if self.concat else 0)
+
+    @classmethod
+    def from_published(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> Self:
+        """Takes over the weights of a `graph_net` of the authors' code.
+
+        Args:
+            state_dict: The state dict of that module, or of any module that contains it.
+            **kwargs: What the weights do not tell: `alpha`, `theta` (there `lamda`), `dropout`,
+                `gated` (there `reason_flag`), `concat` (there `use_residue`).
+
+        Raises:
+            ValueError: If a weight is missing.
+            RuntimeError: If a weight is of another shape, or the gate has none.
+        """
+        state = published.read_fusion(state_dict)
+        hidden_channels, in_channels = state["lin.weight"].shape
+        fusion = cls(in_channels, hidden_channels, len(state["weight"]), **kwargs)
+        if not fusion.gated:
+            state = {key: value for key, value in state.items() if "cell" not in key}
+        fusion.to(state["weight"].dtype).load_state_dict(state)
+        return fusion
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, from the distributions of the authors' code."""
+        self.lin.reset_parameters()
+        if self.cell is not None:
+            self.cell.reset_parameters()
+        bound = self.hidden_channels**-0.5
+        torch.nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(
+        self, x: Tensor, edge_index: MultimodalGraph | Tensor, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        """Fuses what the nodes know.
+
+        Args:
+            x: `[U, M, in_channels]` with the graph of a batch of conversations, or
+                `[N, in_channels]` with the edges of any graph.
+            edge_index: The graph, or `[2, E]` int64, `[source; target]`.
+            edge_weight: `[E]`, used as it is, neither normalised nor with self-loops added; None:
+                ones. A `MultimodalGraph` has its own.
+
+        Returns:
+            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes.
+
+        Raises:
+            TypeError: If an argument is not a tensor of the right dtype.
+            ValueError: If the shapes disagree.
+        """
+        if isinstance(edge_index, MultimodalGraph):
+            if edge_weight is not None:
+                raise ValueError("edge_weight must be None with a graph, which has its own.")
+            check_tensor("x", x, [*edge_index.across.shape[:2], self.in_channels])
+            if edge_index.present is not None:
+                x = x.where(edge_index.present.unsqueeze(-1), 0)
+            graph: MultimodalGraph | _Edges = edge_index
+        else:
+            check_tensor("x", x, ["N", self.in_channels])
+            graph = _Edges(edge_index, edge_weight)
+        check_dtype("x", x, self.weight)
+
+        x = self.dropout(x)
+        h0 = self.lin(x).relu()
+        z = self.dropout(h0)
+        memory = None
+        for p_weight, h0_weight in zip(*self._mixing_weights(), strict=True):
+            q = g = z
+            if self.cell is not None:
+                memory = self.cell(q.flatten(0, -2), memory)
+                g = memory[0].view(q.shape)
+            p = graph.propagate(g)
+            z = self.dropout((p @ p_weight + h0 @ h0_weight).relu())
+            if self.gated:
+                z = z + q
+        out = torch.cat([x, z], -1) if self.concat else z
+        if graph.present is not None:
+            out = out.where(graph.present.unsqueeze(-1), 0)
+        return out
+
+    def _mixing_weights(self) -> tuple[Tensor, Tensor]:
+        r"""All layers' maps of p and of H0, `[L, H, H]` each.
+
+        A layer's pre-activation is linear in `[p ; H0]`, so its identity part is added to the small
+        weight rather than to the large activations:
+        :math:`\theta_k W_k + (1 - \theta_k) [(1 - \alpha) I ; \alpha I]`.
+        """
+        layer = torch.arange(1, self.num_layers + 1, device=self.weight.device)
+        theta = (self.theta / layer.to(self.weight.dtype)).log1p().view(-1, 1, 1)
+        identity = torch.eye(self.hidden_channels, dtype=theta.dtype, device=theta.device)
+        skip = torch.cat([(1 - self.alpha) * identity, self.alpha * identity])
+        p_weight, h0_weight = (theta * self.weight + (1 - theta) * skip).chunk(2, 1)
+        return p_weight, h0_weight
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.hidden_channels}, "
+            f"num_layers={self.num_layers}, gated={self.gated})"
+        )
+
+
+class _Edges:
+    """Any graph, given by its edges; propagates like a :class:`MultimodalGraph`."""
+
+    present = None
+
+    def __init__(self, edge_index: Tensor, edge_weight: Tensor | None) -> None:
+        check_tensor("edge_index", edge_index, [2, "E"], torch.int64)
+        if edge_weight is not None:
+            check_tensor("edge_weight", edge_weight, [edge_index.size(1)])
+        self.edge_index = edge_index
+        self.edge_weight = edge_weight
+
+    def propagate(self, x: Tensor) -> Tensor:
+        source, target = self.edge_index
+        message = x.index_select(0, source)
+        if self.edge_weight is not None:
+            message = message * self.edge_weight.unsqueeze(-1)
+        return torch.zeros_like(x).index_add(0, target, message)

@@ -1,0 +1,197 @@
+"""The multimodal graph of a batch of conversations."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphfusion._checks import check_real, check_size, check_tensor
+from graphfusion.geometry import Geometry, as_geometry
+from graphfusion.similarity import direction, similarity_of_cosine
+from graphfusion.tiles import tile
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultimodalGraph:
+    r"""The normalised adjacency :math:`P = D^{-1/2} A D^{-1/2}` of a batch, kept as small blocks.
+
+    `P[target, source]` is how much of the source node a target node receives. Nodes are numbered
+    `u * M + m`. Made by :class:`ConversationGraph`; a pytree, so that it passes through
+    :func:`torch.compile` and :func:`torch.export.export`.
+
+    Attributes:
+        within: `[N, M, S, K]`, the entries within a modality, in N tiles of S targets by K sources.
+        across: `[U, M, M]`, the entries between the modalities of one utterance.
+        source: `[N, M, K]` int64, the node of each column of a tile.
+        target: `[U, M]` int64, where the rows of all tiles, flattened, have each node.
+        present: `[U, M]` bool, or None if all are.
+    """
+
+    within: Tensor
+    across: Tensor
+    source: Tensor
+    target: Tensor
+    present: Tensor | None
+
+    def propagate(self, x: Tensor) -> Tensor:
+        """Returns `P x` for `x [U, M, C]`; absent nodes, whatever they hold, receive and give none.
+
+        Raises:
+            ValueError: If the shape of `x` is another.
+        """
+        check_tensor("x", x, [*self.across.shape[:2], "C"])
+        if self.present is not None:
+            x = x.where(self.present.unsqueeze(-1), 0)
+        columns = x.flatten(0, 1).index_select(0, self.source.flatten())
+        rows = self.within @ columns.view(*self.source.shape, -1)
+        own = rows.view(-1, x.size(2)).index_select(0, self.target.flatten()).view(x.shape)
+        return own + self.across @ x
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        return self.propagate(x)
+
+    def to_edge_index(self) -> tuple[Tensor, Tensor]:
+        """P's entries as PyG has them, for any other graph module.
+
+        Returns:
+            `edge_index [2, E]`, `[source; target]` sorted by target, then source, and
+            `edge_weight [E]`, through which gradients flow.
+        """
+        tile, modality, row, column = self.within.nonzero(as_tuple=True)
+        of_slot = self.target.new_zeros(self.within[..., 0].numel())
+        nodes = torch.arange(self.target.numel(), device=self.target.device)
+        of_slot[self.target.flatten()] = nodes
+        # The rows of a tile beyond its conversation are empty, so every row met here has a node.
+        target = of_slot.view(self.within.shape[:3])[tile, modality, row]
+        source = self.source[tile, modality, column]
+        utterance, to, come = self.across.nonzero(as_tuple=True)
+        num_modalities = self.across.size(1)
+        source = torch.cat([source, utterance * num_modalities + come])
+        target = torch.cat([target, utterance * num_modalities + to])
+        weight = torch.cat(
+            [self.within[tile, modality, row, column], self.across[utterance, to, come]]
+        )
+        order = (target * len(nodes) + source).argsort()
+        return torch.stack([source[order], target[order]]), weight[order]
+
+    def to_dense(self) -> Tensor:
+        """P as `[U * M, U * M]`, the transpose of PyG's `to_dense_adj`; quadratic in the batch."""
+        (source, target), weight = self.to_edge_index()
+        size = self.target.numel()
+        return weight.new_zeros(size, size).index_put((target, source), weight)
+
+    def __repr__(self) -> str:
+        size, modalities = self.target.shape
+        return f"{type(self).__name__}(num_utterances={size}, num_modalities={modalities})"
+
+
+torch.export.register_dataclass(MultimodalGraph)
+
+
+class ConversationGraph(torch.nn.Module):
+    r"""Builds the graph of a batch of conversations (MM-DFN, graph construction).
+
+    Within a modality, every utterance is joined with every utterance of its conversation in reach,
+    itself included, by the angular similarity of their nodes; across modalities, only the nodes of
+    the same utterance are joined, by `cross_weight` times their similarity. Then
+    :math:`P = D^{-1/2} A D^{-1/2}`, with D the row sums of A. Gradients flow through P into x.
+
+    Args:
+        past: How many preceding utterances a node hears; None: all.
+        future: How many following utterances a node hears; None: all.
+        cross_weight: Weight of the edges between modalities, :math:`\gamma \ge 0`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is negative.
+    """
+
+    def __init__(
+        self, past: int | None = None, future: int | None = None, cross_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        if past is not None:
+            check_size("past", past, least=0)
+        if future is not None:
+            check_size("future", future, least=0)
+        check_real("cross_weight", cross_weight, 0)
+        self.past = past
+        self.future = future
+        self.cross_weight = cross_weight
+
+    def reset_parameters(self) -> None:
+        """Does nothing: the graph has no parameters."""
+
+    def forward(self, x: Tensor, ptr: Tensor | Geometry) -> MultimodalGraph:
+        """Builds the graph.
+
+        Args:
+            x: `[U, M, C]`, the nodes' vectors; a zero vector has cosine 0 with all.
+            ptr: `[B + 1]`, or the batch's geometry.
+
+        Returns:
+            The graph, in the dtype of `x`; similarities are computed in float32 at least.
+
+        Raises:
+            TypeError: If an argument is not a tensor of the right dtype.
+            ValueError: If the shapes disagree.
+        """
+        geometry = as_geometry(ptr)
+        check_tensor("x", x, [geometry.num_utterances, "M", "C"])
+        present = geometry.present
+        if present is not None:
+            check_tensor("x", x, [*present.shape, "C"])
+            x = x.where(present.unsqueeze(-1), 0)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._build(x, present, geometry)
+
+    def _build(self, x: Tensor, present: Tensor | None, geometry: Geometry) -> MultimodalGraph:
+        num_modalities = x.size(1)
+        modality = torch.arange(num_modalities, device=x.device)
+        rows, columns, joined, slot = tile(geometry, self.past, self.future)
+        joined = joined.unsqueeze(1)
+        distinct = modality.unsqueeze(1) != modality
+        if present is not None:
+            joined = (
+                joined & _take(present, rows).unsqueeze(3) & _take(present, columns).unsqueeze(2)
+            )
+            distinct = distinct & present.unsqueeze(2) & present.unsqueeze(1)
+
+        unit = direction(x)
+        cosine = _take(unit, rows) @ _take(unit, columns).mT
+        # A vector's cosine with itself is known, and arccos is steepest there.
+        itself = (rows.unsqueeze(2) == columns.unsqueeze(1)).unsqueeze(1)
+        nonzero = x.detach().ne(0).any(-1).to(unit.dtype)
+        cosine = torch.where(itself, _take(nonzero, rows).unsqueeze(3), cosine)
+        within = similarity_of_cosine(cosine).where(joined, 0)
+        across = self.cross_weight * similarity_of_cosine(unit @ unit.mT).where(distinct, 0)
+
+        height = rows.size(1)
+        start = slot // height * num_modalities * height + slot % height
+        target = start.unsqueeze(1) + modality * height
+
+        degree = within.sum(-1).flatten()[target] + across.sum(-1)
+        if present is not None:
+            degree = degree.where(present, 1)  # any number: an absent node has no edges
+        scale = degree.rsqrt()
+        within = within * _take(scale, rows).unsqueeze(3) * _take(scale, columns).unsqueeze(2)
+        across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
+        return MultimodalGraph(
+            within=within.to(x.dtype),
+            across=across.to(x.dtype),
+            source=columns.unsqueeze(1) * num_modalities + modality.unsqueeze(1),
+            target=target,
+            present=present,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(past={self.past}, future={self.future}, "
+            f"cross_weight={self.cross_weight})"
+        )
+
+
+def _take(x: Tensor, utterances: Tensor) -> Tensor:
+    """Those utterances of `x [U, M, ...]`, `[N, S]` of them, as `[N, M, S, ...]`."""
+    taken: Tensor = x.index_select(0, utterances.flatten()).unflatten(0, utterances.shape)
+    return taken.transpose(1, 2)

@@ -1,0 +1,287 @@
+"""MM-DFN, assembled from the parts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch_geometric.nn.module_dict import ModuleDict
+
+from graphfusion import published
+from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
+from graphfusion.encoders import ContextEncoder
+from graphfusion.fusion import DynamicFusion
+from graphfusion.geometry import Geometry
+from graphfusion.graph import ConversationGraph
+from graphfusion.speakers import SpeakerEncoder
+
+# The published settings of the model (the first of those that were tuned over).
+PRESETS: dict[str, dict[str, Any]] = {
+    "iemocap": {
+        "speaker_weights": {"audio": 3.0, "visual": 0.0, "text": 1.0},
+        "context": ("text",),
+        "num_layers": 16,
+        "dropout": 0.4,
+    },
+    "meld": {
+        "speaker_weights": {"audio": 0.5, "visual": 0.5, "text": 1.5},
+        "context": ("text",),
+        "num_layers": 16,
+        "dropout": 0.2,
+    },
+}
+
+
+class MMDFN(torch.nn.Module):
+    r"""Multimodal dynamic fusion network (Hu et al., ICASSP 2022, arXiv 2203.02385).
+
+    Every modality is projected; a context encoder runs over the conversation for some of them, and
+    a speaker encoder over each speaker's own utterances; a modality's node vectors are
+    `context + w * speaker`. The graph joins them, dynamic fusion fuses them, and one linear map of
+    an utterance's nodes gives its logits.
+
+    Args:
+        in_channels: `{modality: d_m}`; its order is the order of the modalities.
+        num_classes: Number K of classes.
+        speaker_weights: `{modality: w}`, 1 for those not named. Without any weight but 0 there is
+            no speaker encoder, and no speaker is needed.
+        context: The modalities that have a context encoder.
+        channels: Size D of the projections and node vectors, even.
+        hidden_channels: Size H of the fusion.
+        num_layers: Number of fusion layers.
+        alpha: See :class:`DynamicFusion`.
+        theta: See :class:`DynamicFusion`.
+        dropout: Probability of dropping a value, in the encoders, the fusion and before the
+            classifier.
+        past: See :class:`ConversationGraph`.
+        future: See :class:`ConversationGraph`.
+        cross_weight: See :class:`ConversationGraph`.
+        gated: See :class:`DynamicFusion`.
+        concat: See :class:`DynamicFusion`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If a size is not positive, a number is out of its range, or `speaker_weights`
+            or `context` names an unknown modality.
+    """
+
+    def __init__(
+        self,
+        in_channels: Mapping[str, int],
+        num_classes: int,
+        speaker_weights: Mapping[str, float] | None = None,
+        context: Sequence[str] = (),
+        channels: int = 200,
+        hidden_channels: int = 100,
+        num_layers: int = 16,
+        alpha: float = 0.2,
+        theta: float = 0.5,
+        dropout: float = 0.4,
+        past: int | None = None,
+        future: int | None = None,
+        cross_weight: float = 1.0,
+        gated: bool = True,
+        concat: bool = True,
+    ) -> None:
+        super().__init__()
+        speaker_weights = speaker_weights or {}
+        if not isinstance(in_channels, Mapping) or not in_channels:
+            raise ValueError(
+                f"in_channels must name at least one modality, but got {in_channels!r}."
+            )
+        for name, size in in_channels.items():
+            check_size(f"in_channels[{name!r}]", size)
+        check_size("num_classes", num_classes)
+        check_size("channels", channels, least=2)
+        if channels % 2:
+            raise ValueError(f"channels must be even, for two directions, but got {channels}.")
+        _check_known("speaker_weights", speaker_weights, in_channels)
+        if isinstance(context, str):
+            raise TypeError(f"context must be a sequence of names, but got {context!r}.")
+        _check_known("context", context, in_channels)
+        for name, weight in speaker_weights.items():
+            check_real(f"speaker_weights[{name!r}]", weight, -float("inf"))
+
+        self.in_channels = dict(in_channels)
+        self.num_classes = num_classes
+        self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
+        self.projections = ModuleDict(
+            {name: torch.nn.Linear(size, channels) for name, size in in_channels.items()}
+        )
+        self.contexts = ModuleDict(
+            {name: ContextEncoder(channels, channels // 2, dropout=dropout) for name in context}
+        )
+        self.speaker_encoder = (
+            SpeakerEncoder(channels, channels // 2, dropout=dropout)
+            if any(self.speaker_weights.values())
+            else None
+        )
+        self.graph = ConversationGraph(past, future, cross_weight)
+        self.fusion = DynamicFusion(
+            channels, hidden_channels, num_layers, alpha, theta, dropout, gated, concat
+        )
+        self.dropout = torch.nn.Dropout(dropout)
+        self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
+
+    @classmethod
+    def from_preset(
+        cls, preset: str, in_channels: Mapping[str, int], num_classes: int, **kwargs: Any
+    ) -> Self:
+        """A model with published settings.
+
+        Args:
+            preset: "iemocap" or "meld". What it says of modalities that `in_channels` does not have
+                is left out.
+            in_channels: `{modality: d_m}`.
+            num_classes: Number of classes.
+            **kwargs: Arguments of the constructor that replace the preset's.
+
+        Raises:
+            ValueError: If there is no such preset.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
+        settings = dict(PRESETS[preset])
+        settings["context"] = [name for name in settings["context"] if name in in_channels]
+        weights = settings["speaker_weights"].items()
+        settings["speaker_weights"] = {name: w for name, w in weights if name in in_channels}
+        return cls(in_channels, num_classes, **(settings | kwargs))
+
+    @classmethod
+    def from_published(
+        cls,
+        state_dict: Mapping[str, Tensor],
+        modalities: Sequence[str] = ("audio", "visual", "text"),
+        **kwargs: Any,
+    ) -> Self:
+        """Takes over a model trained with the authors' code.
+
+        Args:
+            state_dict: Its state dict (`graph_type` GDF, `mm_fusion_mthd` concat_subsequently).
+                All sizes come from it.
+            modalities: Our names for its modalities, in its order: audio, visual, text, without
+                those that it does not have.
+            **kwargs: What the weights do not tell: `speaker_weights` (if not given, the published
+                default: 3, 0 and 1 for audio, visual and text), `alpha`, `theta` (there `lamda`),
+                `dropout`, `cross_weight` (there `modal_weight`), `gated` (there `reason_flag`).
+
+        Raises:
+            ValueError: If a weight has no place here, or a name is too few or too many.
+            RuntimeError: If a weight is missing or of another shape.
+        """
+        arguments, state = published.read_model(state_dict, modalities)
+        model = cls(**(arguments | kwargs))
+        if model.speaker_encoder is None:
+            state = {key: value for key, value in state.items() if "speaker_encoder" not in key}
+        if not model.fusion.gated:
+            state = {key: value for key, value in state.items() if "fusion.cell" not in key}
+        model.to(state["classifier.weight"].dtype).load_state_dict(state)
+        return model
+
+    def reset_parameters(self) -> None:
+        """Draws new weights."""
+        for module in (*self.projections.values(), *self.contexts.values(), self.speaker_encoder):
+            if module is not None:
+                module.reset_parameters()
+        self.fusion.reset_parameters()
+        self.classifier.reset_parameters()
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        speaker: Tensor | Geometry | None,
+        ptr: Tensor | Geometry | None = None,
+        present: Tensor | None = None,
+    ) -> Tensor:
+        """Predicts every utterance of a batch.
+
+        Args:
+            features: `{modality: [U, d_m]}`, matched by name.
+            speaker: `[U]` int64, numbered within each conversation; or the batch's geometry, which
+                then stands for all that follows.
+            ptr: `[B + 1]`, where the conversations start, and U.
+            present: `[U, M]` bool, in the order of `in_channels`; None: everything is present.
+
+        Returns:
+            Logits, `[U, K]`.
+
+        Raises:
+            TypeError: If an argument is not a tensor of the right dtype.
+            ValueError: If a modality is missing or unknown, shapes disagree, or `ptr` is not one.
+        """
+        geometry = _geometry(speaker, ptr, present)
+        self._check_features(features, geometry)
+        projected = {
+            name: self.projections[name](_select(features[name], geometry, m))
+            for m, name in enumerate(self.in_channels)
+        }
+        history = self._encode_speakers(projected, geometry)
+        nodes = []
+        for m, (name, x) in enumerate(projected.items()):
+            node = self.contexts[name](x, geometry, m) if name in self.contexts else x
+            if weight := self.speaker_weights[name]:
+                node = node + weight * history[name]
+            nodes.append(node)
+        x = torch.stack(nodes, 1)
+        out = self.fusion(x, self.graph(x, geometry))
+        out = self.dropout(rearrange(out, "u m c -> u (m c)")).relu()
+        logits: Tensor = self.classifier(out)
+        return logits
+
+    def _encode_speakers(self, x: dict[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
+        if self.speaker_encoder is None:
+            return {}
+        names = list(x)
+        if geometry.present is None:  # else the geometry's sequences are those of all modalities
+            names = [name for name in names if self.speaker_weights[name]]
+        history = self.speaker_encoder(torch.stack([x[name] for name in names], 1), geometry)
+        return dict(zip(names, history.unbind(1), strict=True))
+
+    def _check_features(self, features: Mapping[str, Tensor], geometry: Geometry) -> None:
+        if not isinstance(features, Mapping):
+            raise TypeError(f"features must be a mapping, but got {type(features).__name__}.")
+        if set(features) != set(self.in_channels):
+            raise ValueError(
+                f"features must be those of {list(self.in_channels)}, but got {list(features)}."
+            )
+        for name, size in self.in_channels.items():
+            argument = f"features[{name!r}]"
+            check_tensor(argument, features[name], [geometry.num_utterances, size])
+            check_dtype(argument, features[name], self.classifier.weight)
+        if geometry.present is not None and geometry.present.size(1) != len(self.in_channels):
+            raise ValueError(
+                f"present must have {len(self.in_channels)} modalities, "
+                f"but got {geometry.present.size(1)}."
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, num_classes={self.num_classes}, "
+            f"num_layers={self.fusion.num_layers})"
+        )
+
+
+def _geometry(
+    speaker: Tensor | Geometry | None, ptr: Tensor | Geometry | None, present: Tensor | None
+) -> Geometry:
+    if isinstance(speaker, Geometry):
+        if ptr is not None or present is not None:
+            raise ValueError("ptr and present must be left out where a Geometry is given.")
+        return speaker
+    if ptr is None:
+        raise ValueError("ptr must be given, or a Geometry in the place of speaker, but got None.")
+    if isinstance(ptr, Geometry):
+        return Geometry(ptr.ptr, speaker, ptr.present if present is None else present)
+    return Geometry(ptr, speaker, present)
+
+
+def _select(x: Tensor, geometry: Geometry, modality: int) -> Tensor:
+    """Zeros where the modality is absent, whatever lies there."""
+    return x if geometry.present is None else x.where(geometry.present[:, modality, None], 0)
+
+
+def _check_known(argument: str, names: Iterable[str], in_channels: Mapping[str, int]) -> None:
+    unknown = [name for name in names if name not in in_channels]
+    if unknown:
+        raise ValueError(f"{argument} must name some of {list(in_channels)}, but got {unknown}.")

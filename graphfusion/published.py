@@ -1,0 +1,103 @@
+"""Reads the weights of the authors' code (github.com/zerohd4869/MM-DFN) into ours.
+
+Their names are historical: `lstm_l` is a GRU, `rnn_parties` the speaker encoder, `smax_fc` the
+classifier; the letters a, v and l are audio, visual and text.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.module_dict import ModuleDict
+
+# Their modalities in the order of their code, with the speaker weights that it has by default.
+_SPEAKER_WEIGHTS = {"a": 3.0, "v": 0.0, "l": 1.0}
+
+# Made by their constructors but not used by the model of the paper.
+_UNUSED = re.compile(
+    r"gatedatt\.|graph_model\.([avl]_fc|feature_fc|final_fc|[avl]_spk_embs"
+    r"|speaker_embeddings|modal_embeddings)\."
+)
+
+
+def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a `DynamicFusion` with the weights of a `graph_net`, its cell if it has one.
+
+    Raises:
+        ValueError: If a weight is missing, or there are several modules of that kind.
+    """
+    found = [key for key in state_dict if key.endswith("fcs.0.weight")]
+    if len(found) != 1:
+        raise ValueError(f"state_dict must have one graph_net's fcs.0.weight, but has {found}.")
+    prefix = found[0].removesuffix("fcs.0.weight")
+    num_layers = sum(key.startswith(f"{prefix}convs.") for key in state_dict)
+    layers = [f"{prefix}convs.{layer}.weight" for layer in range(max(num_layers, 1))]
+    state = {
+        "lin.weight": _get(state_dict, f"{prefix}fcs.0.weight"),
+        "lin.bias": _get(state_dict, f"{prefix}fcs.0.bias"),
+        "weight": torch.stack([_get(state_dict, key) for key in layers]),
+    }
+    if any(key.startswith(f"{prefix}rnn.") for key in state_dict):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            state[f"cell.{name}"] = _get(state_dict, f"{prefix}rnn.{name}_l0")
+    return state
+
+
+def read_model(
+    state_dict: Mapping[str, Tensor], modalities: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The arguments of an `MMDFN` that the weights tell, and its state.
+
+    Args:
+        state_dict: Theirs.
+        modalities: Our names for the modalities that it has, in its order.
+
+    Raises:
+        ValueError: If a weight is missing or has no place in `MMDFN`, or a name too few or many.
+    """
+    letters = [letter for letter in _SPEAKER_WEIGHTS if f"linear_{letter}.weight" in state_dict]
+    if len(modalities) != len(letters):
+        raise ValueError(
+            f"modalities must name the {len(letters)} of state_dict, but got {list(modalities)}."
+        )
+    names = dict(zip(letters, modalities, strict=True))
+    places = {"rnn_parties": "speaker_encoder.rnn", "smax_fc": "classifier"}
+    for letter, name in names.items():
+        key = ModuleDict.to_internal_key(name)
+        places[f"linear_{letter}"] = f"projections.{key}"
+        places[f"lstm_{letter}"] = f"contexts.{key}.rnn"
+
+    fusion = read_fusion(state_dict)
+    state = {f"fusion.{key}": value for key, value in fusion.items()}
+    for key, value in state_dict.items():
+        module, _, weight = key.partition(".")
+        if module in places:
+            state[f"{places[module]}.{weight}"] = value
+        elif not (_UNUSED.match(key) or key.startswith("graph_model.graph_net.")):
+            raise ValueError(f"state_dict must be that of an MM-DFN model, but has {key!r}.")
+
+    modules = {key.partition(".")[0] for key in state_dict}
+    heard = "rnn_parties" in modules
+    num_classes, out_channels = _get(state_dict, "smax_fc.weight").shape
+    hidden_channels, channels = fusion["lin.weight"].shape
+    arguments = {
+        "in_channels": {
+            name: state_dict[f"linear_{at}.weight"].size(1) for at, name in names.items()
+        },
+        "num_classes": num_classes,
+        "speaker_weights": {name: _SPEAKER_WEIGHTS[at] * heard for at, name in names.items()},
+        "context": [name for at, name in names.items() if f"lstm_{at}" in modules],
+        "channels": channels,
+        "hidden_channels": hidden_channels,
+        "num_layers": len(fusion["weight"]),
+        "concat": out_channels != len(names) * hidden_channels,
+    }
+    return arguments, state
+
+
+def _get(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
+    if key not in state_dict:
+        raise ValueError(f"state_dict must have {key!r}, but has not.")
+    return state_dict[key]

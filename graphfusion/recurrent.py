@@ -1,0 +1,68 @@
+"""Recurrent encoding of sequences of unequal length, none of which sees another's padding."""
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from graphfusion._checks import check_real, check_size
+from graphfusion.geometry import Sequences
+
+
+class RecurrentEncoder(torch.nn.Module):
+    """What the context encoder and the speaker encoder share: a bidirectional GRU.
+
+    Args:
+        channels: Size C of each vector.
+        hidden_channels: Size H of a direction; the output has 2H.
+        num_layers: Number of layers.
+        dropout: Probability of dropping a value between layers.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If a size is not positive or `dropout` is not a probability.
+    """
+
+    def __init__(
+        self, channels: int, hidden_channels: int, num_layers: int = 2, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        check_size("channels", channels)
+        check_size("hidden_channels", hidden_channels)
+        check_size("num_layers", num_layers)
+        check_real("dropout", dropout, 0, 1)
+        self.channels = channels
+        self.hidden_channels = hidden_channels
+        self.rnn = torch.nn.GRU(
+            channels,
+            hidden_channels,
+            num_layers,
+            bidirectional=True,
+            # PyTorch drops out between layers and warns where there is nothing between.
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+
+    def reset_parameters(self) -> None:
+        """Draws new weights."""
+        self.rnn.reset_parameters()
+
+    def _encode(self, x: Tensor, sequences: Sequences) -> Tensor:
+        """Encodes `[n, ..., C]` to `[n, ..., 2H]`; an item that is in no sequence becomes zeros.
+
+        What lies along further axes takes the same places in sequences of its own.
+        """
+        data = x.index_select(0, sequences.order)
+        encoded: Tensor = self._run(data.reshape(-1, x.size(-1)), sequences)
+        out = encoded.new_zeros(*x.shape[:-1], encoded.size(-1))
+        return out.index_copy(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
+
+    # PackedSequence cannot be traced (torch 2.13).
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _run(self, data: Tensor, sequences: Sequences) -> Tensor:
+        if len(data) == 0:  # nothing is present, and a GRU takes no empty sequence
+            return data[:, :1].expand(-1, 2 * self.hidden_channels)
+        rows = len(data) // len(sequences.order)
+        encoded: Tensor = self.rnn(PackedSequence(data, sequences.batch_sizes * rows))[0].data
+        return encoded
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channels}, {self.hidden_channels})"

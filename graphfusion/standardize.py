@@ -1,0 +1,86 @@
+"""Standardisation of features with the statistics of the training conversations."""
+
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from graphfusion._checks import check_size, check_tensor
+from graphfusion.conversation import Conversation
+
+
+class Standardize(torch.nn.Module):
+    """Shifts and scales every feature to mean 0 and standard deviation 1.
+
+    The statistics are buffers, so they are saved with the model that they precede. Until
+    :meth:`fit`, the features pass unchanged.
+
+    Args:
+        in_channels: `{modality: d_m}`.
+
+    Raises:
+        ValueError: If there is no modality or a size is not positive.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, in_channels: Mapping[str, int]) -> None:
+        super().__init__()
+        if not in_channels:
+            raise ValueError("in_channels must name at least one modality, but got none.")
+        for name, size in in_channels.items():
+            check_size(f"in_channels[{name!r}]", size)
+        self.in_channels = dict(in_channels)
+        # One vector for all modalities: a buffer's name could not be that of any modality.
+        self.register_buffer("mean", torch.zeros(sum(in_channels.values())))
+        self.register_buffer("scale", torch.ones(sum(in_channels.values())))
+
+    def fit(self, conversations: Iterable[Conversation]) -> Self:
+        """Takes the statistics of these conversations, of each modality where it is present.
+
+        A feature that never varies, or a modality that is never present, keeps its scale.
+
+        Raises:
+            ValueError: If there is no conversation or one has other modalities.
+        """
+        conversations = list(conversations)
+        if not conversations:
+            raise ValueError("conversations must not be empty.")
+        means, scales = [], []
+        for m, (name, size) in enumerate(self.in_channels.items()):
+            for each in conversations:
+                check_tensor(f"features[{name!r}]", each.features.get(name), ["U", size])
+            x = torch.cat([each.features[name][each.present[:, m]] for each in conversations])
+            # In float64: sums of thousands of squares lose digits in float32.
+            x = x.double() if len(x) else x.new_zeros(1, size).double()
+            means.append(x.mean(0))
+            scale = x.std(0, correction=0)
+            # Rounding makes a constant's deviation tiny rather than zero.
+            scales.append(scale.where(scale > 1e-9 * x.abs().amax(0), 1))
+        self.mean.copy_(torch.cat(means))
+        self.scale.copy_(torch.cat(scales))
+        return self
+
+    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the standardised features, `{modality: [U, d_m]}`, as new tensors.
+
+        Raises:
+            ValueError: If a modality is missing or of another size.
+        """
+        sizes = list(self.in_channels.values())
+        parts = zip(self.in_channels, self.mean.split(sizes), self.scale.split(sizes), strict=True)
+        out = {}
+        for name, mean, scale in parts:
+            check_tensor(f"features[{name!r}]", features.get(name), ["U", len(mean)])
+            out[name] = (features[name] - mean) / scale
+        return out
+
+    def reset_parameters(self) -> None:
+        """Forgets the statistics."""
+        self.mean.zero_()
+        self.scale.fill_(1)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_channels})"

@@ -1,0 +1,167 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
+
+from graphfusion import Conversation
+from tests.strategies import RaggedBatch, batches
+
+
+def conversations(batch: RaggedBatch) -> list[Conversation]:
+    return [
+        Conversation(
+            each.features, each.speaker, y=each.speaker + 1, present=each.present, id=str(i)
+        )
+        for i, each in enumerate(batch.conversations())
+    ]
+
+
+@given(batches(max_modalities=4))
+def test_pyg_packs_and_unpacks(batch: RaggedBatch) -> None:
+    members = conversations(batch)
+    packed = Batch.from_data_list(members)
+    assert torch.equal(packed.ptr, batch.ptr)
+    assert packed.num_nodes == len(batch.x)
+    assert list(packed.features) == list(batch.features)
+    for name, value in batch.features.items():
+        assert torch.equal(packed.features[name], value)
+    assert torch.equal(packed.speaker, batch.speaker)
+    assert torch.equal(packed.y, batch.speaker + 1)
+    assert torch.equal(packed.present, batch.here)
+    assert packed.id == [member.id for member in members]
+    for one, other in zip(packed.to_data_list(), members, strict=True):
+        assert isinstance(one, Conversation)
+        assert one.id == other.id
+        assert torch.equal(one.speaker, other.speaker)
+        assert torch.equal(one.present, other.present)
+        for name, value in other.features.items():
+            assert torch.equal(one.features[name], value)
+
+
+def make(names: list[str], size: int = 2, **kwargs: object) -> Conversation:
+    speaker = torch.zeros(size, dtype=torch.int64)
+    return Conversation({name: torch.ones(size, 3) for name in names}, speaker, **kwargs)
+
+
+def test_a_mask_of_some_is_kept() -> None:
+    mask = torch.tensor([[True], [False]])
+    for members in (
+        [make(["a"]), make(["a"], present=mask)],
+        [make(["a"], present=mask), make(["a"])],
+    ):
+        packed = Batch.from_data_list(members)
+        assert packed.present.sum() == 3
+
+
+LABELS = torch.zeros(2, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (make(["a"]), make(["a", "b"])),
+        (make(["a", "c"]), make(["a", "b"])),
+        (make(["a", "b"]), make(["b", "a"])),  # their masks' columns would be mixed up
+        (make(["a"]), make(["a"], y=LABELS)),
+        (
+            make(["a"]),
+            Conversation({"a": torch.ones(2, 4)}, torch.zeros(2, dtype=torch.int64)),
+        ),
+    ],
+)
+@pytest.mark.parametrize("turn", ["as made", "moved", "unpacked", "pickled"])
+def test_refuses_a_batch_of_different_kinds(
+    one: Conversation, other: Conversation, turn: str
+) -> None:
+    if turn == "moved":
+        one = copy.copy(one).to("cpu")
+    if turn == "unpacked":
+        one = Batch.from_data_list([one, one])[0]
+    if turn == "pickled":
+        one = pickle.loads(pickle.dumps(one))
+    for members in ([one, other], [other, one]):
+        with pytest.raises(ValueError, match="features of the conversations in one batch must"):
+            Batch.from_data_list(members)
+
+
+def test_data_loader_and_further_attributes() -> None:
+    members = [make(["a"], size, id=f"c{size}", mood=torch.ones(1)) for size in (1, 2, 3)]
+    for workers in (0, 1):
+        loader = DataLoader(members, batch_size=2, num_workers=workers)
+        first, last = loader
+        assert first.ptr.tolist() == [0, 1, 3]
+        assert first.id == ["c1", "c2"]
+        assert first.mood.shape == (2,)
+        assert last.ptr.tolist() == [0, 3]
+
+
+def test_copies() -> None:
+    one = make(["a"], id="x")
+    for other in (copy.deepcopy(one), pickle.loads(pickle.dumps(one)), one.clone()):
+        assert torch.equal(other.features["a"], one.features["a"])
+        assert other.id == "x"
+        assert other.num_nodes == 2
+
+
+ONES = torch.ones(2, 3)
+SPEAKER = torch.zeros(2, dtype=torch.int64)
+NAN = torch.full((2, 3), float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"features": ONES}, TypeError, "features must be a mapping .* but got Tensor"),
+        ({"features": {}}, ValueError, "features must have at least one modality, but got none"),
+        (
+            {"features": {1: ONES}},
+            TypeError,
+            "features must be keyed by non-empty names, but got 1",
+        ),
+        ({"features": {"": ONES}}, TypeError, "features must be keyed by non-empty names"),
+        ({"features": {"a": [1.0]}}, TypeError, r"features\['a'\] must be a tensor, but got list"),
+        (
+            {"features": {"a": ONES.long()}},
+            TypeError,
+            r"features\['a'\] must be of a floating dtype, but got torch.int64",
+        ),
+        (
+            {"features": {"a": ONES, "b": torch.ones(3, 1)}},
+            ValueError,
+            r"features\['b'\] must have shape \[2, d\], but got \[3, 1\]",
+        ),
+        (
+            {"features": {"a": torch.ones(0, 3)}},
+            ValueError,
+            r"features\['a'\] must not be empty, but got \[0, 3\]",
+        ),
+        ({"features": {"a": NAN}}, ValueError, r"features\['a'\] must be finite where present"),
+        ({"speaker": None}, TypeError, "speaker must be a tensor, but got NoneType"),
+        ({"speaker": SPEAKER.float()}, TypeError, "speaker must be of dtype torch.int64"),
+        ({"speaker": SPEAKER - 1}, ValueError, "speaker must not be negative, but got -1"),
+        ({"speaker": SPEAKER[:1]}, ValueError, r"speaker must have shape \[2\], but got \[1\]"),
+        ({"y": SPEAKER[:1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got \[1\]"),
+        ({"y": [0, 1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got list"),
+        (
+            {"present": ONES.bool()},
+            ValueError,
+            r"present must have shape \[2, 1\], but got \[2, 3\]",
+        ),
+        ({"present": ONES[:, :1]}, TypeError, "present must be of dtype torch.bool"),
+    ],
+)
+def test_bad_input(arguments: dict[str, Tensor], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Conversation(**({"features": {"a": ONES}, "speaker": SPEAKER} | arguments))
+
+
+def test_absent_features_may_be_anything() -> None:
+    one = Conversation({"a": NAN}, SPEAKER, present=torch.zeros(2, 1, dtype=torch.bool))
+    assert one.features["a"].isnan().all()
+    with pytest.raises(TypeError, match="features must be a mapping"):
+        Conversation(speaker=SPEAKER)

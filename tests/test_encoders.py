@@ -1,0 +1,61 @@
+import pytest
+import torch
+from hypothesis import given
+
+from graphfusion import ContextEncoder, Geometry, ModalityEmbedding
+from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
+from tests.strategies import RaggedBatch, batches
+
+ENCODER = ContextEncoder(5, 3).double()
+
+
+@given(batches())
+def test_is_a_gru_over_each_conversation(batch: RaggedBatch) -> None:
+    conversation = batch.geometry.batch
+    for m in range(batch.x.size(1)):
+        expected = torch.zeros(len(batch.x), 6, dtype=torch.float64)
+        for b in range(len(batch.ptr) - 1):
+            own = (conversation == b) & batch.here[:, m]
+            if own.any():
+                expected[own] = ENCODER.rnn(batch.x[own, m])[0]
+        assert_equal(ENCODER(batch.x[:, m], batch.geometry, m), expected)
+
+
+@given(batches(masked=False))
+def test_needs_no_modality_where_all_are_present(batch: RaggedBatch) -> None:
+    x = batch.x[:, 0]
+    assert torch.equal(ENCODER(x, batch.ptr), ENCODER(x, batch.geometry, modality=0))
+
+
+def test_learns_and_saves() -> None:
+    encoder = ContextEncoder(4, 3, dropout=0.3)
+    x, ptr = torch.randn(5, 4), torch.tensor([0, 3, 5])
+    assert_every_parameter_learns(encoder, encoder(x, ptr))
+    assert_saves(encoder, x, ptr)
+    assert repr(encoder) == "ContextEncoder(4, 3)"
+
+
+def test_modality_embedding_adds_the_modalitys_vector() -> None:
+    embedding = ModalityEmbedding(2, 4)
+    x = torch.randn(3, 2, 4)
+    out = embedding(x)
+    assert torch.equal(out, x + embedding.embedding.weight)
+    assert_every_parameter_learns(embedding, out)
+    assert_saves(embedding, x)
+    assert repr(embedding) == "ModalityEmbedding(2, 4)"
+
+
+def test_bad_input() -> None:
+    encoder = ContextEncoder(4, 3)
+    ptr = torch.tensor([0, 3])
+    with pytest.raises(ValueError, match=r"x must have shape \[3, 4\], but got \[3, 2, 4\]"):
+        encoder(torch.randn(3, 2, 4), ptr)
+    masked = Geometry(ptr, present=torch.zeros(3, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match="modality must be given where modalities are absent"):
+        encoder(torch.randn(3, 4), masked)
+    with pytest.raises(ValueError, match="modality must be one of the 2 that present has, but got"):
+        encoder(torch.randn(3, 4), masked, modality=2)
+    with pytest.raises(ValueError, match="num_modalities must be at least 1, but got 0"):
+        ModalityEmbedding(0, 4)
+    with pytest.raises(ValueError, match=r"x must have shape \[U, 2, 4\], but got \[3, 3, 4\]"):
+        ModalityEmbedding(2, 4)(torch.randn(3, 3, 4))

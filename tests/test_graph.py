@@ -1,0 +1,197 @@
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils import _pytree as pytree
+from torch_geometric.nn import SimpleConv
+from torch_geometric.utils import to_dense_adj
+
+from graphfusion import ConversationGraph, Geometry
+from graphfusion.tiles import tile
+from tests import oracle
+from tests.asserts import assert_equal
+from tests.strategies import RaggedBatch, batches, seeds, windows
+
+crosses = st.sampled_from([1.0, 0.7, 0.0])
+
+
+@given(batches(), windows, windows, crosses)
+def test_is_the_dense_oracle(
+    batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float
+) -> None:
+    graph = ConversationGraph(past, future, cross_weight)(batch.x, batch.geometry)
+    expected = oracle.adjacency(batch.x, batch.ptr, batch.present, past, future, cross_weight)
+    assert_equal(graph.to_dense(), expected)
+
+
+@pytest.mark.parametrize("lengths", [[40] * 3, [60, 1, 1, 1, 1, 1, 1, 1], [100]])
+@pytest.mark.parametrize(("past", "future"), [(0, 0), (3, 1), (None, 2), (None, None)])
+def test_both_kinds_of_tiles_are_the_oracle(
+    lengths: list[int], past: int | None, future: int | None
+) -> None:
+    ptr = torch.tensor([0, *lengths]).cumsum(0)
+    x = torch.randn(sum(lengths), 1, 4, dtype=torch.float64)
+    present = torch.rand(len(x), 1) < 0.9
+    graph = ConversationGraph(past, future)(x, Geometry(ptr, present=present))
+    assert_equal(graph.to_dense(), oracle.adjacency(x, ptr, present, past, future))
+
+
+def test_a_window_never_makes_the_full_block() -> None:
+    geometry = Geometry(torch.tensor([0, 3000]))
+    rows, columns, joined, _ = tile(geometry, past=10, future=10)
+    assert joined.numel() <= 4 * 3000 * 21
+    assert rows.numel() < 3000 + 32
+    assert columns.size(1) <= 3 * 21
+
+
+def test_one_long_conversation_does_not_blow_up_the_others() -> None:
+    geometry = Geometry(torch.tensor([0, 500, *range(501, 701)]))
+    as_blocks = geometry.block.numel() * geometry.block.size(1)
+    assert tile(geometry, None, None).joined.numel() < as_blocks / 20
+
+
+@given(batches(), windows, windows, seeds)
+def test_all_forms_agree(
+    batch: RaggedBatch, past: int | None, future: int | None, seed: int
+) -> None:
+    graph = ConversationGraph(past, future)(batch.x, batch.geometry)
+    y = torch.randn(*batch.x.shape[:2], 3, generator=torch.Generator().manual_seed(seed)).double()
+    dense = graph.to_dense()
+    expected = (dense @ y.flatten(0, 1)).view(y.shape)
+    assert_equal(graph.propagate(y), expected)
+    assert torch.equal(graph @ y, graph.propagate(y))
+
+    edge_index, edge_weight = graph.to_edge_index()
+    key = edge_index[1] * len(dense) + edge_index[0]
+    assert (key.diff() > 0).all()  # sorted by target, then source, each once
+    assert (edge_weight != 0).all()
+    # PyG's dense form is source by target.
+    as_dense = to_dense_adj(edge_index, edge_attr=edge_weight, max_num_nodes=len(dense))[0]
+    assert torch.equal(as_dense.T, dense)
+    by_pyg = SimpleConv(aggr="sum")(y.flatten(0, 1), edge_index, edge_weight)
+    assert_equal(by_pyg, expected.flatten(0, 1))
+
+
+@given(batches(), windows, windows)
+def test_a_batch_is_its_conversations(
+    batch: RaggedBatch, past: int | None, future: int | None
+) -> None:
+    build = ConversationGraph(past, future)
+    together = build(batch.x, batch.geometry).to_dense()
+    alone = [build(each.x, each.geometry).to_dense() for each in batch.conversations()]
+    assert_equal(together, torch.block_diag(*alone))
+
+
+@given(batches(masked=True, max_conversations=2), windows, seeds)
+def test_what_lies_in_absent_places_never_matters(
+    batch: RaggedBatch, past: int | None, seed: int
+) -> None:
+    build = ConversationGraph(past)
+    y = torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(seed)).double()
+    absent = ~batch.here.unsqueeze(-1)
+    expected = build(batch.x, batch.geometry).propagate(y)
+    assert not expected[~batch.here].any()
+    for junk in (float("nan"), float("inf"), 1e30):
+        x = batch.x.masked_fill(absent, junk).requires_grad_()
+        other = y.masked_fill(absent, junk).requires_grad_()
+        out = build(x, batch.geometry).propagate(other)
+        assert torch.equal(out, expected)
+        out.sum().backward()
+        for gradient in (x.grad, other.grad):
+            assert gradient.isfinite().all()
+            assert not gradient[~batch.here].any()
+
+
+@given(batches(odd_vectors=True), windows)
+def test_zero_vectors_and_duplicates_stay_finite(batch: RaggedBatch, past: int | None) -> None:
+    x = batch.x.float().requires_grad_()
+    graph = ConversationGraph(past)(x, batch.geometry)
+    graph.propagate(x).sum().backward()
+    assert graph.within.isfinite().all()
+    assert x.grad.isfinite().all()
+
+
+@given(batches(), windows)
+def test_rows_of_a_single_modality_are_similarities(batch: RaggedBatch, past: int | None) -> None:
+    """With one modality, D^1/2 P D^1/2 is the similarity, and so symmetric without a window."""
+    graph = ConversationGraph()(batch.x, batch.geometry)
+    dense = graph.to_dense()
+    assert_equal(dense, dense.T)
+    windowed = ConversationGraph(past, future=0)(batch.x, batch.geometry).to_dense()
+    within = windowed.view(*batch.x.shape[:2], *batch.x.shape[:2]).transpose(1, 2)
+    for u, row in enumerate(within):
+        assert not row[u + 1 :].any()  # nothing comes from the future
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradcheck(masked: bool) -> None:
+    x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+    present = torch.rand(6, 2) < 0.7 if masked else None
+    geometry = Geometry(torch.tensor([0, 4, 6]), present=present)
+    for window in ({}, {"past": 1, "future": 0}):
+        build = ConversationGraph(**window, cross_weight=0.7)
+        assert torch.autograd.gradcheck(lambda x, b=build: b(x, geometry).propagate(x), (x,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
+def test_dtypes(dtype: torch.dtype, scale: float) -> None:
+    x = (torch.randn(7, 2, 4) * scale).to(dtype).requires_grad_()
+    graph = ConversationGraph()(x, torch.tensor([0, 5, 7]))
+    assert graph.within.dtype == graph.across.dtype == dtype
+    out = graph.propagate(torch.ones_like(x))
+    assert out.dtype == dtype
+    assert out.isfinite().all()
+    out.sum().backward()
+    assert x.grad.isfinite().all()
+    exact = ConversationGraph()(x.detach().double(), torch.tensor([0, 5, 7])).to_dense()
+    tolerance = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(graph.to_dense().double(), exact, rtol=0, atol=tolerance)
+
+
+@given(batches(max_conversations=2))
+def test_a_pytree_that_mutates_nothing(batch: RaggedBatch) -> None:
+    before = batch.x.clone()
+    graph = ConversationGraph()(batch.x, batch.geometry)
+    graph.propagate(batch.x)
+    assert torch.equal(batch.x, before)
+    leaves, spec = pytree.tree_flatten(graph)
+    assert all(isinstance(leaf, torch.Tensor) or leaf is None for leaf in leaves)
+    assert torch.equal(pytree.tree_unflatten(leaves, spec).to_dense(), graph.to_dense())
+    assert torch.equal(pickle.loads(pickle.dumps(graph)).to_dense(), graph.to_dense())
+
+
+def test_bare_ptr_and_repr() -> None:
+    x = torch.randn(3, 2, 4)
+    ptr = torch.tensor([0, 1, 3])
+    build = ConversationGraph(past=2, cross_weight=0.5)
+    graph = build(x, ptr)
+    assert torch.equal(graph.to_dense(), build(x, Geometry(ptr)).to_dense())
+    assert repr(build) == "ConversationGraph(past=2, future=None, cross_weight=0.5)"
+    assert repr(graph) == "MultimodalGraph(num_utterances=3, num_modalities=2)"
+    build.reset_parameters()
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="past must be at least 0, but got -1"):
+        ConversationGraph(past=-1)
+    with pytest.raises(TypeError, match=r"future must be an integer, but got 1\.5"):
+        ConversationGraph(future=1.5)
+    for value in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="cross_weight must be finite and at least 0, but got"):
+            ConversationGraph(cross_weight=value)
+    build = ConversationGraph()
+    ptr = torch.tensor([0, 3])
+    with pytest.raises(ValueError, match=r"x must have shape \[3, M, C\], but got \[2, 2, 4\]"):
+        build(torch.randn(2, 2, 4), ptr)
+    with pytest.raises(TypeError, match="x must be of a floating dtype"):
+        build(torch.ones(3, 2, 4, dtype=torch.int64), ptr)
+    with pytest.raises(ValueError, match="ptr must strictly increase"):
+        build(torch.randn(3, 2, 4), torch.tensor([0, 3, 3]))
+    masked = Geometry(ptr, present=torch.zeros(3, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"x must have shape \[3, 2, C\], but got \[3, 1, 4\]"):
+        build(torch.randn(3, 1, 4), masked)
+    with pytest.raises(ValueError, match=r"x must have shape \[3, 2, C\], but got \[3, 4\]"):
+        build(torch.randn(3, 2, 4), ptr).propagate(torch.randn(3, 4))

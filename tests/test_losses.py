@@ -1,0 +1,59 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion import focal_loss
+from tests.strategies import seeds
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 5), st.floats(0, 3), st.booleans())
+def test_is_the_formula(seed: int, size: int, classes: int, gamma: float, weighted: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(size, classes, dtype=torch.float64, generator=generator)
+    target = torch.randint(0, classes, (size,), generator=generator)
+    weight = torch.rand(classes, dtype=torch.float64, generator=generator) if weighted else None
+    p = logits.softmax(-1)[torch.arange(size), target]
+    expected = -((1 - p) ** gamma) * p.log()
+    if weight is not None:
+        expected = expected * weight[target]
+    loss = focal_loss(logits, target, gamma, weight)
+    torch.testing.assert_close(loss, expected.mean(), rtol=1e-9, atol=1e-12)
+
+
+@given(seeds)
+def test_without_focus_is_cross_entropy(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits, target = torch.randn(4, 3, generator=generator), torch.tensor([0, 1, 2, 1])
+    expected = torch.nn.functional.cross_entropy(logits, target)
+    torch.testing.assert_close(focal_loss(logits, target, gamma=0), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_sure_predictions_stay_finite(gamma: float, dtype: torch.dtype) -> None:
+    logits = torch.tensor([[1e4, -1e4], [-1e4, 1e4], [0, 0], [15, -15]], dtype=dtype)
+    logits.requires_grad_()
+    loss = focal_loss(logits, torch.tensor([0, 0, 0, 0]), gamma)
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_gradcheck() -> None:
+    logits = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: focal_loss(x, torch.tensor([0, 3, 1])), (logits,))
+
+
+def test_bad_input() -> None:
+    logits, target = torch.randn(2, 3), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match="gamma must be finite and at least 0, but got -1"):
+        focal_loss(logits, target, gamma=-1)
+    with pytest.raises(ValueError, match=r"target must have shape \[2\], but got \[3\]"):
+        focal_loss(logits, torch.tensor([0, 1, 2]))
+    with pytest.raises(TypeError, match="target must be of dtype torch.int64"):
+        focal_loss(logits, target.float())
+    with pytest.raises(ValueError, match=r"weight must have shape \[3\], but got \[2\]"):
+        focal_loss(logits, target, weight=torch.ones(2))
+    with pytest.raises(ValueError, match=r"logits must not be empty, but got \[0, 3\]"):
+        focal_loss(logits[:0], target[:0])

@@ -1,0 +1,285 @@
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from graphfusion import MMDFN, Conversation, Geometry
+from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
+from tests.strategies import NAMES, RaggedBatch, batches, seeds, windows
+
+SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2, "dropout": 0.0}
+
+
+@st.composite
+def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
+    """A small model over the strategies' batches, with any of its options."""
+    names = NAMES[:num_modalities]
+    torch.manual_seed(draw(seeds))
+    return MMDFN(
+        dict.fromkeys(names, 5),
+        num_classes=draw(st.integers(1, 3)),
+        speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
+        context=[name for name in names if draw(st.booleans())],
+        past=draw(windows),
+        future=draw(windows),
+        gated=draw(st.booleans()),
+        **SMALL,
+    ).double()
+
+
+@st.composite
+def models_and_batches(draw: st.DrawFn, masked: bool | None = None) -> tuple[MMDFN, RaggedBatch]:
+    batch = draw(batches(masked=masked))
+    return draw(models(batch.x.size(1))), batch
+
+
+@given(models_and_batches())
+def test_a_batch_is_its_conversations(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    together = model(batch.features, batch.geometry)
+    assert together.shape == (len(batch.x), model.num_classes)
+    alone = [model(each.features, each.geometry) for each in batch.conversations()]
+    assert_equal(together, torch.cat(alone))
+
+
+@given(models_and_batches(), st.randoms())
+def test_permuting_conversations_permutes_predictions(
+    case: tuple[MMDFN, RaggedBatch], random: Random
+) -> None:
+    model, batch = case
+    parts = list(torch.arange(len(batch.x)).split(batch.ptr.diff().tolist()))
+    random.shuffle(parts)
+    order = torch.cat(parts)
+    shuffled = batch.take(order, [len(part) for part in parts])
+    expected = model(batch.features, batch.geometry)
+    assert_equal(model(shuffled.features, shuffled.geometry), expected[order])
+
+
+@given(models_and_batches(), seeds)
+def test_renumbering_speakers_changes_nothing(case: tuple[MMDFN, RaggedBatch], seed: int) -> None:
+    model, batch = case
+    names = torch.randperm(9, generator=torch.Generator().manual_seed(seed))
+    expected = model(batch.features, batch.geometry)
+    renamed = model(batch.features, names[batch.speaker], batch.ptr, batch.present)
+    assert_equal(renamed, expected)
+
+
+@given(models_and_batches(masked=True))
+def test_what_lies_in_absent_places_never_matters(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    expected = model(batch.features, batch.geometry)
+    junk = batch.with_x(batch.x.masked_fill(~batch.here.unsqueeze(-1), float("nan")))
+    out = model(junk.features, junk.geometry)
+    assert torch.equal(out, expected)
+    out.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
+
+
+@given(models_and_batches(masked=False))
+def test_everything_present_is_no_mask(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    out = model(batch.features, batch.speaker, batch.ptr)
+    full = model(batch.features, batch.speaker, batch.ptr, batch.here)
+    assert torch.equal(full, out)
+
+
+@given(models_and_batches())
+def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    expected = model(batch.features, batch.geometry)
+    ways = [
+        (batch.speaker, batch.ptr, batch.present),
+        (batch.speaker, Geometry(batch.ptr), batch.present),
+        (batch.speaker, batch.geometry),
+    ]
+    shuffled = dict(reversed(batch.features.items()))
+    for way in ways:
+        assert torch.equal(model(shuffled, *way), expected)
+
+
+@given(batches(max_conversations=3))
+def test_takes_what_pyg_batches(batch: RaggedBatch) -> None:
+    model = MMDFN(dict.fromkeys(batch.features, 5), 2, **SMALL).double()
+    members = [
+        Conversation(each.features, each.speaker, present=each.present)
+        for each in batch.conversations()
+    ]
+    packed = Batch.from_data_list(members)
+    before = {name: value.clone() for name, value in packed.features.items()}
+    out = model(packed.features, packed.speaker, packed.ptr, packed.present)
+    assert_equal(out, model(batch.features, batch.geometry))
+    assert all(torch.equal(packed.features[name], value) for name, value in before.items())
+
+
+def ready() -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    features = {"text": torch.randn(5, 6), "audio": torch.randn(5, 7)}
+    return features, torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 3, 5])
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_every_parameter_learns_and_is_saved(gated: bool) -> None:
+    model = MMDFN({"text": 6, "audio": 7}, 3, context=("text",), gated=gated, num_layers=3)
+    assert_every_parameter_learns(model, model(*ready()))
+    assert_saves(model, *ready())
+
+
+def test_gradcheck() -> None:
+    model = MMDFN({"text": 3, "audio": 2}, 2, context=("text",), **SMALL).double()
+    speaker, ptr = torch.tensor([0, 1, 0]), torch.tensor([0, 2, 3])
+    text = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    audio = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda text, audio: model({"text": text, "audio": audio}, speaker, ptr), (text, audio)
+    )
+
+
+def test_without_speaker_weights_there_is_no_speaker() -> None:
+    weights = {"text": 0.0, "audio": 0.0}
+    model = MMDFN({"text": 6, "audio": 7}, 3, speaker_weights=weights)
+    features, _, ptr = ready()
+    assert model(features, None, ptr).shape == (5, 3)
+    assert not any("speaker" in name for name, _ in model.named_parameters())
+
+
+@pytest.mark.parametrize("name", ["text.v2", "type", "batch_index", "a b", "forward"])
+def test_any_name_will_do(name: str) -> None:
+    model = MMDFN({name: 6, "audio": 7}, 3, context=(name,))
+    features, speaker, ptr = ready()
+    features[name] = features.pop("text")
+    assert model(features, speaker, ptr).shape == (5, 3)
+
+
+def test_presets_are_the_published_settings() -> None:
+    sizes = {"audio": 1582, "visual": 342, "text": 100}
+    model = MMDFN.from_preset("iemocap", sizes, num_classes=6)
+    assert model.speaker_weights == {"audio": 3.0, "visual": 0.0, "text": 1.0}
+    assert list(model.contexts) == ["text"]
+    assert model.fusion.num_layers == 16
+    assert (model.fusion.alpha, model.fusion.theta, model.fusion.dropout.p) == (0.2, 0.5, 0.4)
+    assert model.fusion.in_channels == 200
+    assert model.fusion.hidden_channels == 100
+    assert model.classifier.in_features == 900
+    meld = MMDFN.from_preset("meld", {"text": 600, "pose": 3}, num_classes=7, num_layers=32)
+    assert meld.speaker_weights == {"text": 1.5, "pose": 1.0}
+    assert meld.fusion.num_layers == 32
+    with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
+        MMDFN.from_preset("dialogue", sizes, num_classes=6)
+
+
+def published(model: MMDFN) -> dict[str, Tensor]:
+    """The state dict that the authors' model with the same weights has."""
+    state = model.state_dict()
+    letters = {"audio": "a", "visual": "v", "text": "l"}
+    theirs = {"graph_model.a_fc.weight": torch.ones(1), "gatedatt.x.bias": torch.ones(1)}
+    for key, value in state.items():
+        module, _, rest = key.partition(".")
+        name, _, weight = rest.partition(".")
+        match module:
+            case "projections":
+                theirs[f"linear_{letters[name]}.{weight}"] = value
+            case "contexts":
+                theirs[f"lstm_{letters[name]}.{weight.removeprefix('rnn.')}"] = value
+            case "speaker_encoder":
+                theirs[f"rnn_parties.{weight}"] = value
+            case "classifier":
+                theirs[f"smax_fc.{rest}"] = value
+    graph_net = "graph_model.graph_net."
+    for layer, value in enumerate(state["fusion.weight"]):
+        theirs[f"{graph_net}convs.{layer}.weight"] = value
+    theirs[f"{graph_net}fcs.0.weight"] = state["fusion.lin.weight"]
+    theirs[f"{graph_net}fcs.0.bias"] = state["fusion.lin.bias"]
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        theirs[f"{graph_net}rnn.{name}_l0"] = state[f"fusion.cell.{name}"]
+    return theirs
+
+
+@pytest.mark.parametrize("names", [("audio", "visual", "text"), ("audio", "text"), ("visual",)])
+@pytest.mark.parametrize("context", [True, False])
+@pytest.mark.parametrize("concat", [True, False])
+def test_from_published_finds_every_size(
+    names: tuple[str, ...], context: bool, concat: bool
+) -> None:
+    weights = {"audio": 3.0, "visual": 0.0, "text": 1.0}
+    model = MMDFN(
+        {name: 3 + i for i, name in enumerate(names)},
+        num_classes=4,
+        speaker_weights={name: weights[name] for name in names},
+        context=names if context else (),
+        concat=concat,
+        **SMALL,
+    ).eval()
+    ours = MMDFN.from_published(published(model), modalities=names).eval()
+    features = {name: torch.randn(5, 3 + i) for i, name in enumerate(names)}
+    _, speaker, ptr = ready()
+    assert torch.equal(ours(features, speaker, ptr), model(features, speaker, ptr))
+
+
+def test_from_published_refuses_what_it_does_not_know() -> None:
+    model = MMDFN({"audio": 3, "text": 4}, 2, context=("text",), **SMALL)
+    state = published(model)
+    with pytest.raises(ValueError, match="modalities must name the 2 of state_dict, but got"):
+        MMDFN.from_published(state)
+    with pytest.raises(
+        ValueError, match="state_dict must be that of an MM-DFN model, but has 'mfn"
+    ):
+        MMDFN.from_published(state | {"mfn.weight": torch.ones(1)}, ("audio", "text"))
+    with pytest.raises(ValueError, match="state_dict must have one graph_net's fcs.0.weight"):
+        MMDFN.from_published({}, ())
+    del state["smax_fc.weight"]
+    with pytest.raises(ValueError, match="state_dict must have 'smax_fc.weight', but has not"):
+        MMDFN.from_published(state, ("audio", "text"))
+
+
+SIZES = {"text": 6, "audio": 7}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"in_channels": {}}, ValueError, "in_channels must name at least one modality"),
+        ({"in_channels": [3, 4]}, ValueError, "in_channels must name at least one modality"),
+        ({"in_channels": {"text": 0}}, ValueError, r"in_channels\['text'\] must be at least 1"),
+        ({"num_classes": 0}, ValueError, "num_classes must be at least 1, but got 0"),
+        ({"channels": 5}, ValueError, "channels must be even, for two directions, but got 5"),
+        ({"speaker_weights": {"pose": 1.0}}, ValueError, r"speaker_weights must .* got \['pose'\]"),
+        ({"speaker_weights": {"text": "1"}}, TypeError, r"speaker_weights\['text'\] must be a num"),
+        ({"context": ("pose",)}, ValueError, r"context must name some of .* but got \['pose'\]"),
+        ({"context": "text"}, TypeError, "context must be a sequence of names, but got 'text'"),
+        ({"alpha": 2}, ValueError, "alpha must be finite and in"),
+        ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        MMDFN(**({"in_channels": SIZES, "num_classes": 3} | arguments))
+
+
+def test_bad_input() -> None:
+    model = MMDFN(SIZES, 3, **SMALL)
+    features, speaker, ptr = ready()
+    with pytest.raises(ValueError, match="features must be those of .* but got"):
+        model({"text": features["text"]}, speaker, ptr)
+    with pytest.raises(ValueError, match="features must be those of .* but got"):
+        model(features | {"pose": torch.ones(5, 2)}, speaker, ptr)
+    with pytest.raises(TypeError, match="features must be a mapping, but got Tensor"):
+        model(features["text"], speaker, ptr)
+    with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[5, 6\], but got"):
+        model(features | {"text": torch.ones(5, 7)}, speaker, ptr)
+    with pytest.raises(TypeError, match=r"features\['text'\] must be of the module's dtype"):
+        model(features | {"text": features["text"].double()}, speaker, ptr)
+    with pytest.raises(ValueError, match="ptr must be given, or a Geometry"):
+        model(features, speaker)
+    with pytest.raises(ValueError, match="ptr and present must be left out"):
+        model(features, Geometry(ptr, speaker), ptr)
+    with pytest.raises(ValueError, match="geometry must have been built with speaker"):
+        model(features, None, ptr)
+    mask = torch.zeros(5, 3, dtype=torch.bool)
+    with pytest.raises(ValueError, match="present must have 2 modalities, but got 3"):
+        model(features, speaker, ptr, mask)
+    with pytest.raises(ValueError, match=r"ptr must strictly increase .* but got \[0, 5, 5\]"):
+        model(features, speaker, torch.tensor([0, 5, 5]))

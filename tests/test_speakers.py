@@ -1,0 +1,105 @@
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from graphfusion import Geometry, SpeakerEmbedding, SpeakerEncoder
+from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
+from tests.strategies import RaggedBatch, batches, seeds
+
+ENCODER = SpeakerEncoder(5, 3).double()
+
+
+def by_definition(encoder: SpeakerEncoder, batch: RaggedBatch) -> Tensor:
+    """A plain GRU over each speaker's own utterances, one at a time."""
+    out = torch.zeros(*batch.x.shape[:2], 2 * encoder.hidden_channels, dtype=batch.x.dtype)
+    conversation = batch.geometry.batch
+    for m in range(batch.x.size(1)):
+        for b in range(len(batch.ptr) - 1):
+            for speaker in batch.speaker.unique():
+                own = (conversation == b) & (batch.speaker == speaker) & batch.here[:, m]
+                if own.any():
+                    out[own, m] = encoder.rnn(batch.x[own, m])[0]
+    return out
+
+
+@given(batches())
+def test_is_a_gru_over_each_speakers_own_utterances(batch: RaggedBatch) -> None:
+    assert_equal(ENCODER(batch.x, batch.geometry), by_definition(ENCODER, batch))
+
+
+@given(batches(), seeds)
+def test_speakers_names_do_not_matter(batch: RaggedBatch, seed: int) -> None:
+    names = torch.randperm(50, generator=torch.Generator().manual_seed(seed))
+    renamed = Geometry(batch.ptr, names[batch.speaker], batch.present)
+    assert_equal(ENCODER(batch.x, renamed), ENCODER(batch.x, batch.geometry))
+
+
+@given(batches(masked=True))
+def test_what_lies_in_absent_places_never_matters(batch: RaggedBatch) -> None:
+    junk = batch.x.masked_fill(~batch.here.unsqueeze(-1), float("nan")).requires_grad_()
+    out = ENCODER(junk, batch.geometry)
+    assert torch.equal(out, ENCODER(batch.x, batch.geometry))
+    assert not out[~batch.here].any()
+    out.sum().backward()
+    assert junk.grad.isfinite().all()
+
+
+def test_learns_and_saves() -> None:
+    encoder = SpeakerEncoder(4, 3, dropout=0.3)
+    geometry = Geometry(torch.tensor([0, 3, 5]), torch.tensor([0, 1, 0, 0, 1]))
+    x = torch.randn(5, 2, 4)
+    assert_every_parameter_learns(encoder, encoder(x, geometry))
+    assert_saves(encoder, x, geometry)
+    assert repr(encoder) == "SpeakerEncoder(4, 3)"
+    SpeakerEncoder(4, 3, num_layers=1, dropout=0.3)  # does not warn
+
+
+def test_gradcheck() -> None:
+    encoder = SpeakerEncoder(2, 2, num_layers=1).double()
+    present = torch.tensor([[True, False], [True, True], [False, True]])
+    geometry = Geometry(torch.tensor([0, 2, 3]), torch.tensor([0, 0, 1]), present)
+    x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: encoder(x, geometry), (x,))
+
+
+def test_embedding_adds_the_speakers_vector() -> None:
+    embedding = SpeakerEmbedding(3, 4)
+    speaker = torch.tensor([2, 0, 2])
+    x = torch.randn(3, 2, 4)
+    before = x.clone()
+    out = embedding(x, speaker)
+    assert torch.equal(out, x + embedding.embedding.weight[speaker].unsqueeze(1))
+    assert torch.equal(embedding(x[:, 0], speaker), out[:, 0])
+    assert torch.equal(x, before)
+    assert_every_parameter_learns(embedding, out)
+    assert_saves(embedding, x, speaker)
+    assert repr(embedding) == "SpeakerEmbedding(3, 4)"
+
+
+def test_bad_input() -> None:
+    for kind in (SpeakerEncoder, SpeakerEmbedding):
+        with pytest.raises(ValueError, match="must be at least 1, but got 0"):
+            kind(0, 4)
+        with pytest.raises(ValueError, match="must be at least 1, but got -3"):
+            kind(4, -3)
+    with pytest.raises(ValueError, match="dropout must be finite"):
+        SpeakerEncoder(4, 3, dropout=-0.1)
+    with pytest.raises(ValueError, match="num_layers must be at least 1, but got 0"):
+        SpeakerEncoder(4, 3, num_layers=0)
+    encoder = SpeakerEncoder(4, 3)
+    ptr, speaker = torch.tensor([0, 3]), torch.tensor([0, 1, 0])
+    with pytest.raises(ValueError, match="geometry must have been built with speaker"):
+        encoder(torch.randn(3, 2, 4), Geometry(ptr))
+    with pytest.raises(ValueError, match=r"x must have shape \[3, M, 4\], but got \[3, 4\]"):
+        encoder(torch.randn(3, 4), Geometry(ptr, speaker))
+    masked = Geometry(ptr, speaker, torch.zeros(3, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"x must have shape \[3, 2, 4\], but got \[3, 1, 4\]"):
+        encoder(torch.randn(3, 1, 4), masked)
+    embedding = SpeakerEmbedding(2, 4)
+    with pytest.raises(ValueError, match=r"x must have shape \[U, M, 4\], but got \[3, 1, 5\]"):
+        embedding(torch.randn(3, 1, 5), speaker)
+    with pytest.raises(ValueError, match=r"speaker must have shape \[2\], but got \[3\]"):
+        embedding(torch.randn(2, 4), speaker)
+    with pytest.raises(IndexError):
+        embedding(torch.randn(1, 4), torch.tensor([2]))

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from hypothesis import given
+
+from graphfusion import Conversation, Standardize
+from tests.asserts import assert_equal
+from tests.strategies import RaggedBatch, batches
+
+
+def members(batch: RaggedBatch) -> list[Conversation]:
+    return [
+        Conversation(each.features, each.speaker, present=each.present)
+        for each in batch.conversations()
+    ]
+
+
+@given(batches())
+def test_present_features_get_mean_zero_and_deviation_one(batch: RaggedBatch) -> None:
+    standardize = Standardize(dict.fromkeys(batch.features, 5)).double()
+    out = standardize.fit(members(batch))(batch.features)
+    for m, name in enumerate(batch.features):
+        x, raw = out[name][batch.here[:, m]], batch.features[name][batch.here[:, m]]
+        if len(x):
+            assert_equal(x.mean(0), torch.zeros(5, dtype=torch.float64))
+            varies = (raw.amax(0) > raw.amin(0)).double()
+            assert_equal(x.std(0, correction=0), varies)
+
+
+@given(batches(masked=True))
+def test_absent_features_are_not_counted(batch: RaggedBatch) -> None:
+    junk = batch.with_x(batch.x.masked_fill(~batch.here.unsqueeze(-1), 1e9))
+    one, other = (
+        Standardize(dict.fromkeys(batch.features, 5)).fit(members(each)) for each in (batch, junk)
+    )
+    assert torch.equal(one.mean, other.mean)
+    assert torch.equal(one.scale, other.scale)
+    assert one.scale.isfinite().all()
+
+
+def test_large_offsets_and_constants() -> None:
+    x = 1e6 + torch.randn(1000, 3)
+    x[:, 2] = 0.1
+    one = Conversation({"a.b": x}, torch.zeros(1000, dtype=torch.int64))
+    standardize = Standardize({"a.b": 3})
+    assert torch.equal(standardize({"a.b": x})["a.b"], x)
+    out = standardize.fit([one])({"a.b": x})["a.b"]
+    assert out[:, :2].std(0).allclose(torch.ones(2), atol=0.1)
+    assert out[:, 2].abs().max() < 1e-6
+    fresh = Standardize({"a.b": 3})
+    fresh.load_state_dict(standardize.state_dict())
+    assert torch.equal(fresh({"a.b": x})["a.b"], out)
+    fresh.reset_parameters()
+    assert torch.equal(fresh({"a.b": x})["a.b"], x)
+    assert repr(fresh) == "Standardize({'a.b': 3})"
+
+
+def test_bad_input() -> None:
+    one = Conversation({"a": torch.ones(2, 3)}, torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(ValueError, match="in_channels must name at least one modality"):
+        Standardize({})
+    with pytest.raises(ValueError, match=r"in_channels\['a'\] must be at least 1, but got 0"):
+        Standardize({"a": 0})
+    with pytest.raises(ValueError, match="conversations must not be empty"):
+        Standardize({"a": 3}).fit([])
+    with pytest.raises(TypeError, match=r"features\['b'\] must be a tensor, but got NoneType"):
+        Standardize({"b": 3}).fit([one])
+    with pytest.raises(ValueError, match=r"features\['a'\] must have shape \[U, 4\], but got"):
+        Standardize({"a": 4})(one.features)
