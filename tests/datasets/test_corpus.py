@@ -1,0 +1,129 @@
+import re
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch_geometric.loader import DataLoader
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus, load_npz
+from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes
+
+
+def corpus():
+    return load_bytes(load_npz, npz_bytes(npz_arrays(make_sample())))
+
+
+def talk(name="talk", y=(0, 1), present=None, **features):
+    features = features or {"audio": torch.zeros(2, 3)}
+    return Conversation(features, torch.tensor([0, 1]), torch.tensor(y), present, id=name)
+
+
+@given(
+    st.permutations(["audio", "visual", "text"]), st.lists(st.booleans(), min_size=2, max_size=2)
+)
+def test_select_joins_orders_and_drops(order, joins):
+    # Between two neighbours stands either "+" or a new entry; the last modality may be dropped.
+    entries = [order[0]]
+    for name, join in zip(order[1:], joins, strict=True):
+        if join:
+            entries[-1] += f"+{name}"
+        else:
+            entries.append(name)
+    chosen = corpus().select(entries)
+    for split, conversations in corpus().splits.items():
+        for old, new in zip(conversations, chosen.splits[split], strict=True):
+            assert list(new.features) == [entry.split("+")[0] for entry in entries]
+            for entry in entries:
+                names = entry.split("+")
+                joined = torch.cat([old.features[name] for name in names], dim=1)
+                assert torch.equal(new.features[names[0]], joined)
+            assert new.id == old.id
+            assert torch.equal(new.speaker, old.speaker)
+            assert torch.equal(new.y, old.y)
+
+
+def test_select_keeps_what_is_not_joined_and_leaves_the_corpus_alone():
+    whole = corpus()
+    assert whole.select(["text"]).in_channels == {"text": 4}
+    assert whole.in_channels == {"audio": 3, "visual": 2, "text": 4}
+    assert whole.num_classes == len(whole.classes) == 2
+
+
+def test_a_joined_modality_is_present_where_all_of_it_are():
+    features = {"audio": torch.zeros(2, 3), "tone": torch.zeros(2, 1), "text": torch.zeros(2, 2)}
+    features["tone"][1] = torch.nan
+    present = torch.tensor([[True, True, False], [True, False, True]])
+    whole = Corpus(("a", "b"), {"train": [talk(present=present, **features)]})
+    (chosen,) = whole.select(["text", "audio+tone"]).splits["train"]
+    assert chosen.present.tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("modalities", "named"),
+    [
+        (["audio", "smell"], "['smell']"),
+        (["audio+smell"], "['smell']"),
+        (["audio", "audio"], "['audio']"),
+        (["text+text"], "['text']"),
+        (["text", "audio+text"], "['text']"),
+        (["text+"], "['']"),
+        ([], "[]"),
+    ],
+)
+def test_select_refuses_unknown_and_repeated_names(modalities, named):
+    with pytest.raises(ValueError, match=re.escape(f"got {named}.")):
+        corpus().select(modalities)
+
+
+def test_select_refuses_a_string():
+    with pytest.raises(TypeError, match=r"modalities must be a sequence .* 'audio'"):
+        corpus().select("audio")
+
+
+def test_conversations_fit_pyg():
+    batch = next(iter(DataLoader(corpus().splits["train"], batch_size=2)))
+    assert batch.id == ["train0", "train1"]
+    assert batch.ptr.tolist() == [0, 3, 5]
+
+
+def test_repr_is_short():
+    assert repr(corpus()) == (
+        "Corpus(train=2, test=1, in_channels={'audio': 3, 'visual': 2, 'text': 4}, num_classes=2)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "splits", "message"),
+    [
+        (("a", "a"), {"train": [talk()]}, "classes must be unique, but got a, a"),
+        (("a", "b"), {"test": [talk()]}, r"splits must have .* 'train', but got \['test'\]"),
+        (("a", "b"), {"train": []}, r"splits must have .* 'train'"),
+        (
+            ("a", "b"),
+            {"train": [talk()], "test": [talk()]},
+            "conversation 'talk': must be in one split, once, but is in 'train' and 'test'",
+        ),
+        (("a", "b"), {"train": [talk(name=None)]}, "string as id, but got None"),
+        (("a",), {"train": [talk()]}, r"conversation 'talk': labels .* \[0, 1\), but utterance 1 "),
+        (("a", "b"), {"train": [talk(y=(-1, 0))]}, "'talk': labels .* utterance 0 has -1"),
+        (("a", "b"), {"train": [talk(y=(0.0, 1.0))]}, "'talk': y must be one int64 .*float32"),
+        (
+            ("a", "b"),
+            {"train": [talk()], "dev": [talk("other", audio=torch.zeros(2, 4))]},
+            "conversation 'other': features must .* {'audio': 3} .* got {'audio': 4}",
+        ),
+        (
+            ("a", "b"),
+            {
+                "train": [talk(audio=torch.zeros(2, 1), text=torch.zeros(2, 1))],
+                "dev": [talk("other", text=torch.zeros(2, 1), audio=torch.zeros(2, 1))],
+            },
+            "conversation 'other': features must have the modalities",
+        ),
+    ],
+)
+def test_an_inconsistent_corpus_is_refused(classes, splits, message):
+    with pytest.raises(ValueError, match=message):
+        Corpus(classes, splits)

@@ -1,0 +1,71 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphfusion.datasets import FormatError, load
+from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes, pickle_fields
+
+DATA = Path(os.environ.get("GRAPHFUSION_DATA", Path(__file__).parents[2] / "../shared/data"))
+
+
+def test_the_content_decides():
+    sample = make_sample()
+    from_npz = load_bytes(load, npz_bytes(npz_arrays(sample)))
+    assert from_npz.classes == ("class 0", "class 1")
+    for protocol in range(6):
+        corpus = load_bytes(load, pickle.dumps(tuple(pickle_fields(sample)), protocol))
+        assert corpus.classes == ("0", "1")
+        for split, talks in corpus.splits.items():
+            for talk, same in zip(talks, from_npz.splits[split], strict=True):
+                assert torch.equal(talk.features["text"], same.features["text"])
+
+
+@pytest.mark.parametrize("data", [b"", b"P", b"PK", b"PK\3\4", b"not a corpus"])
+def test_neither_format(data):
+    with pytest.raises(FormatError):
+        load_bytes(load, data)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "conversations", "utterances", "in_channels", "num_classes"),
+    [
+        (
+            "iemocap6",
+            {"train": 120, "test": 31},
+            {"train": 5810, "test": 1623},
+            {"text": 384, "audio": 417, "prosody": 8},
+            6,
+        ),
+        (
+            "meld",
+            {"train": 1038, "dev": 114, "test": 280},
+            {"train": 9989, "dev": 1109, "test": 2610},
+            {"text": 384, "audio": 8},
+            7,
+        ),
+        (
+            "mosi",
+            {"train": 62, "test": 31},
+            {"train": 1447, "test": 752},
+            {"text": 100, "audio": 73, "visual": 100, "text_minilm": 384},
+            2,
+        ),
+    ],
+)
+def test_real_data(name, conversations, utterances, in_channels, num_classes):
+    path = DATA / f"{name}.npz"
+    if not path.exists():
+        pytest.skip("the real data are not here; GRAPHFUSION_DATA names their folder")
+    corpus = load(path)
+    assert {split: len(talks) for split, talks in corpus.splits.items()} == conversations
+    assert {s: sum(talk.num_nodes for talk in t) for s, t in corpus.splits.items()} == utterances
+    assert corpus.in_channels == in_channels
+    assert corpus.num_classes == num_classes
