@@ -1,0 +1,26 @@
+from importlib.metadata import version as installed
+
+project = "graphfusion"
+author = "The graphfusion developers"
+copyright = "2026, The graphfusion developers"
+release = version = installed("graphfusion")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "myst_parser",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"graphfusion {release}"
+default_role = "code"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+# Each page's examples run in a namespace of their own that only has torch.
+doctest_global_setup = "import torch; torch.manual_seed(0)"
