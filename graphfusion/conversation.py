@@ -64,7 +64,7 @@ class Conversation(Data):
             present = torch.ones(size, len(features), dtype=torch.bool, device=speaker.device)
         check_tensor("present", present, [size, len(features)], torch.bool)
         for (name, value), here in zip(features.items(), present.unbind(1), strict=True):
-            if not bool(value[here].isfinite().all()):
+            if not bool((value.isfinite().all(1) | ~here).all()):
                 raise ValueError(
                     f"features[{name!r}] must be finite where present, but has NaN or infinity."
                 )

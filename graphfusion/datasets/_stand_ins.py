@@ -45,10 +45,8 @@ class DType:
         check_dtype(self.dtype)
 
     def set_state(self, state: tuple[Any, ...]) -> None:
-        """Sets the byte order, and refuses a subarray, names or fields."""
-        _, order, *composite = state[:5]
-        if order not in ("<", ">", "=", "|") or any(part is not None for part in composite):
-            raise ValueError(f"refused: the pickle has a composite dtype; {ONLY}")
+        """Sets the byte order; all else in the state concerns composite dtypes."""
+        _, order, *_ = state
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -67,10 +65,15 @@ class StandIn:
 
 
 class Maker:
-    """Makes what a pickle asks for, within a budget for what has to be copied."""
+    """Makes what a pickle asks for, and copies no more of it than the file has bytes.
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    Args:
+        size: The file's.
+    """
+
+    def __init__(self, size: int) -> None:
+        # Two, since the bytes of a scalar may have been encoded before.
+        self._encoded, self._copied = Budget(size), Budget(size)
         self.names: dict[tuple[str, str], object] = {
             ("numpy", "ndarray"): object(),  # only ever handed to _reconstruct, which ignores it
             ("numpy", "dtype"): StandIn(DType),
@@ -89,12 +92,12 @@ class Maker:
 
     def new_set(self, items: _Items = ()) -> set[Any]:
         """A set of plain items; frozen ones come as ordinary ones."""
-        self._budget.spend(len(items))
+        self._copied.spend(len(items))
         return set(plain(items))
 
     def new_dict(self, pairs: _Items = ()) -> dict[Any, Any]:
         """A dict of plain keys, in the order of the pairs."""
-        self._budget.spend(len(pairs))
+        self._copied.spend(len(pairs))
         keys = plain([key for key, _ in pairs])
         return dict(zip(keys, (value for _, value in pairs), strict=True))
 
@@ -102,12 +105,14 @@ class Maker:
         """The bytes that Python 2, and Python 3 for its sake, write as text."""
         if type(text) is not str or encoding != "latin1":
             raise ValueError(f"refused: the pickle encodes something else than bytes; {ONLY}")
-        self._budget.spend(len(text))
+        self._encoded.spend(len(text))
         return text.encode("latin1")
 
     def new_scalar(self, dtype: object, raw: object) -> object:
         """A numpy scalar, as Python's own."""
-        return self.new_array(raw, dtype, (), "C").item()
+        array = self.new_array(raw, dtype, (), "C")
+        self._copied.spend(array.nbytes)  # a string may be as long as the file
+        return array.item()
 
     def new_array(self, raw: object, dtype: object, shape: object, order: object) -> NDArray[Any]:
         """An array that is a view of the bytes, if it is exactly as large as they are."""

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from graphfusion.datasets._stand_ins import ONLY, Array, Budget, DType, Maker, StandIn, plain
+from graphfusion.datasets._stand_ins import ONLY, Array, DType, Maker, StandIn, plain
 
 _Instruction: TypeAlias = Callable[[Any], None]
 
@@ -56,7 +56,7 @@ class Unpickler(pickle._Unpickler):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self._make = Maker(Budget(len(data)))
+        self._make = Maker(len(data))
 
     def find_class(self, module: str, name: str) -> object:
         """Gives the stand-in for a name, or refuses; nothing is imported."""

@@ -20,9 +20,9 @@ class Corpus:
             Each conversation has labels `y` `[U]` int64 and a further attribute `id`, a string.
 
     Raises:
-        ValueError: If a class has two names' place, there is nothing to train on, a conversation is
-            in two places, or one has other modalities or sizes than the rest or a label without a
-            class.
+        ValueError: If two classes have the same name, there is no conversation to train on, two
+            have the same id, or one has other modalities or sizes than the rest, or a label that
+            numbers no class.
 
     Example:
         >>> import torch

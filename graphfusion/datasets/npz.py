@@ -21,8 +21,8 @@ def load_npz(path: str | PathLike[str]) -> Corpus:
     Its arrays have one row per utterance, the utterances of a conversation one after the other:
     `dialogue` (the conversation's id), `speaker` (a name), `label` (an integer), `split` (a name,
     the same for a whole conversation; "train" must occur). `classes` names the classes. Every other
-    array of floats is a modality `[U, d]`, except `score`; further arrays are not read. The order
-    of the modalities is the file's.
+    array of floats is a modality `[U, d]`, in the file's order, except `score`, which is a label;
+    neither that nor any further array is taken over.
 
     Args:
         path: The file.

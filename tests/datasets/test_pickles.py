@@ -175,6 +175,8 @@ VIOLATIONS = [
     (entry(IDS, shorten), r"'train1': sentences must have one entry per utterance \(1\)"),
     (entry(IDS, []), "'train1': ids must name an utterance"),
     (entry(LABELS, 3), "'train1': labels must be a list or an array, but got int"),
+    (entry(LABELS, np.array(3)), r"'train1': labels must have one entry .* \(2\), but has 1"),
+    (entry(AUDIO, second(np.array(3.0))), "'train1': audio must be vectors of one size"),
     (entry(LABELS, [0, 1.0]), "'train1': labels must be integers .* utterance 1 has float"),
     (entry(LABELS, [0, True]), "'train1': labels must be integers .* utterance 1 has bool"),
     (entry(LABELS, np.zeros(2)), "'train1': labels must be integers .* utterance 0 has float"),
@@ -208,7 +210,7 @@ VIOLATIONS = [
             entry(SPEAKERS, [[1, 0], row]),
             "'train1': speakers must be one-hot .* utterance 1's is no",
         )
-        for row in ([0, 0], [1, 1], [2, -1], [0.5, 0.5], [float("nan"), 1])
+        for row in ([0, 0], [1, 1], [2, -1], [0, 2], [0.5, 0.5], [float("nan"), 1])
     ),
     (lambda fields: [fields[n].clear() for n in (TEXT, AUDIO, VISUAL)], "modality"),
 ]

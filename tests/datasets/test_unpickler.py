@@ -102,6 +102,7 @@ def test_no_code_runs(marker, name, protocol):
         b"\x8c\x05numpy\x8c\x0btesting.run\x93",
         b"cnumpy\nndarray.__class__\n",
         b"cnumpy.core.multiarray\nfrombuffer\n",
+        b"cos\nset\n",
         b"c\n\n",
     ],
 )
@@ -119,9 +120,21 @@ def test_extensions_are_not_looked_up(marker):
         copyreg.remove_extension(os.system.__module__, "system", 240)
 
 
-@pytest.mark.parametrize("code", [b"Pname\n", b"K\x01Q", b"\x97", b"C\x01a\x98"])
-def test_persistent_ids_and_buffers_are_refused(code):
-    refused(program(tenth=code), "has the instruction")
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        b"Pname\n",
+        b"K\x01Q",
+        b"\x97",
+        b"C\x01a\x98",
+        b"(inumpy\ndtype\n",
+        b"(cnumpy\ndtype\no",
+        b"cnumpy\ndtype\n)\x81",
+        b"cnumpy\ndtype\n)}\x92",
+    ],
+)
+def test_persistent_ids_buffers_and_instances_are_refused(instructions):
+    refused(program(tenth=instructions), "has the instruction")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +144,9 @@ def test_persistent_ids_and_buffers_are_refused(code):
         b"](K\x01K\x02tb",  # of a list
         b"cnumpy\ndtype\n}b",  # of a stand-in
         b"cnumpy\nndarray\n(K\x01tR",  # a class that is not to be called
+        b"cnumpy\ndtype\n(U\x05f4,f4tR",
+        b"cnumpy\ndtype\n(U\x06(2,)f4tR",
+        b"cnumpy\ndtype\n(](U\x01aU\x02f4tatR",
         b"K\x01)R",
         b"S'upper'\n)R",
         b"cnumpy\ndtype\n(U\x02f4tR)R",  # a dtype is no function either
