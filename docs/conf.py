@@ -22,5 +22,5 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-# Each page's examples run in a namespace of their own that only has torch.
-doctest_global_setup = "import torch; torch.manual_seed(0)"
+
+napoleon_use_ivar = True  # attributes as a list, not a heading each

@@ -1,7 +1,8 @@
 """Argument checks; each error names the argument, what was expected and what came."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -39,26 +40,72 @@ def check_tensor(
         raise ValueError(f"{name} must have shape [{expected}], but got {list(value.shape)}.")
 
 
-def check_dtype(name: str, value: Tensor, parameter: Tensor) -> None:
-    """Checks that a tensor has the dtype of a module's parameter, except under autocast."""
-    if value.dtype != parameter.dtype and not torch.is_autocast_enabled(value.device.type):
+def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
+    """Checks that a tensor has the dtype of what it will meet; autocast takes care of most."""
+    autocast = torch.is_autocast_enabled(value.device.type) and value.dtype != torch.float64
+    if value.dtype != like.dtype and not autocast:
         raise TypeError(
-            f"{name} must be of the module's dtype {parameter.dtype}, but got {value.dtype}."
+            f"{name} must be of the module's dtype {like.dtype}, but got {value.dtype}."
         )
+
+
+def check_not_empty(name: str, value: Tensor) -> None:
+    """Checks that no axis of a tensor has size 0."""
+    if value.numel() == 0:
+        raise ValueError(f"{name} must not be empty, but got shape {list(value.shape)}.")
+
+
+def check_range(name: str, value: Tensor, size: int) -> None:
+    """Checks that indices are in `[0, size)`, unless that would wait for a device."""
+    if value.device.type != "cpu" or torch.compiler.is_compiling() or value.numel() == 0:
+        return
+    low, high = (int(each) for each in value.aminmax())
+    if low < 0 or high >= size:
+        raise ValueError(f"{name} must be in [0, {size}), but got {low if low < 0 else high}.")
 
 
 def check_size(name: str, value: int, least: int = 1) -> None:
     """Checks that a size is an integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, but got {value!r}.")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, but got {value}.")
 
 
-def check_real(name: str, value: float, low: float, high: float = math.inf) -> None:
+def check_real(name: str, value: float, low: float = -math.inf, high: float = math.inf) -> None:
     """Checks that a number is finite and lies in `[low, high]`."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, but got {value!r}.")
     if not (low <= value <= high and math.isfinite(value)):
-        interval = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
-        raise ValueError(f"{name} must be finite and {interval}, but got {value}.")
+        interval = ""
+        if low > -math.inf:
+            interval = (
+                f" and at least {low:g}" if high == math.inf else f" and in [{low:g}, {high:g}]"
+            )
+        raise ValueError(f"{name} must be finite{interval}, but got {value}.")
+
+
+def check_in_channels(in_channels: object) -> None:
+    """Checks that sizes are given by the names of at least one modality."""
+    if not isinstance(in_channels, Mapping):
+        raise TypeError(
+            f"in_channels must map names to sizes, but got {type(in_channels).__name__}."
+        )
+    if not in_channels:
+        raise ValueError("in_channels must name at least one modality, but got none.")
+    for name, size in in_channels.items():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"in_channels must be keyed by non-empty names, but got {name!r}.")
+        check_size(f"in_channels[{name!r}]", size)
+
+
+def check_features(features: object, in_channels: Mapping[str, int], size: int | str) -> None:
+    """Checks that the features are those of `in_channels`, in any order, `[size, d_m]` each."""
+    if not isinstance(features, Mapping):
+        raise TypeError(f"features must map names to tensors, but got {type(features).__name__}.")
+    if set(features) != set(in_channels):
+        raise ValueError(
+            f"features must be those of {list(in_channels)}, but got {list(features)}."
+        )
+    for name, channels in in_channels.items():
+        check_tensor(f"features[{name!r}]", features[name], [size, channels])

@@ -48,8 +48,8 @@ class Conversation(Data):
         present: Tensor | None = None,
         **kwargs: Any,
     ) -> None:
-        if features is None and speaker is None:
-            super().__init__(**kwargs)
+        if all(given is None for given in (features, speaker, y, present)) and not kwargs:
+            super().__init__()
             return
         size = _check_features(features)
         assert features is not None  # noqa: S101 - for the type checker; checked above

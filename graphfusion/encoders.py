@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_size, check_tensor
+from graphfusion._checks import check_dtype, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.recurrent import RecurrentEncoder
 
@@ -37,13 +37,15 @@ class ContextEncoder(RecurrentEncoder):
         Raises:
             ValueError: If shapes disagree, or modalities are absent and `modality` is None.
         """
-        geometry = as_geometry(ptr)
-        check_tensor("x", x, [geometry.num_utterances, self.channels])
+        self._check(x, ["U", self.channels])
+        geometry = as_geometry(ptr, x.device)
+        self._check(x, [geometry.num_utterances, self.channels])
         if geometry.present is None:
             return self._encode(x, geometry.conversations[0])
         if modality is None:
             raise ValueError("modality must be given where modalities are absent, but got None.")
-        if not 0 <= modality < len(geometry.conversations):
+        check_size("modality", modality, least=0)
+        if modality >= len(geometry.conversations):
             raise ValueError(
                 f"modality must be one of the {len(geometry.conversations)} that present has, "
                 f"but got {modality}."
@@ -79,6 +81,7 @@ class ModalityEmbedding(torch.nn.Module):
             ValueError: If the shape of `x` is another.
         """
         check_tensor("x", x, ["U", *self.embedding.weight.shape])
+        check_dtype("x", x, self.embedding.weight)
         return x + self.embedding.weight
 
     def __repr__(self) -> str:

@@ -36,22 +36,24 @@ class Geometry:
         ptr: As given.
         speaker: As given.
         present: As given, but None where it is true throughout.
+        num_modalities: M, or None if `present` was not given and any number will do.
         batch: `[U]` int64, the conversation of each utterance.
         block: `[B, T]` int64, the utterances of each conversation; those of shorter conversations
             are filled up with their last one. T is the length of the longest conversation.
         slot: `[U]` int64, where `block`, flattened, has each utterance.
         conversations: For each modality, or once if `present` is None, every conversation as a
-            sequence of utterances, without those where the modality is absent.
+            sequence of utterances, without those where the modality is absent; in the order of
+            :class:`torch.nn.utils.rnn.PackedSequence`.
         turns: Every speaker's own utterances as a sequence. Items are utterances, or, if `present`
             is given, nodes `u * M + m`, a sequence for each modality. None without `speaker`.
 
-    Tensors on a device are brought to the host with one synchronisation; the result is on that
-    device again.
+    Tensors on a device are brought to the host with one synchronisation; the result is on the
+    device of `ptr`.
 
     Raises:
         TypeError: If an argument is not a tensor of the dtype above.
-        ValueError: If `ptr` does not strictly increase from 0, a speaker is negative, shapes or
-            devices disagree.
+        ValueError: If `ptr` does not strictly increase from 0, a speaker is negative, or shapes
+            disagree.
     """
 
     def __init__(
@@ -62,29 +64,35 @@ class Geometry:
             check_tensor("speaker", speaker, ["U"], torch.int64)
         if present is not None:
             check_tensor("present", present, ["U", "M"], torch.bool)
+        num_modalities = None
         device = ptr.device
         ptr, speaker, present = _to_host(ptr, speaker, present)
         lengths = ptr.diff()
         if len(ptr) < 2 or ptr[0] != 0 or bool((lengths <= 0).any()):
             raise ValueError(
-                "ptr must strictly increase from 0 and have at least two entries, "
-                f"but got {_shorten(ptr)}."
+                "ptr must strictly increase from 0 to the number of utterances, with an entry for "
+                f"each conversation's start and one for the end, but got {_shorten(ptr)}."
             )
         size = int(ptr[-1])
-        if speaker is not None:
-            check_tensor("speaker", speaker, [size], torch.int64)
-            if bool((speaker < 0).any()):
-                raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
+        for name, value in (("speaker", speaker), ("present", present)):
+            if value is not None and len(value) != size:
+                raise ValueError(
+                    f"{name} must have a row for each of the {size} utterances that ptr ends with, "
+                    f"but got {len(value)}."
+                )
+        if speaker is not None and bool((speaker < 0).any()):
+            raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
         if present is not None:
-            check_tensor("present", present, [size, "M"], torch.bool)
             if present.size(1) == 0:
                 raise ValueError("present must have at least one modality, but got none.")
+            num_modalities = present.size(1)
             if bool(present.all()):
                 present = None
 
         self.ptr = ptr
         self.speaker = speaker
         self.present = present
+        self.num_modalities = num_modalities
         self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
         steps = torch.arange(int(lengths.max()))
         self.block = ptr[:-1, None] + torch.minimum(steps, lengths[:, None] - 1)
@@ -113,22 +121,28 @@ class Geometry:
         return self.batch.size(0)
 
     def to(self, device: torch.device | str | int) -> Self:
-        """A copy on another device."""
+        """This geometry, or a copy of it on another device."""
+        if self.ptr.device == torch.device(device):
+            return self
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy._move(device)
         return copy
 
     def _move(self, device: torch.device | str | int) -> None:
+        def move(value: Tensor) -> Tensor:
+            # Copies to a GPU need not be waited for; those from it must be.
+            return value.to(device, non_blocking=value.device.type == "cpu")
+
         for name, value in self.__dict__.items():
             if isinstance(value, Tensor):
-                setattr(self, name, value.to(device))
+                setattr(self, name, move(value))
         # PackedSequence wants its batch sizes on the host.
         self.conversations = tuple(
-            each._replace(order=each.order.to(device)) for each in self.conversations
+            each._replace(order=move(each.order)) for each in self.conversations
         )
         if self.turns is not None:
-            self.turns = self.turns._replace(order=self.turns.order.to(device))
+            self.turns = self.turns._replace(order=move(self.turns.order))
 
     def __repr__(self) -> str:
         return (
@@ -137,21 +151,47 @@ class Geometry:
         )
 
 
-def as_geometry(ptr: Tensor | Geometry) -> Geometry:
-    """The geometry itself, or that of a bare `ptr`."""
-    return ptr if isinstance(ptr, Geometry) else Geometry(ptr)
+def as_geometry(
+    ptr: Tensor | Geometry,
+    device: torch.device,
+    speaker: Tensor | None = None,
+    present: Tensor | None = None,
+) -> Geometry:
+    """The geometry itself, or that of a bare `ptr`, on the device of what it will be used with.
+
+    A geometry's own speakers and mask count; it is only made anew to take those that it lacks.
+
+    Raises:
+        ValueError: If a geometry is on another device (to move it at each use would be slow), or
+            has a mask and gets another.
+    """
+    if not isinstance(ptr, Geometry):
+        return Geometry(ptr, speaker, present).to(device)
+    if ptr.ptr.device != device:
+        raise ValueError(
+            f"geometry must be on {device}, as the features are, but got {ptr.ptr.device}; "
+            "move it with geometry.to(device)."
+        )
+    if present is not None and ptr.num_modalities is not None:
+        raise ValueError("present must be left out where the geometry has its own.")
+    if present is None and (speaker is None or ptr.speaker is not None):
+        return ptr
+    return Geometry(
+        ptr.ptr,
+        speaker if ptr.speaker is None else ptr.speaker,
+        ptr.present if present is None else present,
+    )
 
 
 def _to_host(
     ptr: Tensor, speaker: Tensor | None, present: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Brings all three to the host in one copy: a copy for each would wait thrice."""
-    given = [("ptr", ptr), ("speaker", speaker), ("present", present)]
-    tensors = [value for _, value in given if value is not None]
-    for name, value in given:
-        if value is not None and value.device != ptr.device:
-            raise ValueError(f"{name} must be on ptr's {ptr.device}, but got {value.device}.")
-    joined = torch.cat([value.flatten().long() for value in tensors]).cpu()
+    tensors = [value for value in (ptr, speaker, present) if value is not None]
+    flat = [value.flatten().long() for value in tensors]
+    if len({value.device for value in flat}) > 1:
+        flat = [value.cpu() for value in flat]
+    joined = torch.cat(flat).cpu()
     parts = iter(joined.split([value.numel() for value in tensors]))
     return (
         next(parts),

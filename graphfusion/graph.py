@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_real, check_size, check_tensor
+from graphfusion._checks import check_dtype, check_not_empty, check_real, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.similarity import direction, similarity_of_cosine
 from graphfusion.tiles import tile
@@ -37,9 +37,11 @@ class MultimodalGraph:
         """Returns `P x` for `x [U, M, C]`; absent nodes, whatever they hold, receive and give none.
 
         Raises:
+            TypeError: If the dtype of `x` is not the graph's.
             ValueError: If the shape of `x` is another.
         """
         check_tensor("x", x, [*self.across.shape[:2], "C"])
+        check_dtype("x", x, self.within)
         if self.present is not None:
             x = x.where(self.present.unsqueeze(-1), 0)
         columns = x.flatten(0, 1).index_select(0, self.source.flatten())
@@ -85,7 +87,7 @@ class MultimodalGraph:
         return f"{type(self).__name__}(num_utterances={size}, num_modalities={modalities})"
 
 
-torch.export.register_dataclass(MultimodalGraph)
+torch.export.register_dataclass(MultimodalGraph, serialized_type_name="graphfusion.MultimodalGraph")
 
 
 class ConversationGraph(torch.nn.Module):
@@ -136,11 +138,12 @@ class ConversationGraph(torch.nn.Module):
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If the shapes disagree.
         """
-        geometry = as_geometry(ptr)
-        check_tensor("x", x, [geometry.num_utterances, "M", "C"])
+        check_tensor("x", x, ["U", "M", "C"])
+        check_not_empty("x", x)
+        geometry = as_geometry(ptr, x.device)
+        check_tensor("x", x, [geometry.num_utterances, geometry.num_modalities or "M", "C"])
         present = geometry.present
         if present is not None:
-            check_tensor("x", x, [*present.shape, "C"])
             x = x.where(present.unsqueeze(-1), 0)
         with torch.autocast(x.device.type, enabled=False):
             return self._build(x, present, geometry)
@@ -161,7 +164,7 @@ class ConversationGraph(torch.nn.Module):
         cosine = _take(unit, rows) @ _take(unit, columns).mT
         # A vector's cosine with itself is known, and arccos is steepest there.
         itself = (rows.unsqueeze(2) == columns.unsqueeze(1)).unsqueeze(1)
-        nonzero = x.detach().ne(0).any(-1).to(unit.dtype)
+        nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
         cosine = torch.where(itself, _take(nonzero, rows).unsqueeze(3), cosine)
         within = similarity_of_cosine(cosine).where(joined, 0)
         across = self.cross_weight * similarity_of_cosine(unit @ unit.mT).where(distinct, 0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_real, check_tensor
+from graphfusion._checks import check_not_empty, check_range, check_real, check_tensor
 
 
 def focal_loss(
@@ -26,13 +26,14 @@ def focal_loss(
 
     Raises:
         TypeError: If an argument is not a tensor of the right dtype.
-        ValueError: If the shapes disagree, there is no utterance, or `gamma` is negative.
+        ValueError: If the shapes disagree, there is no utterance, `gamma` is negative, or (checked
+            on the host only) a target is no class; no number means "ignore".
     """
     check_tensor("logits", logits, ["U", "K"])
     check_tensor("target", target, [len(logits)], torch.int64)
     check_real("gamma", gamma, 0)
-    if logits.numel() == 0:
-        raise ValueError(f"logits must not be empty, but got {list(logits.shape)}.")
+    check_not_empty("logits", logits)
+    check_range("target", target, logits.size(1))
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     log_p = logits.log_softmax(-1).gather(1, target.unsqueeze(1)).squeeze(1)
     # A sure prediction has 1 - p = 0, where the slope of a power below 1 is infinite.

@@ -9,10 +9,16 @@ from torch import Tensor
 from torch_geometric.nn.module_dict import ModuleDict
 
 from graphfusion import published
-from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
+from graphfusion._checks import (
+    check_dtype,
+    check_features,
+    check_in_channels,
+    check_real,
+    check_size,
+)
 from graphfusion.encoders import ContextEncoder
 from graphfusion.fusion import DynamicFusion
-from graphfusion.geometry import Geometry
+from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.graph import ConversationGraph
 from graphfusion.speakers import SpeakerEncoder
 
@@ -38,8 +44,9 @@ class MMDFN(torch.nn.Module):
 
     Every modality is projected; a context encoder runs over the conversation for some of them, and
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
-    `context + w * speaker`. The graph joins them, dynamic fusion fuses them, and one linear map of
-    an utterance's nodes gives its logits.
+    `context + w * speaker`, with the projection for the context where there is no context encoder.
+    The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
+    gives its logits. With the settings of the paper: :meth:`from_preset`.
 
     Args:
         in_channels: `{modality: d_m}`; its order is the order of the modalities.
@@ -59,6 +66,7 @@ class MMDFN(torch.nn.Module):
         cross_weight: See :class:`ConversationGraph`.
         gated: See :class:`DynamicFusion`.
         concat: See :class:`DynamicFusion`.
+        checkpoint: See :class:`DynamicFusion`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -83,25 +91,28 @@ class MMDFN(torch.nn.Module):
         cross_weight: float = 1.0,
         gated: bool = True,
         concat: bool = True,
+        checkpoint: bool = False,
     ) -> None:
         super().__init__()
-        speaker_weights = speaker_weights or {}
-        if not isinstance(in_channels, Mapping) or not in_channels:
-            raise ValueError(
-                f"in_channels must name at least one modality, but got {in_channels!r}."
+        speaker_weights = {} if speaker_weights is None else speaker_weights
+        check_in_channels(in_channels)
+        if not isinstance(speaker_weights, Mapping):
+            raise TypeError(
+                f"speaker_weights must map names to numbers, but got {speaker_weights!r}."
             )
-        for name, size in in_channels.items():
-            check_size(f"in_channels[{name!r}]", size)
+        if isinstance(context, str) or not isinstance(context, Iterable):
+            raise TypeError(f"context must be a sequence of names, but got {context!r}.")
+        context = tuple(context)
         check_size("num_classes", num_classes)
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
         _check_known("speaker_weights", speaker_weights, in_channels)
-        if isinstance(context, str):
-            raise TypeError(f"context must be a sequence of names, but got {context!r}.")
         _check_known("context", context, in_channels)
+        if len(set(context)) != len(context):
+            raise ValueError(f"context must name each once, but got {list(context)}.")
         for name, weight in speaker_weights.items():
-            check_real(f"speaker_weights[{name!r}]", weight, -float("inf"))
+            check_real(f"speaker_weights[{name!r}]", weight)
 
         self.in_channels = dict(in_channels)
         self.num_classes = num_classes
@@ -109,6 +120,11 @@ class MMDFN(torch.nn.Module):
         self.projections = ModuleDict(
             {name: torch.nn.Linear(size, channels) for name, size in in_channels.items()}
         )
+        if len(self.projections) != len(in_channels):  # they would share a projection
+            raise ValueError(
+                f"in_channels must not have names alike but for '.' and '#', but got "
+                f"{list(in_channels)}."
+            )
         self.contexts = ModuleDict(
             {name: ContextEncoder(channels, channels // 2, dropout=dropout) for name in context}
         )
@@ -119,7 +135,15 @@ class MMDFN(torch.nn.Module):
         )
         self.graph = ConversationGraph(past, future, cross_weight)
         self.fusion = DynamicFusion(
-            channels, hidden_channels, num_layers, alpha, theta, dropout, gated, concat
+            channels,
+            hidden_channels,
+            num_layers,
+            alpha,
+            theta,
+            dropout,
+            gated,
+            concat,
+            checkpoint,
         )
         self.dropout = torch.nn.Dropout(dropout)
         self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
@@ -131,21 +155,40 @@ class MMDFN(torch.nn.Module):
         """A model with published settings.
 
         Args:
-            preset: "iemocap" or "meld". What it says of modalities that `in_channels` does not have
-                is left out.
-            in_channels: `{modality: d_m}`.
+            preset: "iemocap" or "meld".
+            in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
+                visual and text, and a context encoder for text. A modality is one of them if that
+                is its name, or its name goes on with an underscore, as in "text_minilm"; for
+                others, the speaker weight is 1.
             num_classes: Number of classes.
             **kwargs: Arguments of the constructor that replace the preset's.
 
         Raises:
-            ValueError: If there is no such preset.
+            ValueError: If there is no such preset, or it knows none of the modalities and
+                `speaker_weights` and `context` are not given.
         """
+        check_in_channels(in_channels)
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
         settings = dict(PRESETS[preset])
-        settings["context"] = [name for name in settings["context"] if name in in_channels]
-        weights = settings["speaker_weights"].items()
-        settings["speaker_weights"] = {name: w for name, w in weights if name in in_channels}
+        weights = settings["speaker_weights"]
+        known = {
+            name: published
+            for name in in_channels
+            for published in weights
+            if f"{name}_".startswith(f"{published}_")
+        }
+        if not known and not {"speaker_weights", "context"} <= kwargs.keys():
+            raise ValueError(
+                f"in_channels must name some of {list(weights)} (or names that go on with an "
+                "underscore), or speaker_weights and context must be given, "
+                f"but got {list(in_channels)}."
+            )
+        context = settings["context"]
+        settings["context"] = [name for name, published in known.items() if published in context]
+        settings["speaker_weights"] = {
+            name: weights[published] for name, published in known.items()
+        }
         return cls(in_channels, num_classes, **(settings | kwargs))
 
     @classmethod
@@ -158,15 +201,19 @@ class MMDFN(torch.nn.Module):
         """Takes over a model trained with the authors' code.
 
         Args:
-            state_dict: Its state dict (`graph_type` GDF, `mm_fusion_mthd` concat_subsequently).
-                All sizes come from it.
+            state_dict: Its state dict (`graph_type` GDF, `mm_fusion_mthd` concat_subsequently,
+                without `use_speaker` and `use_modal`, whose embeddings `MMDFN` does not have). All
+                sizes come from it.
             modalities: Our names for its modalities, in its order: audio, visual, text, without
                 those that it does not have.
             **kwargs: What the weights do not tell: `speaker_weights` (if not given, the published
                 default: 3, 0 and 1 for audio, visual and text), `alpha`, `theta` (there `lamda`),
-                `dropout`, `cross_weight` (there `modal_weight`), `gated` (there `reason_flag`).
+                `dropout`, `cross_weight` (there `modal_weight`), and `gated` (there `reason_flag`,
+                off by default): a checkpoint has the gate's weights whether it was trained with the
+                gate or not, so pass `gated=False` if it was not.
 
         Raises:
+            TypeError: If `state_dict` is not a mapping.
             ValueError: If a weight has no place here, or a name is too few or too many.
             RuntimeError: If a weight is missing or of another shape.
         """
@@ -197,11 +244,13 @@ class MMDFN(torch.nn.Module):
         """Predicts every utterance of a batch.
 
         Args:
-            features: `{modality: [U, d_m]}`, matched by name.
+            features: `{modality: [U, d_m]}`, matched by name; finite where present.
             speaker: `[U]` int64, numbered within each conversation; or the batch's geometry, which
                 then stands for all that follows.
-            ptr: `[B + 1]`, where the conversations start, and U.
-            present: `[U, M]` bool, in the order of `in_channels`; None: everything is present.
+            ptr: `[B + 1]`, where the conversations start, and U; or a geometry, whose own speakers
+                and mask, if it has them, count.
+            present: `[U, M]` bool, its columns in the order of `in_channels`, whatever that of
+                `features`; None: everything is present.
 
         Returns:
             Logits, `[U, K]`.
@@ -210,8 +259,14 @@ class MMDFN(torch.nn.Module):
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If a modality is missing or unknown, shapes disagree, or `ptr` is not one.
         """
-        geometry = _geometry(speaker, ptr, present)
-        self._check_features(features, geometry)
+        if isinstance(speaker, Geometry):
+            if ptr is not None or present is not None:
+                raise ValueError("ptr and present must be left out where a Geometry is given.")
+            speaker, ptr = None, speaker
+        if ptr is None:
+            raise ValueError("ptr must be given, or a Geometry in speaker's place, but got None.")
+        geometry = as_geometry(ptr, self.classifier.weight.device, speaker, present)
+        self._check(features, geometry)
         projected = {
             name: self.projections[name](_select(features[name], geometry, m))
             for m, name in enumerate(self.in_channels)
@@ -238,21 +293,14 @@ class MMDFN(torch.nn.Module):
         history = self.speaker_encoder(torch.stack([x[name] for name in names], 1), geometry)
         return dict(zip(names, history.unbind(1), strict=True))
 
-    def _check_features(self, features: Mapping[str, Tensor], geometry: Geometry) -> None:
-        if not isinstance(features, Mapping):
-            raise TypeError(f"features must be a mapping, but got {type(features).__name__}.")
-        if set(features) != set(self.in_channels):
-            raise ValueError(
-                f"features must be those of {list(self.in_channels)}, but got {list(features)}."
-            )
-        for name, size in self.in_channels.items():
-            argument = f"features[{name!r}]"
-            check_tensor(argument, features[name], [geometry.num_utterances, size])
-            check_dtype(argument, features[name], self.classifier.weight)
-        if geometry.present is not None and geometry.present.size(1) != len(self.in_channels):
+    def _check(self, features: Mapping[str, Tensor], geometry: Geometry) -> None:
+        check_features(features, self.in_channels, geometry.num_utterances)
+        for name, value in features.items():
+            check_dtype(f"features[{name!r}]", value, self.classifier.weight)
+        if geometry.num_modalities not in (None, len(self.in_channels)):
             raise ValueError(
                 f"present must have {len(self.in_channels)} modalities, "
-                f"but got {geometry.present.size(1)}."
+                f"but got {geometry.num_modalities}."
             )
 
     def __repr__(self) -> str:
@@ -260,20 +308,6 @@ class MMDFN(torch.nn.Module):
             f"{type(self).__name__}({self.in_channels}, num_classes={self.num_classes}, "
             f"num_layers={self.fusion.num_layers})"
         )
-
-
-def _geometry(
-    speaker: Tensor | Geometry | None, ptr: Tensor | Geometry | None, present: Tensor | None
-) -> Geometry:
-    if isinstance(speaker, Geometry):
-        if ptr is not None or present is not None:
-            raise ValueError("ptr and present must be left out where a Geometry is given.")
-        return speaker
-    if ptr is None:
-        raise ValueError("ptr must be given, or a Geometry in the place of speaker, but got None.")
-    if isinstance(ptr, Geometry):
-        return Geometry(ptr.ptr, speaker, ptr.present if present is None else present)
-    return Geometry(ptr, speaker, present)
 
 
 def _select(x: Tensor, geometry: Geometry, modality: int) -> Tensor:

@@ -17,7 +17,7 @@ _SPEAKER_WEIGHTS = {"a": 3.0, "v": 0.0, "l": 1.0}
 
 # Made by their constructors but not used by the model of the paper.
 _UNUSED = re.compile(
-    r"gatedatt\.|graph_model\.([avl]_fc|feature_fc|final_fc|[avl]_spk_embs"
+    r"(gatedatt|att_model)\.|graph_model\.([avl]_fc|feature_fc|final_fc|[avl]_spk_embs"
     r"|speaker_embeddings|modal_embeddings)\."
 )
 
@@ -55,12 +55,21 @@ def read_model(
         modalities: Our names for the modalities that it has, in its order.
 
     Raises:
+        TypeError: If `state_dict` is not a mapping.
         ValueError: If a weight is missing or has no place in `MMDFN`, or a name too few or many.
     """
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"state_dict must be a mapping, but got {type(state_dict).__name__}.")
     letters = [letter for letter in _SPEAKER_WEIGHTS if f"linear_{letter}.weight" in state_dict]
-    if len(modalities) != len(letters):
+    if not letters:
         raise ValueError(
-            f"modalities must name the {len(letters)} of state_dict, but got {list(modalities)}."
+            "state_dict must be that of the authors' model, "
+            "but has no linear_a, linear_v or linear_l."
+        )
+    if len(set(modalities)) != len(letters):
+        raise ValueError(
+            f"modalities must name {len(letters)}, as state_dict has {letters}, "
+            f"but got {list(modalities)}."
         )
     names = dict(zip(letters, modalities, strict=True))
     places = {"rnn_parties": "speaker_encoder.rnn", "smax_fc": "classifier"}
@@ -92,6 +101,7 @@ def read_model(
         "channels": channels,
         "hidden_channels": hidden_channels,
         "num_layers": len(fusion["weight"]),
+        "gated": "cell.weight_ih" in fusion,
         "concat": out_channels != len(names) * hidden_channels,
     }
     return arguments, state

@@ -1,10 +1,12 @@
 """Recurrent encoding of sequences of unequal length, none of which sees another's padding."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from graphfusion._checks import check_real, check_size
+from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
 from graphfusion.geometry import Sequences
 
 
@@ -45,6 +47,10 @@ class RecurrentEncoder(torch.nn.Module):
         """Draws new weights."""
         self.rnn.reset_parameters()
 
+    def _check(self, x: Tensor, shape: Sequence[int | str]) -> None:
+        check_tensor("x", x, shape)
+        check_dtype("x", x, next(self.rnn.parameters()))
+
     def _encode(self, x: Tensor, sequences: Sequences) -> Tensor:
         """Encodes `[n, ..., C]` to `[n, ..., 2H]`; an item that is in no sequence becomes zeros.
 
@@ -55,7 +61,7 @@ class RecurrentEncoder(torch.nn.Module):
         out = encoded.new_zeros(*x.shape[:-1], encoded.size(-1))
         return out.index_copy(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
 
-    # PackedSequence cannot be traced (torch 2.13).
+    # Neither GRUs nor PackedSequence can be traced (torch 2.13).
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _run(self, data: Tensor, sequences: Sequences) -> Tensor:
         if len(data) == 0:  # nothing is present, and a GRU takes no empty sequence

@@ -5,11 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_tensor
+from graphfusion._checks import check_dtype, check_not_empty, check_tensor
 
 # Keeps arccos and its slope finite where two vectors point the same or the opposite way; the value
 # is that of the authors' code. It rounds to 1 in float16 and bfloat16.
 SHRINK = 0.99999
+
+# A vector's gradient grows as it shrinks: one shorter than this, in units of the least normal
+# number of the dtype, has none that fits.
+SHORTEST = 2**20
 
 
 def angular_similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -18,8 +22,8 @@ def angular_similarity(a: Tensor, b: Tensor) -> Tensor:
     .. math:: s(a, b) = 1 - \arccos(c \cos(a, b)) / \pi, \qquad c = 0.99999
 
     (MM-DFN, graph construction; the constant is the published code's.) A zero vector has no
-    direction: its cosine with anything is 0. Values and gradients are finite at any scale that the
-    dtype can hold.
+    direction: its cosine with anything is 0. Values and gradients are finite at any scale; a vector
+    so short that its gradient would leave the dtype's range counts as zero.
 
     Args:
         a: `[..., S, C]`, floating.
@@ -30,10 +34,12 @@ def angular_similarity(a: Tensor, b: Tensor) -> Tensor:
 
     Raises:
         TypeError: If an argument is not a floating tensor.
-        ValueError: If the numbers of channels differ.
+        ValueError: If `a` is empty or the shapes disagree.
     """
     check_tensor("a", a, ["...", "S", "C"])
-    check_tensor("b", b, ["...", "K", a.size(-1)])
+    check_not_empty("a", a)
+    check_tensor("b", b, [*a.shape[:-2], "K", a.size(-1)])
+    check_dtype("b", b, a)
     with torch.autocast(a.device.type, enabled=False):
         return similarity_of_cosine(direction(a) @ direction(b).mT)
 
@@ -44,9 +50,10 @@ def direction(x: Tensor) -> Tensor:
     # Scaled by its largest entry, a vector's norm neither overflows nor vanishes. The scale cancels
     # in the result, so no gradient needs to flow through it.
     scale = x.detach().abs().amax(-1, keepdim=True)
-    x = x / scale.where(scale > 0, 1)
+    zero = scale < SHORTEST * torch.finfo(x.dtype).tiny
+    x = (x / scale.where(~zero, 1)).where(~zero, 0)
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / norm.where(scale > 0, 1)
+    return x / norm.where(~zero, 1)
 
 
 def similarity_of_cosine(cosine: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_size, check_tensor
+from graphfusion._checks import check_dtype, check_range, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.recurrent import RecurrentEncoder
 
@@ -34,12 +34,14 @@ class SpeakerEmbedding(torch.nn.Module):
 
         Raises:
             TypeError: If `speaker` is not int64.
-            ValueError: If the shapes disagree.
-            IndexError: If a speaker is not in `[0, num_speakers)`.
+            ValueError: If the shapes disagree or (checked on the host only) a speaker is not in
+                `[0, num_speakers)`.
         """
         axes = ["U", "M"] if isinstance(x, Tensor) and x.dim() == 3 else ["U"]
         check_tensor("x", x, [*axes, self.embedding.weight.size(1)])
+        check_dtype("x", x, self.embedding.weight)
         check_tensor("speaker", speaker, [len(x)], torch.int64)
+        check_range("speaker", speaker, self.embedding.num_embeddings)
         vectors: Tensor = self.embedding(speaker)
         return x + (vectors.unsqueeze(1) if x.dim() == 3 else vectors)
 
@@ -78,11 +80,12 @@ class SpeakerEncoder(RecurrentEncoder):
         Raises:
             ValueError: If the shapes disagree or the geometry has no speakers.
         """
-        geometry = as_geometry(geometry)
-        check_tensor("x", x, [geometry.num_utterances, "M", self.channels])
+        self._check(x, ["U", "M", self.channels])
+        geometry = as_geometry(geometry, x.device)
+        modalities = "M" if geometry.present is None else geometry.present.size(1)
+        self._check(x, [geometry.num_utterances, modalities, self.channels])
         if geometry.turns is None:
-            raise ValueError("geometry must have been built with speaker, but got none.")
+            raise ValueError("speaker must be given to the geometry, but got none.")
         if geometry.present is None:
             return self._encode(x, geometry.turns)
-        check_tensor("x", x, [*geometry.present.shape, self.channels])
         return self._encode(x.flatten(0, 1), geometry.turns).view(*x.shape[:2], -1)

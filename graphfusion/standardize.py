@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_size, check_tensor
+from graphfusion._checks import check_features, check_in_channels
 from graphfusion.conversation import Conversation
 
 
@@ -20,6 +20,7 @@ class Standardize(torch.nn.Module):
         in_channels: `{modality: d_m}`.
 
     Raises:
+        TypeError: If `in_channels` does not map names to integers.
         ValueError: If there is no modality or a size is not positive.
     """
 
@@ -28,10 +29,7 @@ class Standardize(torch.nn.Module):
 
     def __init__(self, in_channels: Mapping[str, int]) -> None:
         super().__init__()
-        if not in_channels:
-            raise ValueError("in_channels must name at least one modality, but got none.")
-        for name, size in in_channels.items():
-            check_size(f"in_channels[{name!r}]", size)
+        check_in_channels(in_channels)
         self.in_channels = dict(in_channels)
         # One vector for all modalities: a buffer's name could not be that of any modality.
         self.register_buffer("mean", torch.zeros(sum(in_channels.values())))
@@ -43,16 +41,23 @@ class Standardize(torch.nn.Module):
         A feature that never varies, or a modality that is never present, keeps its scale.
 
         Raises:
+            TypeError: If there is anything but conversations.
             ValueError: If there is no conversation or one has other modalities.
         """
+        if isinstance(conversations, Conversation):  # iterating over one gives its attributes
+            conversations = [conversations]
         conversations = list(conversations)
         if not conversations:
             raise ValueError("conversations must not be empty.")
+        for each in conversations:
+            if not isinstance(each, Conversation):
+                raise TypeError(
+                    f"conversations must be of Conversation, but got {type(each).__name__}."
+                )
+            check_features(each.features, self.in_channels, "U")
         means, scales = [], []
-        for m, (name, size) in enumerate(self.in_channels.items()):
-            for each in conversations:
-                check_tensor(f"features[{name!r}]", each.features.get(name), ["U", size])
-            x = torch.cat([each.features[name][each.present[:, m]] for each in conversations])
+        for name, size in self.in_channels.items():
+            x = torch.cat([_here(each, name) for each in conversations])
             # In float64: sums of thousands of squares lose digits in float32.
             x = x.double() if len(x) else x.new_zeros(1, size).double()
             means.append(x.mean(0))
@@ -67,13 +72,14 @@ class Standardize(torch.nn.Module):
         """Returns the standardised features, `{modality: [U, d_m]}`, as new tensors.
 
         Raises:
-            ValueError: If a modality is missing or of another size.
+            TypeError: If the features are not floating tensors by name.
+            ValueError: If a modality is missing, unknown or of another size.
         """
+        check_features(features, self.in_channels, "U")
         sizes = list(self.in_channels.values())
         parts = zip(self.in_channels, self.mean.split(sizes), self.scale.split(sizes), strict=True)
         out = {}
         for name, mean, scale in parts:
-            check_tensor(f"features[{name!r}]", features.get(name), ["U", len(mean)])
             out[name] = (features[name] - mean) / scale
         return out
 
@@ -84,3 +90,9 @@ class Standardize(torch.nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels})"
+
+
+def _here(conversation: Conversation, name: str) -> Tensor:
+    """The features of a modality where it is present."""
+    column = list(conversation.features).index(name)
+    return conversation.features[name][conversation.present[:, column]]

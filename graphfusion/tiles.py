@@ -34,9 +34,10 @@ def tile(geometry: Geometry, past: int | None, future: int | None) -> Tiles:
     batch by everything in reach of one of them. Neither needs a loop or the device's answer.
     """
     size, (count, longest) = geometry.num_utterances, geometry.block.shape
-    past = longest - 1 if past is None else min(past, longest - 1)
-    future = longest - 1 if future is None else min(future, longest - 1)
-    height = max(past + future, LEAST_HEIGHT)
+    # Unlike Python's own, these do not fix a size when they are traced.
+    past = longest - 1 if past is None else torch.sym_min(past, longest - 1)
+    future = longest - 1 if future is None else torch.sym_min(future, longest - 1)
+    height = torch.sym_max(past + future, LEAST_HEIGHT)
     everyone = torch.arange(size, device=geometry.ptr.device)
     if size * (height + past + future) < count * longest * longest:
         start = everyone[::height].unsqueeze(1)

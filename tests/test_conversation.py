@@ -165,3 +165,5 @@ def test_absent_features_may_be_anything() -> None:
     assert one.features["a"].isnan().all()
     with pytest.raises(TypeError, match="features must be a mapping"):
         Conversation(speaker=SPEAKER)
+    with pytest.raises(TypeError, match="features must be a mapping"):
+        Conversation(feature={"a": ONES}, speakers=SPEAKER)

@@ -48,13 +48,21 @@ def test_modality_embedding_adds_the_modalitys_vector() -> None:
 def test_bad_input() -> None:
     encoder = ContextEncoder(4, 3)
     ptr = torch.tensor([0, 3])
-    with pytest.raises(ValueError, match=r"x must have shape \[3, 4\], but got \[3, 2, 4\]"):
+    with pytest.raises(ValueError, match=r"x must have shape \[U, 4\], but got \[3, 2, 4\]"):
         encoder(torch.randn(3, 2, 4), ptr)
+    with pytest.raises(ValueError, match=r"x must have shape \[3, 4\], but got \[2, 4\]"):
+        encoder(torch.randn(2, 4), ptr)
     masked = Geometry(ptr, present=torch.zeros(3, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="modality must be given where modalities are absent"):
         encoder(torch.randn(3, 4), masked)
     with pytest.raises(ValueError, match="modality must be one of the 2 that present has, but got"):
         encoder(torch.randn(3, 4), masked, modality=2)
+    with pytest.raises(TypeError, match="modality must be an integer, but got 'text'"):
+        encoder(torch.randn(3, 4), masked, modality="text")
+    with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32, but got"):
+        encoder(torch.randn(3, 4).double(), ptr)
+    with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32, but got"):
+        ModalityEmbedding(2, 4)(torch.randn(3, 2, 4).double())
     with pytest.raises(ValueError, match="num_modalities must be at least 1, but got 0"):
         ModalityEmbedding(0, 4)
     with pytest.raises(ValueError, match=r"x must have shape \[U, 2, 4\], but got \[3, 3, 4\]"):

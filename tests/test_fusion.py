@@ -168,6 +168,16 @@ def test_autocast_and_half() -> None:
     torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_edges_under_autocast(gated: bool) -> None:
+    fusion = DynamicFusion(16, 8, 4, gated=gated)
+    x, edge_index, weight = torch.randn(5, 16), torch.randint(0, 5, (2, 9)), torch.rand(9)
+    expected = fusion(x, edge_index, weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = fusion(x, edge_index, weight)
+    torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
+
+
 def test_mutates_nothing() -> None:
     x, edge_index, weight = torch.randn(3, 4), torch.tensor([[0, 1], [1, 2]]), torch.rand(2)
     before = x.clone(), edge_index.clone(), weight.clone()
@@ -198,6 +208,9 @@ def test_from_published_finds_its_weights_anywhere() -> None:
     }
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         theirs[f"deep.graph_net.rnn.{name}_l0"] = state[f"cell.{name}"]
+    static = {key: value for key, value in theirs.items() if "rnn" not in key}
+    assert not DynamicFusion.from_published(static).gated
+    assert not DynamicFusion.from_published(theirs, gated=False).gated
     ours = DynamicFusion.from_published(theirs).state_dict()
     assert all(torch.equal(ours[key], value) for key, value in state.items())
     for missing in ("fcs.0.weight", "fcs.0.bias", "convs.0.weight", "rnn.bias_hh_l0"):
@@ -242,7 +255,33 @@ def test_bad_input() -> None:
         fusion(nodes, edge_index.int())
     with pytest.raises(ValueError, match=r"edge_index must have shape \[2, E\]"):
         fusion(nodes, edge_index.repeat(2, 1))
+    for bad in (-1, 3):
+        with pytest.raises(ValueError, match=rf"edge_index must be in \[0, 3\), but got {bad}"):
+            fusion(nodes, torch.tensor([[0, 1], [1, bad]]))
+    with pytest.raises(ValueError, match=r"x must not be empty, but got shape \[0, 4\]"):
+        fusion(nodes[:0], edge_index[:, :0])
+    with pytest.raises(TypeError, match="edge_weight must be of the module's dtype torch.float32"):
+        fusion(nodes, edge_index, torch.ones(2).double())
+    double = ConversationGraph()(x.double(), torch.tensor([0, 3]))
+    with pytest.raises(TypeError, match="x must be of the module's dtype torch.float64, but got"):
+        fusion(x, double)
     with pytest.raises(ValueError, match=r"edge_weight must have shape \[2\], but got \[3\]"):
         fusion(nodes, edge_index, torch.ones(3))
     with pytest.raises(ValueError, match="edge_weight must be None with a graph"):
         fusion(x, graph, torch.ones(2))
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_checkpointing_changes_nothing(gated: bool, dropout: float) -> None:
+    x = torch.randn(9, 2, 4)
+    results = []
+    for checkpoint in (False, True):
+        torch.manual_seed(0)
+        fusion = DynamicFusion(4, 3, 4, dropout=dropout, gated=gated, checkpoint=checkpoint)
+        leaf = x.clone().requires_grad_()
+        out = fusion(leaf, ConversationGraph()(leaf, torch.tensor([0, 5, 9])))
+        out.sum().backward()
+        results.append([out, leaf.grad, *(each.grad for each in fusion.parameters())])
+    for without, with_ in zip(*results, strict=True):
+        assert torch.equal(without, with_)

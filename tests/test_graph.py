@@ -163,6 +163,15 @@ def test_a_pytree_that_mutates_nothing(batch: RaggedBatch) -> None:
     assert torch.equal(pickle.loads(pickle.dumps(graph)).to_dense(), graph.to_dense())
 
 
+def test_autocast_does_not_round_the_similarities() -> None:
+    x, ptr = torch.randn(7, 2, 16), torch.tensor([0, 4, 7])
+    expected = ConversationGraph()(x, ptr)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        graph = ConversationGraph()(x, ptr)
+    assert torch.equal(graph.within, expected.within)
+    assert torch.equal(graph.across, expected.across)
+
+
 def test_bare_ptr_and_repr() -> None:
     x = torch.randn(3, 2, 4)
     ptr = torch.tensor([0, 1, 3])

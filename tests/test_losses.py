@@ -55,5 +55,8 @@ def test_bad_input() -> None:
         focal_loss(logits, target.float())
     with pytest.raises(ValueError, match=r"weight must have shape \[3\], but got \[2\]"):
         focal_loss(logits, target, weight=torch.ones(2))
-    with pytest.raises(ValueError, match=r"logits must not be empty, but got \[0, 3\]"):
+    for bad in (-100, 3):
+        with pytest.raises(ValueError, match=rf"target must be in \[0, 3\), but got {bad}"):
+            focal_loss(logits, torch.tensor([0, bad]))
+    with pytest.raises(ValueError, match=r"logits must not be empty, but got shape \[0, 3\]"):
         focal_loss(logits[:0], target[:0])

@@ -1,3 +1,4 @@
+import math
 from random import Random
 
 import pytest
@@ -96,6 +97,7 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
         (batch.speaker, batch.ptr, batch.present),
         (batch.speaker, Geometry(batch.ptr), batch.present),
         (batch.speaker, batch.geometry),
+        (None, batch.geometry),
     ]
     shuffled = dict(reversed(batch.features.items()))
     for way in ways:
@@ -164,8 +166,12 @@ def test_presets_are_the_published_settings() -> None:
     assert model.fusion.in_channels == 200
     assert model.fusion.hidden_channels == 100
     assert model.classifier.in_features == 900
-    meld = MMDFN.from_preset("meld", {"text": 600, "pose": 3}, num_classes=7, num_layers=32)
-    assert meld.speaker_weights == {"text": 1.5, "pose": 1.0}
+    meld = MMDFN.from_preset("meld", {"text_minilm": 600, "pose": 3}, num_classes=7, num_layers=32)
+    assert meld.speaker_weights == {"text_minilm": 1.5, "pose": 1.0}
+    assert list(meld.contexts) == ["text_minilm"]
+    with pytest.raises(ValueError, match="in_channels must name some of .* but got"):
+        MMDFN.from_preset("meld", {"texts": 600, "pose": 3}, num_classes=7)
+    MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
     assert meld.fusion.num_layers == 32
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
         MMDFN.from_preset("dialogue", sizes, num_classes=6)
@@ -175,7 +181,13 @@ def published(model: MMDFN) -> dict[str, Tensor]:
     """The state dict that the authors' model with the same weights has."""
     state = model.state_dict()
     letters = {"audio": "a", "visual": "v", "text": "l"}
-    theirs = {"graph_model.a_fc.weight": torch.ones(1), "gatedatt.x.bias": torch.ones(1)}
+    unused = """
+        att_model.scalar.weight att_model.att.0.weight gatedatt.transform_l.bias
+        graph_model.a_fc.weight graph_model.v_fc.bias graph_model.l_fc.weight
+        graph_model.feature_fc.weight graph_model.final_fc.bias graph_model.modal_embeddings.weight
+        graph_model.speaker_embeddings.weight graph_model.a_spk_embs.weight
+    """
+    theirs = {key: torch.ones(1) for key in unused.split()}
     for key, value in state.items():
         module, _, rest = key.partition(".")
         name, _, weight = rest.partition(".")
@@ -222,14 +234,20 @@ def test_from_published_finds_every_size(
 def test_from_published_refuses_what_it_does_not_know() -> None:
     model = MMDFN({"audio": 3, "text": 4}, 2, context=("text",), **SMALL)
     state = published(model)
-    with pytest.raises(ValueError, match="modalities must name the 2 of state_dict, but got"):
+    with pytest.raises(ValueError, match="modalities must name 2, as state_dict has .* but got"):
         MMDFN.from_published(state)
     with pytest.raises(
         ValueError, match="state_dict must be that of an MM-DFN model, but has 'mfn"
     ):
         MMDFN.from_published(state | {"mfn.weight": torch.ones(1)}, ("audio", "text"))
-    with pytest.raises(ValueError, match="state_dict must have one graph_net's fcs.0.weight"):
-        MMDFN.from_published({}, ())
+    with pytest.raises(
+        ValueError, match="state_dict must be that of the authors' model, but has no"
+    ):
+        MMDFN.from_published(model.state_dict(), ("audio", "text"))
+    with pytest.raises(TypeError, match="state_dict must be a mapping, but got MMDFN"):
+        MMDFN.from_published(model)
+    with pytest.raises(ValueError, match="modalities must name 2, as state_dict has .* but got"):
+        MMDFN.from_published(state, ("audio", "audio"))
     del state["smax_fc.weight"]
     with pytest.raises(ValueError, match="state_dict must have 'smax_fc.weight', but has not"):
         MMDFN.from_published(state, ("audio", "text"))
@@ -242,7 +260,9 @@ SIZES = {"text": 6, "audio": 7}
     ("arguments", "error", "message"),
     [
         ({"in_channels": {}}, ValueError, "in_channels must name at least one modality"),
-        ({"in_channels": [3, 4]}, ValueError, "in_channels must name at least one modality"),
+        ({"in_channels": [3, 4]}, TypeError, "in_channels must map names to sizes, but got list"),
+        ({"in_channels": {0: 4}}, TypeError, "in_channels must be keyed by non-empty names"),
+        ({"in_channels": {"": 4}}, TypeError, "in_channels must be keyed by non-empty names"),
         ({"in_channels": {"text": 0}}, ValueError, r"in_channels\['text'\] must be at least 1"),
         ({"num_classes": 0}, ValueError, "num_classes must be at least 1, but got 0"),
         ({"channels": 5}, ValueError, "channels must be even, for two directions, but got 5"),
@@ -250,6 +270,10 @@ SIZES = {"text": 6, "audio": 7}
         ({"speaker_weights": {"text": "1"}}, TypeError, r"speaker_weights\['text'\] must be a num"),
         ({"context": ("pose",)}, ValueError, r"context must name some of .* but got \['pose'\]"),
         ({"context": "text"}, TypeError, "context must be a sequence of names, but got 'text'"),
+        ({"context": True}, TypeError, "context must be a sequence of names, but got True"),
+        ({"context": ("text", "text")}, ValueError, "context must name each once, but got"),
+        ({"speaker_weights": [1, 2]}, TypeError, "speaker_weights must map names to numbers"),
+        ({"speaker_weights": {"text": math.nan}}, ValueError, "must be finite, but got nan"),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
         ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
     ],
@@ -266,7 +290,7 @@ def test_bad_input() -> None:
         model({"text": features["text"]}, speaker, ptr)
     with pytest.raises(ValueError, match="features must be those of .* but got"):
         model(features | {"pose": torch.ones(5, 2)}, speaker, ptr)
-    with pytest.raises(TypeError, match="features must be a mapping, but got Tensor"):
+    with pytest.raises(TypeError, match="features must map names to tensors, but got Tensor"):
         model(features["text"], speaker, ptr)
     with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[5, 6\], but got"):
         model(features | {"text": torch.ones(5, 7)}, speaker, ptr)
@@ -276,10 +300,86 @@ def test_bad_input() -> None:
         model(features, speaker)
     with pytest.raises(ValueError, match="ptr and present must be left out"):
         model(features, Geometry(ptr, speaker), ptr)
-    with pytest.raises(ValueError, match="geometry must have been built with speaker"):
+    with pytest.raises(ValueError, match="speaker must be given to the geometry, but got none"):
         model(features, None, ptr)
-    mask = torch.zeros(5, 3, dtype=torch.bool)
-    with pytest.raises(ValueError, match="present must have 2 modalities, but got 3"):
-        model(features, speaker, ptr, mask)
+    for fill in (False, True):
+        mask = torch.full((5, 3), fill)
+        with pytest.raises(ValueError, match="present must have 2 modalities, but got 3"):
+            model(features, speaker, ptr, mask)
     with pytest.raises(ValueError, match=r"ptr must strictly increase .* but got \[0, 5, 5\]"):
         model(features, speaker, torch.tensor([0, 5, 5]))
+
+
+def test_names_that_would_share_a_projection_are_refused() -> None:
+    with pytest.raises(ValueError, match="in_channels must not have names alike but for"):
+        MMDFN({"a.b": 3, "a#b": 3}, 2)
+
+
+def test_context_may_be_any_iterable() -> None:
+    model = MMDFN(SIZES, 2, context=(name for name in ["text"]))
+    assert list(model.contexts) == ["text"]
+
+
+def test_a_geometry_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    features, speaker, ptr = ready()
+    geometry = Geometry(ptr, speaker)
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Geometry, "__init__", never)
+    model(features, geometry)
+    model(features, speaker, geometry)
+    model(features, None, geometry)
+    masked = geometry.to("cpu")
+    masked.num_modalities = 2
+    with pytest.raises(ValueError, match="present must be left out where the geometry has its"):
+        model(features, speaker, masked, torch.ones(5, 2, dtype=torch.bool))
+
+
+def test_dropout_is_everywhere_the_paper_has_it() -> None:
+    model = MMDFN(SIZES, 2, context=("text",), dropout=0.5)
+    assert model.contexts["text"].rnn.dropout == 0.5
+    assert model.speaker_encoder.rnn.dropout == 0.5
+    assert model.fusion.dropout.p == 0.5
+    seen = []
+    model.dropout.register_forward_hook(lambda *args: seen.append(args[2]))
+    model(*ready())
+    assert 0.3 < (seen[0] == 0).float().mean() < 0.9
+    assert not torch.equal(model(*ready()), model(*ready()))
+
+
+def test_a_weight_of_zero_skips_the_encoder() -> None:
+    model = MMDFN(SIZES, 2, speaker_weights={"audio": 0.0}, **SMALL)
+    rows = []
+    model.speaker_encoder.rnn.register_forward_pre_hook(
+        lambda _, args: rows.append(len(args[0].data))
+    )
+    model(*ready())
+    assert rows == [5]  # one modality of two
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_autocast(dtype: torch.dtype, masked: bool) -> None:
+    model = MMDFN(SIZES, 3, context=("text",), **SMALL)
+    features, speaker, ptr = ready()
+    present = torch.rand(5, 2) < 0.7 if masked else None
+    expected = model(features, speaker, ptr, present)
+    with torch.autocast("cpu", dtype=dtype):
+        out = model(features, speaker, ptr, present)
+    torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
+    out.sum().backward()
+    assert all(each.grad.isfinite().all() for each in model.parameters())
+
+
+def test_gradcheck_with_a_mask() -> None:
+    model = MMDFN({"text": 3, "audio": 2}, 2, context=("text",), **SMALL).double()
+    present = torch.tensor([[True, False], [True, True], [False, True]])
+    geometry = Geometry(torch.tensor([0, 2, 3]), torch.tensor([0, 1, 0]), present)
+    text = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    audio = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda text, audio: model({"text": text, "audio": audio}, geometry), (text, audio)
+    )

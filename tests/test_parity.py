@@ -41,9 +41,8 @@ class Case:
         with np.load(path, allow_pickle=False) as file:
             self.arrays = {key: file[key] for key in file.files}
         self.config = json.loads(bytes(self.arrays.pop("config")))
-        self.modals = self.config.get("modals") or "".join(
-            letter for letter in LETTERS if f"input.{letter}" in self.arrays
-        )
+        # Whatever the order of "modals": the authors' code always takes a, v, l.
+        self.modals = "".join(each for each in LETTERS if f"input.{each}" in self.arrays)
         self.speaker = torch.from_numpy(self.arrays["speaker"])
         self.ptr = torch.from_numpy(np.concatenate([[0], np.cumsum(self.arrays["lengths"])]))
 
@@ -179,6 +178,9 @@ def test_model(path: Path) -> None:
         },
         alpha=config["alpha"],
         theta=config["lamda"],
+        cross_weight=config.get("cross_weight", 1.0),
+        gated=config.get("dynamic", True),
+        concat=config.get("residual_concat", True),
     ).eval()
     features = {names[letter]: case[f"input.{letter}"] for letter in case.modals}
     logits = model(features, case.speaker, case.ptr)

@@ -56,6 +56,13 @@ def test_extreme_angles_are_finite(dtype: torch.dtype) -> None:
     assert ((out > 0) & (out < 1)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-45, 1e-40, 1e-37, 1e-33, 1e-30])
+def test_the_shortest_vectors_have_finite_gradients(scale: float) -> None:
+    a = (torch.randn(3, 4) * scale).requires_grad_()
+    angular_similarity(a, torch.randn(2, 4)).sum().backward()
+    assert a.grad.isfinite().all()
+
+
 def test_autocast_does_not_round_the_angle() -> None:
     a, b = torch.randn(4, 16), torch.randn(5, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -76,5 +83,11 @@ def test_bad_input() -> None:
         angular_similarity(torch.ones(1, 1), torch.ones(1, 1, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"a must have shape .*, but got \[3\]"):
         angular_similarity(torch.ones(3), torch.ones(1, 3))
-    with pytest.raises(ValueError, match=r"b must have shape \[..., K, 2\], but got \[1, 3\]"):
+    with pytest.raises(ValueError, match=r"b must have shape \[K, 2\], but got \[1, 3\]"):
         angular_similarity(torch.ones(1, 2), torch.ones(1, 3))
+    with pytest.raises(ValueError, match=r"b must have shape \[2, K, 3\], but got \[1, 4, 3\]"):
+        angular_similarity(torch.ones(2, 4, 3), torch.ones(1, 4, 3))
+    with pytest.raises(ValueError, match=r"a must not be empty, but got shape \[2, 0\]"):
+        angular_similarity(torch.ones(2, 0), torch.ones(2, 0))
+    with pytest.raises(TypeError, match="b must be of the module's dtype torch.float32, but got"):
+        angular_similarity(torch.ones(1, 2), torch.ones(1, 2).double())

@@ -89,9 +89,9 @@ def test_bad_input() -> None:
         SpeakerEncoder(4, 3, num_layers=0)
     encoder = SpeakerEncoder(4, 3)
     ptr, speaker = torch.tensor([0, 3]), torch.tensor([0, 1, 0])
-    with pytest.raises(ValueError, match="geometry must have been built with speaker"):
+    with pytest.raises(ValueError, match="speaker must be given to the geometry, but got none"):
         encoder(torch.randn(3, 2, 4), Geometry(ptr))
-    with pytest.raises(ValueError, match=r"x must have shape \[3, M, 4\], but got \[3, 4\]"):
+    with pytest.raises(ValueError, match=r"x must have shape \[U, M, 4\], but got \[3, 4\]"):
         encoder(torch.randn(3, 4), Geometry(ptr, speaker))
     masked = Geometry(ptr, speaker, torch.zeros(3, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"x must have shape \[3, 2, 4\], but got \[3, 1, 4\]"):
@@ -101,5 +101,9 @@ def test_bad_input() -> None:
         embedding(torch.randn(3, 1, 5), speaker)
     with pytest.raises(ValueError, match=r"speaker must have shape \[2\], but got \[3\]"):
         embedding(torch.randn(2, 4), speaker)
-    with pytest.raises(IndexError):
-        embedding(torch.randn(1, 4), torch.tensor([2]))
+    for bad in (-1, 2):
+        with pytest.raises(ValueError, match=rf"speaker must be in \[0, 2\), but got {bad}"):
+            embedding(torch.randn(1, 4), torch.tensor([bad]))
+    for module in (encoder, embedding):
+        with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32"):
+            module(torch.randn(3, 1, 4).double(), Geometry(ptr, speaker))

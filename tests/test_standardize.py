@@ -54,6 +54,16 @@ def test_large_offsets_and_constants() -> None:
     assert repr(fresh) == "Standardize({'a.b': 3})"
 
 
+def test_one_conversation_and_any_order_of_modalities() -> None:
+    x = {"a": torch.randn(5, 3), "b": torch.randn(5, 2)}
+    mask = torch.tensor([[True, False]] * 4 + [[True, True]])
+    one = Conversation(x, torch.zeros(5, dtype=torch.int64), present=mask)
+    standardize = Standardize({"b": 2, "a": 3})
+    expected = standardize.fit([one]).mean.clone()
+    assert torch.equal(standardize.fit(one).mean, expected)
+    torch.testing.assert_close(expected, torch.cat([x["b"][4], x["a"].mean(0)]))
+
+
 def test_bad_input() -> None:
     one = Conversation({"a": torch.ones(2, 3)}, torch.zeros(2, dtype=torch.int64))
     with pytest.raises(ValueError, match="in_channels must name at least one modality"):
@@ -62,7 +72,15 @@ def test_bad_input() -> None:
         Standardize({"a": 0})
     with pytest.raises(ValueError, match="conversations must not be empty"):
         Standardize({"a": 3}).fit([])
-    with pytest.raises(TypeError, match=r"features\['b'\] must be a tensor, but got NoneType"):
+    with pytest.raises(ValueError, match=r"features must be those of \['b'\], but got \['a'\]"):
         Standardize({"b": 3}).fit([one])
+    with pytest.raises(ValueError, match=r"features must be those of \['b'\], but got \['a'\]"):
+        Standardize({"b": 3})(one.features)
+    with pytest.raises(TypeError, match="in_channels must map names to sizes, but got list"):
+        Standardize([3])
+    with pytest.raises(TypeError, match="features must map names to tensors, but got Tensor"):
+        Standardize({"a": 3})(torch.ones(2, 3))
+    with pytest.raises(TypeError, match="conversations must be of Conversation, but got dict"):
+        Standardize({"a": 3}).fit([one.features])
     with pytest.raises(ValueError, match=r"features\['a'\] must have shape \[U, 4\], but got"):
         Standardize({"a": 4})(one.features)

@@ -1,0 +1,1 @@
+"""Benchmarks: graphfusion against published constructions, PyG, and its own matrix products."""

@@ -1,0 +1,58 @@
+"""The matrix products of a step alone: what no arrangement of the fusion stack can do without."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from graphfusion import DynamicFusion, MultimodalGraph
+
+
+def floor(fusion: DynamicFusion, graph: MultimodalGraph, backward: bool) -> Callable[[], None]:
+    """A function that multiplies matrices of the stack's shapes.
+
+    Forward: the graph's cosines, the input projection and, for each layer, the cell's gates, the
+    propagation and the mixing map. Backward: two products for each, one for each factor.
+    """
+    size, channels = graph.across.size(0) * graph.across.size(1), fusion.in_channels
+    hidden, layers = fusion.hidden_channels, fusion.num_layers
+    tiles, num_modalities, height, width = graph.within.shape
+    blocks = tiles * num_modalities
+    per_layer = [
+        ((size, 2 * hidden), (2 * hidden, 4 * hidden)),
+        ((blocks, height, width), (blocks, width, hidden)),
+        (
+            (graph.across.size(0), num_modalities, num_modalities),
+            (graph.across.size(0), num_modalities, hidden),
+        ),
+        ((size, 2 * hidden), (2 * hidden, hidden)),
+    ]
+    once = [
+        ((blocks, height, channels), (blocks, channels, width)),
+        ((size, channels), (channels, hidden)),
+    ]
+    pairs = [(torch.randn(left), torch.randn(right)) for left, right in once + per_layer]
+    products = [_product(left, right, backward) for left, right in pairs]
+
+    def run() -> None:
+        for product in products[: len(once)]:
+            product()
+        for _ in range(layers):
+            for product in products[len(once) :]:
+                product()
+
+    return run
+
+
+def _product(left: Tensor, right: Tensor, backward: bool) -> Callable[[], None]:
+    # Into memory that is there already: allocating is not multiplying.
+    out = left @ right
+    by_left, by_right = torch.empty_like(left), torch.empty_like(right)
+
+    def run() -> None:
+        torch.matmul(left, right, out=out)
+        if backward:
+            torch.matmul(out, right.mT, out=by_left)
+            torch.matmul(left.mT, out, out=by_right)
+
+    return run

@@ -1,0 +1,44 @@
+"""Interleaved timing and peak memory."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+
+def interleave(contestants: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+    """Median seconds of each, after a warm-up, in turns: A B C A B C ...
+
+    A slow spell of the machine then meets all of them.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repetitions + 1):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            if turn > 0 or repetitions == 0:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def peak_memory(task: str) -> dict[str, float]:
+    """Runs `python -m benchmarks.tasks TASK` by itself.
+
+    Returns:
+        What it reports: "seconds", and "GiB", its peak resident memory beyond the imports.
+    """
+    # Large blocks go back to the system at once; else the C library's cache is counted, too.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1048576"}
+    command = [sys.executable, "-m", "benchmarks.tasks", task]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603
+    report: dict[str, float] = json.loads(done.stdout)
+    return report
+
+
+def resident_peak() -> float:
+    """The most memory that this process has had, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -1,0 +1,63 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion.cell import NodeLSTM
+from tests.asserts import assert_equal
+from tests.strategies import seeds
+
+
+@given(seeds, st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.1, 30.0]))
+@pytest.mark.parametrize("used", ["g", "c", "both"])
+def test_is_pytorchs_cell(
+    used: str, seed: int, nodes: int, size: int, steps: int, scale: float
+) -> None:
+    torch.manual_seed(seed)
+    cell = NodeLSTM(size, size).double()
+    inputs = [torch.randn(nodes, size, dtype=torch.float64) * scale for _ in range(3)]
+
+    def run(fast: bool) -> list[torch.Tensor]:
+        q, g, c = (each.clone().requires_grad_() for each in inputs)
+        leaves = [q, g, c, *cell.parameters()]
+        joined = cell.joined(q) if fast else None
+        assert (joined is not None) == fast
+        for _ in range(steps):
+            g, c = cell.step(q, g, c, joined)
+        out = {"g": g, "c": c, "both": g + c}[used]
+        gradients = torch.autograd.grad((out**2).sum(), leaves)
+        return [g, c, *gradients]
+
+    for fast, native in zip(run(fast=True), run(fast=False), strict=True):
+        assert_equal(fast, native)
+
+
+def test_gradcheck() -> None:
+    cell = NodeLSTM(2, 2).double()
+    q, g, c = torch.randn(3, 2, 3, 2, dtype=torch.float64).unbind(0)
+    inputs = tuple(each.clone().requires_grad_() for each in (q, g, c))
+    assert torch.autograd.gradcheck(lambda q, g, c: cell.step(q, g, c, cell.joined(q)), inputs)
+
+
+def test_the_memory_keeps_its_precision_under_autocast() -> None:
+    cell = NodeLSTM(8, 8)
+    q, g, c = torch.randn(3, 5, 8).unbind(0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        new_g, new_c = cell.step(q, g, c, cell.joined(q))
+    assert new_g.dtype == torch.bfloat16
+    assert new_c.dtype == torch.float32
+    expected_g, expected_c = cell.step(q, g, c, None)
+    torch.testing.assert_close(new_c, expected_c, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(new_g.float(), expected_g, rtol=0.05, atol=0.05)
+
+
+def test_functional_gradient() -> None:
+    cell = NodeLSTM(3, 3)
+    q, g, c = torch.randn(3, 5, 3).unbind(0)
+
+    def loss(q: torch.Tensor, fast: bool) -> torch.Tensor:
+        return cell.step(q, g, c, cell.joined(q) if fast else None)[0].sum()
+
+    torch.testing.assert_close(
+        torch.func.grad(loss)(q, True), torch.func.grad(loss)(q, False), rtol=1e-4, atol=1e-5
+    )

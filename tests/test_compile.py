@@ -1,0 +1,74 @@
+"""Graph and fusion under `torch.compile` and `torch.export`."""
+
+import io
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from graphfusion import ConversationGraph, DynamicFusion, Geometry, MultimodalGraph
+
+# No size here is one of the channels: the compiler takes equal sizes for the same size.
+LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
+# Tracing PyTorch's own code warns.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def inputs(lengths: tuple[int, ...], masked: bool) -> tuple[Tensor, Geometry]:
+    present = torch.rand(sum(lengths), 2) < 0.7 if masked else None
+    geometry = Geometry(torch.tensor([0, *lengths]).cumsum(0), present=present)
+    return torch.randn(sum(lengths), 2, 11), geometry
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("past", [None, 1])
+@pytest.mark.parametrize("gated", [True, False])
+def test_compiles_whole_and_once(gated: bool, past: int | None, masked: bool) -> None:
+    torch.compiler.reset()
+    compiled = []
+
+    def backend(module: torch.fx.GraphModule, _: list[Tensor]) -> object:
+        compiled.append(module)
+        return module.forward
+
+    build, fusion = ConversationGraph(past=past), DynamicFusion(11, 7, 3, gated=gated)
+
+    def stack(x: Tensor, geometry: Geometry) -> Tensor:
+        return fusion(x, build(x, geometry))
+
+    fast = torch.compile(stack, backend=backend, fullgraph=True, dynamic=True)
+    for lengths in LENGTHS:
+        x, geometry = inputs(lengths, masked)
+        torch.testing.assert_close(fast(x, geometry), stack(x, geometry))
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_exports(masked: bool, caplog: pytest.LogCaptureFixture) -> None:
+    class Stack(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fusion = DynamicFusion(11, 7, 2)
+
+        def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+            return self.fusion(x, graph)
+
+    def example(lengths: tuple[int, ...]) -> tuple[Tensor, MultimodalGraph]:
+        x, geometry = inputs(lengths, masked)
+        return x, ConversationGraph()(x, geometry)
+
+    stack = Stack()
+    others = torch.export.AdditionalInputs()
+    for lengths in LENGTHS[1:]:
+        others.add(example(lengths))
+    program = torch.export.export(stack, example(LENGTHS[0]), dynamic_shapes=others)
+    # It logs a message with an argument too few when it loads what is no tensor (torch 2.13).
+    caplog.set_level(logging.ERROR, "torch._export.serde.serialize")
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    for lengths in LENGTHS:
+        arguments = example(lengths)
+        torch.testing.assert_close(loaded(*arguments), stack(*arguments))

@@ -1,0 +1,33 @@
+"""What only a GPU can show."""
+
+import pytest
+import torch
+
+from graphfusion import MMDFN, ConversationGraph, DynamicFusion, Geometry
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def test_everything_moves_and_agrees() -> None:
+    model = MMDFN({"text": 6, "audio": 7}, 3, context=("text",), num_layers=3).eval()
+    features = {"text": torch.randn(5, 6), "audio": torch.randn(5, 7)}
+    speaker, ptr = torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 3, 5])
+    present = torch.rand(5, 2) < 0.7
+    expected = model(features, speaker, ptr, present)
+    model.cuda()
+    moved = {name: value.cuda() for name, value in features.items()}
+    for where in ("cuda", "cpu"):  # a ptr on the host is moved to the model
+        arguments = speaker.to(where), ptr.to(where), present.to(where)
+        torch.testing.assert_close(model(moved, *arguments).cpu(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_prepared_geometry_costs_no_synchronisation() -> None:
+    build, fusion = ConversationGraph(), DynamicFusion(8, 4, 3).cuda()
+    geometry = Geometry(torch.tensor([0, 3, 5])).to("cuda")
+    x = torch.randn(5, 2, 8, device="cuda", requires_grad=True)
+    fusion(x, build(x, geometry)).sum().backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        fusion(x, build(x, geometry)).sum().backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
