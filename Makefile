@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs wheel clean
+.PHONY: demo test check docs bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -21,8 +21,11 @@ check: .venv/installed     ## formatter, linter, type checker
 	$(BIN)/mypy
 
 docs: .venv/installed      ## the documentation, warnings as errors
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: .venv/installed     ## speed against other constructions; on an otherwise idle machine
+	$(BIN)/python -m benchmarks.run
 
 wheel: .venv/installed     ## a wheel, installed and imported in an empty environment
 	rm -rf build dist

@@ -84,8 +84,11 @@ class Recognizer(pl.LightningModule):
         self.standardize = Standardize(in_channels)
         self.model: torch.nn.Module
         if context:
-            texts = [name for name in in_channels if name.startswith("text")]
-            self.model = MMDFN.from_preset(preset, in_channels, len(classes), context=texts)
+            try:
+                self.model = MMDFN.from_preset(preset, in_channels, len(classes))
+            except ValueError:  # it knows none of these modalities, so they are all treated alike
+                every = {"context": list(in_channels), "speaker_weights": {}}
+                self.model = MMDFN.from_preset(preset, in_channels, len(classes), **every)
         else:
             self.model = WithoutContext(in_channels, len(classes))
         self.register_buffer("class_weights", torch.ones(len(classes)))
@@ -133,10 +136,11 @@ class Recognizer(pl.LightningModule):
 
 
 def held_out(corpus: Corpus, seed: int) -> tuple[list[Conversation], list[Conversation]]:
-    """Conversations to train on, and those to pick the epoch on: "dev", or a tenth of "train"."""
+    """Conversations to train on, and those to pick the epoch on: a split, or a tenth of "train"."""
     train = corpus.splits["train"]
-    if "dev" in corpus.splits:
-        return train, corpus.splits["dev"]
+    for name in ("dev", "val", "valid", "validation"):
+        if corpus.splits.get(name):
+            return train, corpus.splits[name]
     if len(train) < 2:
         raise SystemExit("There must be at least two training conversations to hold one out.")
     order = random.Random(seed).sample(range(len(train)), len(train))  # noqa: S311
@@ -168,7 +172,8 @@ def train(
         The test scores and the checkpoint.
     """
     pl.seed_everything(options.seed, verbose=False)
-    folder = options.output / ("mmdfn" if context else "without_context")
+    source = options.features.stem if options.features else "synthetic"
+    folder = options.output / source / ("mmdfn" if context else "without_context")
     training, validation = held_out(corpus, options.seed)
     arguments: dict[str, Any] = {
         "in_channels": corpus.in_channels,
@@ -185,7 +190,7 @@ def train(
         max_epochs=options.epochs,
         accelerator="auto",
         devices=1,
-        callbacks=[best, TQDMProgressBar()],
+        callbacks=[best, TQDMProgressBar(refresh_rate=5)],
         logger=CSVLogger(folder, name="", version=""),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -235,19 +240,26 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, Tensor]]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--features", type=Path, help="a .npz or pickled feature file")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        help="a .npz or pickled feature file, with a train, a test and perhaps a dev or val split",
+    )
     parser.add_argument(
         "--modalities",
         type=lambda names: names.split(","),
         help="which, in which order, e.g. text,audio+prosody (+ joins two into one)",
     )
     parser.add_argument("--preset", choices=RECIPES, default="iemocap", help="published settings")
-    parser.add_argument("--epochs", type=int, default=30, help="how many at most")
+    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder to write to")
     options = parser.parse_args(arguments)
+    if options.epochs < 1:
+        parser.error(f"--epochs must be at least 1, but got {options.epochs}.")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")  # the trainer's own (2.6)
 
     try:
         corpus = load(options.features) if options.features else synthetic()

@@ -52,7 +52,7 @@ def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> Non
     ("sizes", "splits", "modalities", "expected"),
     [
         ({"text": 5, "audio": 4, "prosody": 2}, ("train", "test"), None, {"text": 5, "audio": 6}),
-        ({"pose": 3}, ("train", "dev", "test"), None, {"pose": 3}),
+        ({"pose": 3}, ("train", "val", "test"), None, {"pose": 3}),
         (
             {"text": 5, "audio": 4, "visual": 2},
             ("train", "test"),
@@ -78,7 +78,7 @@ def test_trains_on_any_file(
     assert {"majority class", "without context", "MM-DFN"} == rows.keys()
     assert all(name in printed for name in (*rows, "weighted F1", "F1 x", "accuracy"))
 
-    folder = tmp_path / "runs" / "mmdfn"
+    folder = tmp_path / "runs" / "features" / "mmdfn"
     config = json.loads((folder / "config.json").read_text())
     assert config["in_channels"] == expected
     assert config["classes"] == ["x", "y", "z"]
@@ -86,7 +86,7 @@ def test_trains_on_any_file(
     corpus = load(path)
     held_out = set(config["held_out"])
     home = {each.id: split for split, talks in corpus.splits.items() for each in talks}
-    assert {home[each] for each in held_out} == {"dev" if "dev" in splits else "train"}
+    assert {home[each] for each in held_out} == {"val" if "val" in splits else "train"}
 
     # The checkpoint alone predicts, with the statistics of the conversations trained on.
     saved = example.Recognizer.load_from_checkpoint(folder / "best.ckpt", weights_only=True)
@@ -137,6 +137,7 @@ def test_the_synthetic_corpus_is_its_seed() -> None:
         (["--features", "missing.npz"], "No such file"),
         (["--modalities", "text,pose"], r"must be among .* but got \['pose'\]"),
         (["--preset", "dialogue"], "invalid choice"),
+        (["--epochs", "0"], "--epochs must be at least 1, but got 0"),
     ],
 )
 def test_bad_arguments(

@@ -29,4 +29,8 @@ def load(path: str | PathLike[str]) -> Corpus:
     """
     with Path(path).open("rb") as file:
         start = file.read(2)
-    return load_npz(path) if start == b"PK" else load_pickle(path)
+    if start == b"PK":
+        return load_npz(path)
+    if start[:1] in (b"\x80", b"("):  # a protocol from 2 on, or the mark before a tuple
+        return load_pickle(path)
+    raise FormatError(f"{path}: the file must be an .npz or a pickle, but begins with {start!r}.")

@@ -31,6 +31,8 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         if sum(member.compress_size for member in members) > len(data):
             raise ValueError("refused: the archive's members are larger than the archive.")
         for member in members:
+            if not member.filename.endswith(".npy"):
+                raise ValueError(f"the archive must hold .npy arrays, but has {member.filename}.")
             name = member.filename.removesuffix(".npy")
             if name in arrays:
                 raise ValueError(f"{name} must be in the archive once, but comes again.")

@@ -81,11 +81,17 @@ def _modalities(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         for name, array in arrays.items()
         if array.dtype.kind == "f" and name not in (*_REQUIRED, "score")
     }
+    for name, array in arrays.items():
+        if array.ndim == 2 and array.dtype.kind in "biu" and name not in _REQUIRED:
+            raise ValueError(f"{name} must be floats to be a modality, but got {_what(array)}.")
     if not features:
         raise ValueError("the file must have an array of floats, a modality, but has none.")
     for name, array in features.items():
         if array.ndim != 2 or array.shape[1] == 0:
-            raise ValueError(f"{name} must have shape [U, d], but got {list(array.shape)}.")
+            raise ValueError(
+                f"{name} must have shape [U, d], as arrays of floats are modalities, "
+                f"but got {list(array.shape)}."
+            )
     return features
 
 

@@ -152,8 +152,8 @@ def test_no_archive_at_all(data):
 
 
 def test_members_of_another_kind():
-    refused(zipped([("readme.txt", "hello")]), "readme.txt: ")
-    refused(zipped([("folder/", "")]), "folder/: ")
+    refused(zipped([("readme.txt", "hello")]), "must hold .npy arrays, but has readme.txt")
+    refused(zipped([("folder/", "")]), "must hold .npy arrays, but has folder/")
 
 
 def test_a_wrong_checksum():
@@ -163,9 +163,9 @@ def test_a_wrong_checksum():
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("name", ["audio.npy", "audio"])
-def test_a_member_twice(name):
-    refused(zipped([*MEMBERS.items(), (name, MEMBERS["audio.npy"])]), "audio must be .* once")
+def test_a_member_twice():
+    twice = [*MEMBERS.items(), ("audio.npy", MEMBERS["audio.npy"])]
+    refused(zipped(twice), "audio must be .* once")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -23,8 +23,14 @@ def test_the_content_decides():
                 assert torch.equal(talk.features["text"], same.features["text"])
 
 
-@pytest.mark.parametrize("data", [b"", b"P", b"PK", b"PK\3\4", b"not a corpus"])
+@pytest.mark.parametrize("data", [b"", b"P", b"not a corpus"])
 def test_neither_format(data):
+    with pytest.raises(FormatError, match="must be an .npz or a pickle, but begins with"):
+        load_bytes(load, data)
+
+
+@pytest.mark.parametrize("data", [b"PK", b"PK\3\4", b"\x80", b"("])
+def test_no_more_than_a_beginning(data):
     with pytest.raises(FormatError):
         load_bytes(load, data)
 
