@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class NodeLSTM(torch.nn.LSTMCell):
@@ -42,13 +43,15 @@ class NodeLSTM(torch.nn.LSTMCell):
         Returns:
             The next g and c.
         """
+        shape = q.shape
+        q, g, c = (each.flatten(0, -2) for each in (q, g, c))
         if joined is None:
-            flat = [each.flatten(0, -2) for each in (q, g, c)]
-            g, c = super().forward(flat[0], (flat[1], flat[2]))
-            return g.view(q.shape), c.view(q.shape)
-        gates = torch.nn.functional.linear(torch.cat([q, g], -1), *joined)
-        g, c, *_ = _Gates.apply(gates, c)  # type: ignore[no-untyped-call]
-        return g, c
+            g, c = super().forward(q, (g, c))
+        else:
+            weight, bias = joined
+            gates = torch.addmm(bias, torch.cat([q, g], 1), weight.t())
+            g, c, *_ = _Gates.apply(gates, c)  # type: ignore[no-untyped-call]
+        return g.view(shape), c.view(shape)
 
 
 class _Gates(torch.autograd.Function):
@@ -56,10 +59,9 @@ class _Gates(torch.autograd.Function):
 
     @staticmethod
     def forward(gates: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        gate = gates.to(c.dtype).sigmoid()
+        gate = gates.to(c.dtype).sigmoid_()
         i, f, s, o = gate.chunk(4, -1)
-        new = f * c
-        new.addcmul_(i, (2 * s).sub_(1))
+        new = (f * c).addcmul_(i, s, value=2).sub_(i)
         squashed = (2 * new).sigmoid_().mul_(2).sub_(1)
         return (o * squashed).to(gates.dtype), new, gate, squashed
 
@@ -67,12 +69,17 @@ class _Gates(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         gates, c = inputs
         _, _, gate, squashed = output
-        ctx.mark_non_differentiable(gate, squashed)
+        if gates.dtype == c.dtype:
+            ctx.mark_dirty(gates)
+        else:
+            ctx.mark_non_differentiable(gate)
+        ctx.mark_non_differentiable(squashed)
         ctx.set_materialize_grads(False)  # or it would fill zeros for these two
         ctx.save_for_backward(c, gate, squashed)
         ctx.dtype = gates.dtype
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, Tensor]:
         c, gate, squashed = ctx.saved_tensors
         i, f, s, o = gate.chunk(4, -1)

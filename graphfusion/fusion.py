@@ -18,6 +18,7 @@ from graphfusion._checks import (
     check_tensor,
 )
 from graphfusion.cell import NodeLSTM
+from graphfusion.dropout import Dropout
 from graphfusion.graph import MultimodalGraph
 
 
@@ -82,7 +83,7 @@ class DynamicFusion(torch.nn.Module):
         self.gated = gated
         self.concat = concat
         self.checkpoint = checkpoint
-        self.dropout = torch.nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.lin = torch.nn.Linear(in_channels, hidden_channels)
         self.cell = NodeLSTM(hidden_channels, hidden_channels) if gated else None
         self.weight = torch.nn.Parameter(
@@ -192,7 +193,8 @@ class DynamicFusion(torch.nn.Module):
             g, c = self.cell.step(q, g, c, joined)
         p = graph.propagate(q if self.cell is None else g)
         p_weight, h0_weight = weights
-        z = self.dropout((p @ p_weight + h0 @ h0_weight).relu())
+        mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
+        z = self.dropout(mixed.relu_().view(q.shape))
         return (z if self.cell is None else z + q), g, c
 
     def _mixing_weights(self) -> tuple[Tensor, Tensor]:

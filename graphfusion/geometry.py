@@ -7,6 +7,10 @@ from torch import Tensor
 
 from graphfusion._checks import check_tensor
 
+# The most utterances in a strip. Fewer would waste less on the ends of conversations, and copy the
+# sources of each strip more often.
+LONGEST_STRIP = 32
+
 
 class Sequences(NamedTuple):
     """Sequences of unequal length in the order of :class:`torch.nn.utils.rnn.PackedSequence`.
@@ -40,7 +44,8 @@ class Geometry:
         batch: `[U]` int64, the conversation of each utterance.
         block: `[B, T]` int64, the utterances of each conversation; those of shorter conversations
             are filled up with their last one. T is the length of the longest conversation.
-        slot: `[U]` int64, where `block`, flattened, has each utterance.
+        strips: `[N, S]` int64, the same in pieces of like length: short conversations have fewer.
+        slot: `[U]` int64, where `strips`, flattened, has each utterance.
         conversations: For each modality, or once if `present` is None, every conversation as a
             sequence of utterances, without those where the modality is absent; in the order of
             :class:`torch.nn.utils.rnn.PackedSequence`.
@@ -96,7 +101,17 @@ class Geometry:
         self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
         steps = torch.arange(int(lengths.max()))
         self.block = ptr[:-1, None] + torch.minimum(steps, lengths[:, None] - 1)
-        self.slot = self.batch * len(steps) + torch.arange(size) - ptr[self.batch]
+        strips = -(-len(steps) // LONGEST_STRIP)
+        width = -(-len(steps) // strips)
+        count = -(-lengths // width)
+        piece = torch.arange(int(count.sum()))
+        within = piece - (count.cumsum(0) - count).repeat_interleave(count)
+        start = ptr[:-1].repeat_interleave(count) + within * width
+        last = ptr[1:].repeat_interleave(count) - 1
+        self.strips = torch.minimum(start[:, None] + torch.arange(width), last[:, None])
+        offset = torch.arange(size) - ptr[self.batch]
+        first = (count.cumsum(0) - count)[self.batch]
+        self.slot = (first + offset // width) * width + offset % width
         everywhere = present if present is not None else torch.ones(size, 1, dtype=torch.bool)
         self.conversations = tuple(_sequences(self.batch, here) for here in everywhere.unbind(1))
         self.turns: Sequences | None = None

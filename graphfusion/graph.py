@@ -45,9 +45,10 @@ class MultimodalGraph:
         if self.present is not None:
             x = x.where(self.present.unsqueeze(-1), 0)
         columns = x.flatten(0, 1).index_select(0, self.source.flatten())
-        rows = self.within @ columns.view(*self.source.shape, -1)
-        own = rows.view(-1, x.size(2)).index_select(0, self.target.flatten()).view(x.shape)
-        return own + self.across @ x
+        tiles = columns.view(-1, self.source.size(2), x.size(2))
+        rows = torch.bmm(self.within.flatten(0, 1), tiles)
+        own = rows.flatten(0, 1).index_select(0, self.target.flatten())
+        return torch.baddbmm(own.view(x.shape), self.across, x)
 
     def __matmul__(self, x: Tensor) -> Tensor:
         return self.propagate(x)

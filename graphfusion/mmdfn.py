@@ -16,6 +16,7 @@ from graphfusion._checks import (
     check_real,
     check_size,
 )
+from graphfusion.dropout import Dropout
 from graphfusion.encoders import ContextEncoder
 from graphfusion.fusion import DynamicFusion
 from graphfusion.geometry import Geometry, as_geometry
@@ -145,7 +146,7 @@ class MMDFN(torch.nn.Module):
             concat,
             checkpoint,
         )
-        self.dropout = torch.nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
 
     @classmethod

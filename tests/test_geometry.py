@@ -34,7 +34,9 @@ def test_places(batch: RaggedBatch) -> None:
     size = len(batch.x)
     assert geometry.num_conversations == len(batch.ptr) - 1
     assert geometry.num_utterances == size
-    assert torch.equal(geometry.block.flatten()[geometry.slot], torch.arange(size))
+    assert torch.equal(geometry.strips.flatten()[geometry.slot], torch.arange(size))
+    for row in geometry.strips:
+        assert geometry.batch[row].unique().numel() == 1
     for b, row in enumerate(geometry.block):
         start, end = batch.ptr[b : b + 2].tolist()
         expected = [min(start + step, end - 1) for step in range(len(row))]

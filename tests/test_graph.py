@@ -52,6 +52,12 @@ def test_one_long_conversation_does_not_blow_up_the_others() -> None:
     assert tile(geometry, None, None).joined.numel() < as_blocks / 20
 
 
+def test_short_conversations_cost_little_beside_long_ones() -> None:
+    geometry = Geometry(torch.tensor([0, 110, *range(118, 191, 8)]))
+    assert geometry.strips.shape == (4 + 10, 28)
+    assert tile(geometry, None, None).joined.shape == (14, 28, 110)
+
+
 @given(batches(), windows, windows, seeds)
 def test_all_forms_agree(
     batch: RaggedBatch, past: int | None, future: int | None, seed: int
