@@ -1,6 +1,5 @@
 """Interleaved timing and peak memory."""
 
-import json
 import os
 import resource
 import statistics
@@ -8,9 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeAlias
+
+Contestants: TypeAlias = dict[str, Callable[[], object]]
 
 
-def interleave(contestants: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+def interleave(contestants: Contestants, repetitions: int) -> dict[str, float]:
     """Median seconds of each, after a warm-up, in turns: A B C A B C ...
 
     A slow spell of the machine then meets all of them.
@@ -25,18 +27,17 @@ def interleave(contestants: dict[str, Callable[[], object]], repetitions: int) -
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def peak_memory(task: str) -> dict[str, float]:
+def peak_memory(task: str) -> float:
     """Runs `python -m benchmarks.tasks TASK` by itself.
 
     Returns:
-        What it reports: "seconds", and "GiB", its peak resident memory beyond the imports.
+        Its peak resident memory beyond the imports, in GiB.
     """
     # Large blocks go back to the system at once; else the C library's cache is counted, too.
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1048576"}
     command = [sys.executable, "-m", "benchmarks.tasks", task]
     done = subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603
-    report: dict[str, float] = json.loads(done.stdout)
-    return report
+    return float(done.stdout)
 
 
 def resident_peak() -> float:

@@ -1,9 +1,6 @@
 """Single steps, each to be run in a process of its own so that its peak memory can be read."""
 
-import gc
-import json
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -63,15 +60,10 @@ def tasks() -> dict[str, Callable[[], Callable[[], None]]]:
 
 
 def main(name: str) -> None:
-    """Runs one task and prints what it took."""
+    """Runs one task and prints the GiB that it took."""
     before = resident_peak()
-    run = tasks()[name]()
-    run()
-    gc.collect()
-    start = time.perf_counter()
-    run()
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "GiB": resident_peak() - before}))
+    tasks()[name]()()
+    print(resident_peak() - before)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,5 @@ def test_interleaving() -> None:
 
 
 def test_memory_is_measured_in_a_process_of_its_own() -> None:
-    report = run.peak_memory("model 8")
-    assert report["GiB"] > 0
-    assert report["seconds"] > 0
+    assert 0 < run.peak_memory("model 8") < 4
     assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
