@@ -9,8 +9,8 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: .venv/installed      ## train and evaluate MM-DFN on synthetic conversations
-	$(BIN)/python examples/mmdfn_iemocap.py
+demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or synthetic conversations
+	$(BIN)/python examples/mmdfn_iemocap.py $(if $(FEATURES),--features $(FEATURES))
 
 test: .venv/installed      ## the test suite, doctests included
 	$(BIN)/python -m pytest

@@ -166,7 +166,8 @@ class DynamicFusion(torch.nn.Module):
         x = self.dropout(x)
         h0 = self.lin(x).relu()
         z = self.dropout(h0)
-        g = c = torch.zeros_like(h0)
+        g = torch.zeros_like(h0)
+        c = torch.zeros_like(h0, dtype=self.weight.dtype)  # autocast does not round the memory
         joined = None if self.cell is None else self.cell.joined(x)
         layer = self._layer
         if self.checkpoint and torch.is_grad_enabled():

@@ -11,17 +11,9 @@ from graphfusion.geometry import Sequences
 
 
 class RecurrentEncoder(torch.nn.Module):
-    """What the context encoder and the speaker encoder share: a bidirectional GRU.
+    """What the context encoder and the speaker encoder share: a bidirectional GRU, and its checks.
 
-    Args:
-        channels: Size C of each vector.
-        hidden_channels: Size H of a direction; the output has 2H.
-        num_layers: Number of layers.
-        dropout: Probability of dropping a value between layers.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If a size is not positive or `dropout` is not a probability.
+    They document its arguments.
     """
 
     def __init__(
