@@ -101,17 +101,7 @@ class Geometry:
         self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
         steps = torch.arange(int(lengths.max()))
         self.block = ptr[:-1, None] + torch.minimum(steps, lengths[:, None] - 1)
-        strips = -(-len(steps) // LONGEST_STRIP)
-        width = -(-len(steps) // strips)
-        count = -(-lengths // width)
-        piece = torch.arange(int(count.sum()))
-        within = piece - (count.cumsum(0) - count).repeat_interleave(count)
-        start = ptr[:-1].repeat_interleave(count) + within * width
-        last = ptr[1:].repeat_interleave(count) - 1
-        self.strips = torch.minimum(start[:, None] + torch.arange(width), last[:, None])
-        offset = torch.arange(size) - ptr[self.batch]
-        first = (count.cumsum(0) - count)[self.batch]
-        self.slot = (first + offset // width) * width + offset % width
+        self.strips, self.slot = _strips(ptr, self.batch)
         everywhere = present if present is not None else torch.ones(size, 1, dtype=torch.bool)
         self.conversations = tuple(_sequences(self.batch, here) for here in everywhere.unbind(1))
         self.turns: Sequences | None = None
@@ -213,6 +203,21 @@ def _to_host(
         None if speaker is None else next(parts),
         None if present is None else next(parts).bool().view(present.shape),
     )
+
+
+def _strips(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    """Cuts the conversations into strips; returns them and each utterance's slot in them."""
+    lengths = ptr.diff()
+    longest = int(lengths.max())
+    width = -(-longest // -(-longest // LONGEST_STRIP))  # as even as the number of cuts allows
+    count = -(-lengths // width)
+    first = count.cumsum(0) - count
+    nth = torch.arange(int(count.sum())) - first.repeat_interleave(count)
+    start = ptr[:-1].repeat_interleave(count) + nth * width
+    last = ptr[1:].repeat_interleave(count) - 1
+    strips = torch.minimum(start[:, None] + torch.arange(width), last[:, None])
+    offset = torch.arange(len(batch)) - ptr[batch]
+    return strips, first[batch] * width + offset
 
 
 def _sequences(group: Tensor, here: Tensor) -> Sequences:

@@ -120,8 +120,9 @@ def test_zero_vectors_and_duplicates_stay_finite(batch: RaggedBatch, past: int |
 
 
 @given(batches(), windows)
-def test_rows_of_a_single_modality_are_similarities(batch: RaggedBatch, past: int | None) -> None:
-    """With one modality, D^1/2 P D^1/2 is the similarity, and so symmetric without a window."""
+def test_is_symmetric_without_a_window_and_deaf_to_the_future_with(
+    batch: RaggedBatch, past: int | None
+) -> None:
     graph = ConversationGraph()(batch.x, batch.geometry)
     dense = graph.to_dense()
     assert_equal(dense, dense.T)
