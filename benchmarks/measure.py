@@ -13,17 +13,18 @@ Contestants: TypeAlias = dict[str, Callable[[], object]]
 
 
 def interleave(contestants: Contestants, repetitions: int) -> dict[str, float]:
-    """Median seconds of each, after a warm-up, in turns: A B C A B C ...
+    """Median seconds of each, in turns: A B C A B C ...
 
-    A slow spell of the machine then meets all of them.
+    A slow spell of the machine then meets all of them. Each runs once untimed before it is timed: a
+    training step follows another one, not a contestant that left it the memory in another state.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repetitions + 1):
+    for _ in range(repetitions):
         for name, run in contestants.items():
+            run()
             start = time.perf_counter()
             run()
-            if turn > 0 or repetitions == 0:
-                seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

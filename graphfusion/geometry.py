@@ -1,15 +1,12 @@
 """Where everything lies in a batch of conversations, worked out once and shared by all modules."""
 
+from bisect import bisect_left, insort
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from graphfusion._checks import check_tensor
-
-# The most utterances in a strip. Fewer would waste less on the ends of conversations, and copy the
-# sources of each strip more often.
-LONGEST_STRIP = 32
 
 
 class Sequences(NamedTuple):
@@ -42,10 +39,9 @@ class Geometry:
         present: As given, but None where it is true throughout.
         num_modalities: M, or None if `present` was not given and any number will do.
         batch: `[U]` int64, the conversation of each utterance.
-        block: `[B, T]` int64, the utterances of each conversation; those of shorter conversations
-            are filled up with their last one. T is the length of the longest conversation.
-        strips: `[N, S]` int64, the same in pieces of like length: short conversations have fewer.
-        slot: `[U]` int64, where `strips`, flattened, has each utterance.
+        blocks: `[N, T]` int64, the utterances once more, as many whole conversations in a block of
+            T, the length of the longest, as fit; places left over hold any utterance.
+        slot: `[U]` int64, where `blocks`, flattened, has each utterance.
         conversations: For each modality, or once if `present` is None, every conversation as a
             sequence of utterances, without those where the modality is absent; in the order of
             :class:`torch.nn.utils.rnn.PackedSequence`.
@@ -99,9 +95,7 @@ class Geometry:
         self.present = present
         self.num_modalities = num_modalities
         self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
-        steps = torch.arange(int(lengths.max()))
-        self.block = ptr[:-1, None] + torch.minimum(steps, lengths[:, None] - 1)
-        self.strips, self.slot = _strips(ptr, self.batch)
+        self.blocks, self.slot = _pack(ptr, self.batch)
         everywhere = present if present is not None else torch.ones(size, 1, dtype=torch.bool)
         self.conversations = tuple(_sequences(self.batch, here) for here in everywhere.unbind(1))
         self.turns: Sequences | None = None
@@ -118,7 +112,7 @@ class Geometry:
     @property
     def num_conversations(self) -> int:
         """B."""
-        return self.block.size(0)
+        return self.ptr.size(0) - 1
 
     @property
     def num_utterances(self) -> int:
@@ -205,19 +199,26 @@ def _to_host(
     )
 
 
-def _strips(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
-    """Cuts the conversations into strips; returns them and each utterance's slot in them."""
+def _pack(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    """Packs conversations into blocks; returns them and each utterance's slot in them.
+
+    The longest first, each into the fullest block that has room for it.
+    """
     lengths = ptr.diff()
     longest = int(lengths.max())
-    width = -(-longest // -(-longest // LONGEST_STRIP))  # as even as the number of cuts allows
-    count = -(-lengths // width)
-    first = count.cumsum(0) - count
-    nth = torch.arange(int(count.sum())) - first.repeat_interleave(count)
-    start = ptr[:-1].repeat_interleave(count) + nth * width
-    last = ptr[1:].repeat_interleave(count) - 1
-    strips = torch.minimum(start[:, None] + torch.arange(width), last[:, None])
-    offset = torch.arange(len(batch)) - ptr[batch]
-    return strips, first[batch] * width + offset
+    first = torch.empty_like(lengths)
+    room: list[tuple[int, int]] = []  # of each block, sorted
+    for length, conversation in zip(
+        *(each.tolist() for each in lengths.sort(descending=True)), strict=True
+    ):
+        fullest = bisect_left(room, (length, 0))
+        left, block = room.pop(fullest) if fullest < len(room) else (longest, len(room))
+        first[conversation] = (block + 1) * longest - left
+        insort(room, (left - length, block))
+    slot = torch.arange(len(batch)) + (first - ptr[:-1])[batch]
+    blocks = torch.zeros(len(room) * longest, dtype=torch.int64)
+    blocks[slot] = torch.arange(len(batch))
+    return blocks.view(-1, longest), slot
 
 
 def _sequences(group: Tensor, here: Tensor) -> Sequences:

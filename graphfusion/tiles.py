@@ -30,16 +30,16 @@ class Tiles(NamedTuple):
 def tile(geometry: Geometry, past: int | None, future: int | None) -> Tiles:
     """Covers all pairs of utterances in which the source is at most that far from the target.
 
-    A tile is a strip by its whole conversation or, where that computes less, a run of utterances of
-    the packed batch by all in reach of one of them. Neither needs a loop or the device's answer.
+    A tile is one of the geometry's blocks by itself or, where that computes less, a run of
+    utterances of the packed batch by all in reach of one of them. Neither asks the device.
     """
-    size, longest = geometry.num_utterances, geometry.block.size(1)
+    size, longest = geometry.num_utterances, geometry.blocks.size(1)
     # Unlike Python's own, these do not fix a size when they are traced.
     past = longest - 1 if past is None else torch.sym_min(past, longest - 1)
     future = longest - 1 if future is None else torch.sym_min(future, longest - 1)
     height = torch.sym_max(past + future, LEAST_HEIGHT)
     everyone = torch.arange(size, device=geometry.ptr.device)
-    if size * (height + past + future) < geometry.strips.numel() * longest:
+    if size * (height + past + future) < geometry.blocks.numel() * longest:
         start = everyone[::height].unsqueeze(1)
         reach = torch.arange(-past, height + future, device=everyone.device)
         columns, slot = start + reach, everyone
@@ -47,12 +47,10 @@ def tile(geometry: Geometry, past: int | None, future: int | None) -> Tiles:
         columns = columns.clamp(0, size - 1)
         rows, filled_rows = columns[:, past : past + height], filled[:, past : past + height]
     else:
-        rows, slot = geometry.strips, geometry.slot
-        columns = geometry.block[geometry.batch[rows[:, 0]]]
+        rows = columns = geometry.blocks
+        slot = geometry.slot
         places = torch.arange(rows.numel(), device=everyone.device).view(rows.shape)
-        filled_rows = slot[rows] == places
-        filled = torch.ones_like(columns, dtype=torch.bool)
-        filled[:, 1:] = columns[:, 1:] > columns[:, :-1]
+        filled = filled_rows = slot[rows] == places
     # Places without an utterance belong to no conversation, and to different ones in both.
     of_row = geometry.batch[rows].where(filled_rows, -1).unsqueeze(2)
     of_column = geometry.batch[columns].where(filled, -2).unsqueeze(1)

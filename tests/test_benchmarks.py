@@ -100,9 +100,9 @@ def test_workloads_are_what_they_say() -> None:
 @beta
 def test_every_benchmark_runs() -> None:
     rows = [
-        *run.model_against_dense(TINY, training=True, repetitions=0),
-        *run.model_against_dense(EQUAL, training=False, repetitions=0),
-        *run.fusion_against_floor(TINY, repetitions=0),
+        *run.model_against_dense(TINY, training=True, repetitions=1),
+        *run.model_against_dense(EQUAL, training=False, repetitions=1),
+        *run.fusion_against_floor(TINY, repetitions=1),
     ]
     for row in rows:
         run.show(row)

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 
 import pytest
@@ -34,14 +35,22 @@ def test_places(batch: RaggedBatch) -> None:
     size = len(batch.x)
     assert geometry.num_conversations == len(batch.ptr) - 1
     assert geometry.num_utterances == size
-    assert torch.equal(geometry.strips.flatten()[geometry.slot], torch.arange(size))
-    for row in geometry.strips:
-        assert geometry.batch[row].unique().numel() == 1
-    for b, row in enumerate(geometry.block):
-        start, end = batch.ptr[b : b + 2].tolist()
-        expected = [min(start + step, end - 1) for step in range(len(row))]
-        assert row.tolist() == expected
+    assert torch.equal(geometry.blocks.flatten()[geometry.slot], torch.arange(size))
+    assert geometry.blocks.size(1) == batch.ptr.diff().max()
+    for b, (start, end) in enumerate(itertools.pairwise(batch.ptr.tolist())):
+        first = geometry.slot[start].item()
+        slots = torch.arange(first, first + end - start)
+        assert torch.equal(geometry.slot[start:end], slots)
+        assert slots.div(geometry.blocks.size(1), rounding_mode="floor").unique().numel() == 1
         assert geometry.batch[start:end].eq(b).all()
+
+
+@given(batches())
+def test_no_two_blocks_could_be_one(batch: RaggedBatch) -> None:
+    geometry = batch.geometry
+    used = geometry.slot.div(geometry.blocks.size(1), rounding_mode="floor").bincount().sort()[0]
+    assert len(used) == len(geometry.blocks)
+    assert len(used) == 1 or used[:2].sum() > geometry.blocks.size(1)
 
 
 @given(batches())
@@ -87,11 +96,11 @@ def test_copies() -> None:
         copy.deepcopy(geometry),
         pickle.loads(pickle.dumps(geometry)),
     ):
-        assert torch.equal(other.block, geometry.block)
+        assert torch.equal(other.blocks, geometry.blocks)
         assert torch.equal(other.turns.order, geometry.turns.order)
-    assert geometry.to("meta").block.device.type == "meta"
+    assert geometry.to("meta").blocks.device.type == "meta"
     assert geometry.to("meta").turns.batch_sizes.device.type == "cpu"
-    assert geometry.block.device.type == "cpu"
+    assert geometry.blocks.device.type == "cpu"
     assert repr(geometry) == "Geometry(num_conversations=2, num_utterances=3, device=cpu)"
 
 
