@@ -53,6 +53,17 @@ class NodeLSTM(torch.nn.LSTMCell):
             g, c, *_ = _Gates.apply(gates, c)  # type: ignore[no-untyped-call]
         return g.view(shape), c.view(shape)
 
+    def gates(self, q: Tensor, g: Tensor) -> Tensor:
+        """How open the gates are in the step from q and g, each channel's in (0, 1).
+
+        Returns:
+            `[..., 3, H]`: the input, the forget and the output gate.
+        """
+        linear = torch.nn.functional.linear
+        gates = linear(q, self.weight_ih, self.bias_ih) + linear(g, self.weight_hh, self.bias_hh)
+        i, f, _, o = gates.to(self.weight_ih.dtype).chunk(4, -1)
+        return torch.stack([i, f, o], -2).sigmoid()
+
 
 class _Gates(torch.autograd.Function):
     """From the gates' pre-activations `[..., 4H]` and the memory c to the next g and c."""

@@ -78,8 +78,8 @@ class DynamicFusion(torch.nn.Module):
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
-        self.alpha = alpha
-        self.theta = theta
+        self.alpha = float(alpha)
+        self.theta = float(theta)
         self.gated = gated
         self.concat = concat
         self.checkpoint = checkpoint
@@ -129,8 +129,12 @@ class DynamicFusion(torch.nn.Module):
         torch.nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(
-        self, x: Tensor, edge_index: MultimodalGraph | Tensor, edge_weight: Tensor | None = None
-    ) -> Tensor:
+        self,
+        x: Tensor,
+        edge_index: MultimodalGraph | Tensor,
+        edge_weight: Tensor | None = None,
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Fuses what the nodes know.
 
         Args:
@@ -139,15 +143,21 @@ class DynamicFusion(torch.nn.Module):
             edge_index: The graph, or `[2, E]` int64, `[source; target]`.
             edge_weight: `[E]`, used as it is, neither normalised nor with self-loops added; None:
                 ones. A `MultimodalGraph` has its own.
+            return_gates: Whether to return how open the cell's gates were, too.
 
         Returns:
-            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes.
+            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes. With
+            `return_gates`, that and the gates, `[L, U, M, 3]` or `[L, N, 3]`: of each layer and
+            node, the means over the channels of the input, the forget and the output gate, from 0
+            (shut) to 1 (open); zeros for absent nodes.
 
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
-            ValueError: If the shapes disagree, `x` is empty, or (checked on the host only) an edge
-                ends at no node.
+            ValueError: If the shapes disagree, `x` is empty, (checked on the host only) an edge
+                ends at no node, or `return_gates` is asked of a fusion without gates.
         """
+        if return_gates and self.cell is None:
+            raise ValueError("return_gates must be False where gated is, but got True.")
         if isinstance(edge_index, MultimodalGraph):
             if edge_weight is not None:
                 raise ValueError("edge_weight must be None with a graph, which has its own.")
@@ -172,12 +182,16 @@ class DynamicFusion(torch.nn.Module):
         layer = self._layer
         if self.checkpoint and torch.is_grad_enabled():
             layer = partial(checkpoint, layer, use_reentrant=False)
+        gates = []
         for weights in zip(*self._mixing_weights(), strict=True):
+            if return_gates and self.cell is not None:
+                gates.append(self.cell.gates(z, g).mean(-1))
             z, g, c = layer(z, g, c, h0, weights, graph, joined)
         out = torch.cat([x, z], -1) if self.concat else z
         if graph.present is not None:
             out = out.where(graph.present.unsqueeze(-1), 0)
-        return out
+            gates = [each.where(graph.present.unsqueeze(-1), 0) for each in gates]
+        return (out, torch.stack(gates)) if return_gates else out
 
     def _layer(
         self,

@@ -1,14 +1,16 @@
 """MM-DFN, assembled from the parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Self
 
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch_geometric.data import Batch
 from torch_geometric.nn.module_dict import ModuleDict
 
-from graphfusion import published
+from graphfusion import presets, pretrained, published
 from graphfusion._checks import (
     check_dtype,
     check_features,
@@ -16,38 +18,31 @@ from graphfusion._checks import (
     check_real,
     check_size,
 )
+from graphfusion.conversation import Conversation
 from graphfusion.dropout import Dropout
 from graphfusion.encoders import ContextEncoder
 from graphfusion.fusion import DynamicFusion
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.graph import ConversationGraph
 from graphfusion.speakers import SpeakerEncoder
-
-# The published settings of the model (the first of those that were tuned over).
-PRESETS: dict[str, dict[str, Any]] = {
-    "iemocap": {
-        "speaker_weights": {"audio": 3.0, "visual": 0.0, "text": 1.0},
-        "context": ("text",),
-        "num_layers": 16,
-        "dropout": 0.4,
-    },
-    "meld": {
-        "speaker_weights": {"audio": 0.5, "visual": 0.5, "text": 1.5},
-        "context": ("text",),
-        "num_layers": 16,
-        "dropout": 0.2,
-    },
-}
+from graphfusion.standardize import Standardize
 
 
 class MMDFN(torch.nn.Module):
     r"""Multimodal dynamic fusion network (Hu et al., ICASSP 2022, arXiv 2203.02385).
 
-    Every modality is projected; a context encoder runs over the conversation for some of them, and
+    Every modality is standardised, once `standardize` has been fitted to the training
+    conversations, and projected; a context encoder runs over the conversation for some of them, and
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
     `context + w * speaker`, with the projection for the context where there is no context encoder.
     The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
     gives its logits. With the settings of the paper: :meth:`from_preset`.
+
+    A trained model, with all that it needs, in three lines, and one conversation's predictions::
+
+        model.save_pretrained("folder")
+        model = MMDFN.from_pretrained("folder")
+        probabilities = model.predict(conversation)
 
     Args:
         in_channels: `{modality: d_m}`; its order is the order of the modalities.
@@ -68,11 +63,16 @@ class MMDFN(torch.nn.Module):
         gated: See :class:`DynamicFusion`.
         concat: See :class:`DynamicFusion`.
         checkpoint: See :class:`DynamicFusion`.
+        class_names: What the classes are called, K different names; None: "0", "1", and so on.
+
+    Attributes:
+        standardize: The :class:`Standardize` that the features pass first. Before training,
+            `model.standardize.fit(conversations)`; until then they pass unchanged.
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If a size is not positive, a number is out of its range, or `speaker_weights`
-            or `context` names an unknown modality.
+        ValueError: If a size is not positive, a number is out of its range, `speaker_weights` or
+            `context` names an unknown modality, or `class_names` are not K different ones.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class MMDFN(torch.nn.Module):
         gated: bool = True,
         concat: bool = True,
         checkpoint: bool = False,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         speaker_weights = {} if speaker_weights is None else speaker_weights
@@ -101,23 +102,29 @@ class MMDFN(torch.nn.Module):
             raise TypeError(
                 f"speaker_weights must map names to numbers, but got {speaker_weights!r}."
             )
-        if isinstance(context, str) or not isinstance(context, Iterable):
-            raise TypeError(f"context must be a sequence of names, but got {context!r}.")
-        context = tuple(context)
+        context = _names("context", context)
         check_size("num_classes", num_classes)
+        if class_names is None:
+            class_names = [str(number) for number in range(num_classes)]
+        class_names = _names("class_names", class_names)
+        if len(class_names) != num_classes:
+            raise ValueError(
+                f"class_names must be {num_classes} names, as num_classes is, "
+                f"but got {len(class_names)}."
+            )
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
         _check_known("speaker_weights", speaker_weights, in_channels)
         _check_known("context", context, in_channels)
-        if len(set(context)) != len(context):
-            raise ValueError(f"context must name each once, but got {list(context)}.")
         for name, weight in speaker_weights.items():
             check_real(f"speaker_weights[{name!r}]", weight)
 
         self.in_channels = dict(in_channels)
         self.num_classes = num_classes
+        self.class_names = class_names
         self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
+        self.standardize = Standardize(in_channels)
         self.projections = ModuleDict(
             {name: torch.nn.Linear(size, channels) for name, size in in_channels.items()}
         )
@@ -169,28 +176,7 @@ class MMDFN(torch.nn.Module):
                 `speaker_weights` and `context` are not given.
         """
         check_in_channels(in_channels)
-        if preset not in PRESETS:
-            raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
-        settings = dict(PRESETS[preset])
-        weights = settings["speaker_weights"]
-        known = {
-            name: published
-            for name in in_channels
-            for published in weights
-            if f"{name}_".startswith(f"{published}_")
-        }
-        if not known and not {"speaker_weights", "context"} <= kwargs.keys():
-            raise ValueError(
-                f"in_channels must name some of {list(weights)} (or names that go on with an "
-                "underscore), or speaker_weights and context must be given, "
-                f"but got {list(in_channels)}."
-            )
-        context = settings["context"]
-        settings["context"] = [name for name, published in known.items() if published in context]
-        settings["speaker_weights"] = {
-            name: weights[published] for name, published in known.items()
-        }
-        return cls(in_channels, num_classes, **(settings | kwargs))
+        return cls(in_channels, num_classes, **presets.arguments(preset, in_channels, kwargs))
 
     @classmethod
     def from_published(
@@ -224,11 +210,68 @@ class MMDFN(torch.nn.Module):
             state = {key: value for key, value in state.items() if "speaker_encoder" not in key}
         if not model.fusion.gated:
             state = {key: value for key, value in state.items() if "fusion.cell" not in key}
-        model.to(state["classifier.weight"].dtype).load_state_dict(state)
+        model.to(state["classifier.weight"].dtype)
+        model.load_state_dict(model.standardize.state_dict(prefix="standardize.") | state)
         return model
 
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
+        """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
+
+        It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
+        it may contain.
+
+        Args:
+            folder: The path of a folder.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            FileNotFoundError: If the folder has no model.
+            ValueError: If anything in its files is wrong.
+        """
+        return pretrained.load(cls, folder)
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Writes the model, with its statistics and its classes' names, for good.
+
+        The weights go to `model.safetensors` and the arguments to `config.json`. Wherever this is
+        cut off, the folder has the old model or the new one.
+
+        Args:
+            folder: The path of a folder, made if need be.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            OSError: If a file cannot be written.
+        """
+        pretrained.save(folder, self.config, self.state_dict())
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as JSON has them."""
+        fusion, graph = self.fusion, self.graph
+        return {
+            "in_channels": {name: int(size) for name, size in self.in_channels.items()},
+            "num_classes": int(self.num_classes),
+            "speaker_weights": dict(self.speaker_weights),
+            "context": [name for name in self.in_channels if name in self.contexts],
+            "channels": fusion.in_channels,
+            "hidden_channels": int(fusion.hidden_channels),
+            "num_layers": int(fusion.num_layers),
+            "alpha": fusion.alpha,
+            "theta": fusion.theta,
+            "dropout": float(self.dropout.p),
+            "past": None if graph.past is None else int(graph.past),
+            "future": None if graph.future is None else int(graph.future),
+            "cross_weight": float(graph.cross_weight),
+            "gated": bool(fusion.gated),
+            "concat": bool(fusion.concat),
+            "checkpoint": bool(fusion.checkpoint),
+            "class_names": list(self.class_names),
+        }
+
     def reset_parameters(self) -> None:
-        """Draws new weights."""
+        """Draws new weights; the statistics of `standardize` are the data's, and stay."""
         for module in (*self.projections.values(), *self.contexts.values(), self.speaker_encoder):
             if module is not None:
                 module.reset_parameters()
@@ -241,7 +284,8 @@ class MMDFN(torch.nn.Module):
         speaker: Tensor | Geometry | None,
         ptr: Tensor | Geometry | None = None,
         present: Tensor | None = None,
-    ) -> Tensor:
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Predicts every utterance of a batch.
 
         Args:
@@ -252,13 +296,16 @@ class MMDFN(torch.nn.Module):
                 and mask, if it has them, count.
             present: `[U, M]` bool, its columns in the order of `in_channels`, whatever that of
                 `features`; None: everything is present.
+            return_gates: Whether to return how open the fusion's gates were, too.
 
         Returns:
-            Logits, `[U, K]`.
+            Logits, `[U, K]`; with `return_gates`, these and the gates, `[L, U, M, 3]`, as
+            :class:`DynamicFusion` gives them.
 
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
-            ValueError: If a modality is missing or unknown, shapes disagree, or `ptr` is not one.
+            ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
+                `return_gates` is asked of a model without gates.
         """
         if isinstance(speaker, Geometry):
             if ptr is not None or present is not None:
@@ -268,6 +315,7 @@ class MMDFN(torch.nn.Module):
             raise ValueError("ptr must be given, or a Geometry in speaker's place, but got None.")
         geometry = as_geometry(ptr, self.classifier.weight.device, speaker, present)
         self._check(features, geometry)
+        features = self.standardize(features)
         projected = {
             name: self.projections[name](_select(features[name], geometry, m))
             for m, name in enumerate(self.in_channels)
@@ -280,10 +328,46 @@ class MMDFN(torch.nn.Module):
                 node = node + weight * history[name]
             nodes.append(node)
         x = torch.stack(nodes, 1)
-        out = self.fusion(x, self.graph(x, geometry))
+        out = self.fusion(x, self.graph(x, geometry), return_gates=return_gates)
+        out, gates = out if return_gates else (out, None)
         out = self.dropout(rearrange(out, "u m c -> u (m c)")).relu()
         logits: Tensor = self.classifier(out)
-        return logits
+        return logits if gates is None else (logits, gates)
+
+    @torch.inference_mode()
+    def predict(self, conversation: Conversation) -> list[dict[str, float]]:
+        """Predicts every utterance of one conversation, without dropout.
+
+        Args:
+            conversation: In any floating dtype, on any device.
+
+        Returns:
+            Each utterance's probabilities, by the classes' names.
+
+        Raises:
+            TypeError: If it is not one conversation.
+            ValueError: If a modality is missing, unknown or of another size.
+        """
+        if isinstance(conversation, Batch) or not isinstance(conversation, Conversation):
+            raise TypeError(
+                f"conversation must be one Conversation, but got {type(conversation).__name__}."
+            )
+        check_features(conversation.features, self.in_channels, "U")
+        columns = [list(conversation.features).index(name) for name in self.in_channels]
+        features = {
+            name: value.to(self.classifier.weight) for name, value in conversation.features.items()
+        }
+        speaker, present = conversation.speaker, conversation.present[:, columns]
+        ptr = torch.tensor([0, len(speaker)])
+        training = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            logits = self(features, speaker, ptr, present)
+        finally:
+            for module in training:
+                module.training = True
+        probabilities = logits.cpu().double().softmax(-1).tolist()
+        return [dict(zip(self.class_names, each, strict=True)) for each in probabilities]
 
     def _encode_speakers(self, x: dict[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
         if self.speaker_encoder is None:
@@ -314,6 +398,18 @@ class MMDFN(torch.nn.Module):
 def _select(x: Tensor, geometry: Geometry, modality: int) -> Tensor:
     """Zeros where the modality is absent, whatever lies there."""
     return x if geometry.present is None else x.where(geometry.present[:, modality, None], 0)
+
+
+def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those names, each of them once."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument} must be a sequence of names, but got {names!r}.")
+    names = tuple(names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument} must be strings, but got {list(names)}.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"{argument} must name each once, but got {list(names)}.")
+    return names
 
 
 def _check_known(argument: str, names: Iterable[str], in_channels: Mapping[str, int]) -> None:

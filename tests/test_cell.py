@@ -61,3 +61,21 @@ def test_functional_gradient() -> None:
     torch.testing.assert_close(
         torch.func.grad(loss)(q, True), torch.func.grad(loss)(q, False), rtol=1e-4, atol=1e-5
     )
+
+
+@given(seeds, st.integers(1, 5), st.integers(1, 4))
+def test_gates_are_those_of_pytorchs_cell(seed: int, nodes: int, size: int) -> None:
+    """Told from what that cell does to memories of zeros and ones."""
+    torch.manual_seed(seed)
+    cell = NodeLSTM(size, size).double()
+    q, g = torch.randn(2, nodes, size, dtype=torch.float64).unbind(0)
+    i, f, o = cell.gates(q, g).unbind(-2)
+    pytorch = torch.nn.LSTMCell(size, size).double()
+    pytorch.load_state_dict(cell.state_dict())
+    new_g, from_zeros = pytorch(q, (g, torch.zeros_like(g)))
+    _, from_ones = pytorch(q, (g, torch.ones_like(g)))
+    assert_equal(f, from_ones - from_zeros)
+    assert_equal(o * from_zeros.tanh(), new_g)
+    with torch.no_grad():
+        pytorch.bias_ih[2 * size : 3 * size] = 1e9  # a candidate of ones
+    assert_equal(i, pytorch(q, (g, torch.zeros_like(g)))[1])

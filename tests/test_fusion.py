@@ -14,15 +14,16 @@ CHANNELS = 5
 
 
 @st.composite
-def fusions(draw: st.DrawFn) -> DynamicFusion:
+def fusions(draw: st.DrawFn, gated: bool | None = None) -> DynamicFusion:
     fusion = DynamicFusion(
         CHANNELS,
         hidden_channels=draw(st.integers(1, 4)),
         num_layers=draw(st.integers(1, 5)),
         alpha=draw(st.sampled_from([0.0, 0.2, 1.0])),
         theta=draw(st.sampled_from([0.0, 0.5, 2.0])),
-        gated=draw(st.booleans()),
+        gated=draw(st.booleans()) if gated is None else gated,
         concat=draw(st.booleans()),
+        checkpoint=draw(st.booleans()),
     )
     return fusion.double()
 
@@ -285,3 +286,66 @@ def test_checkpointing_changes_nothing(gated: bool, dropout: float) -> None:
         results.append([out, leaf.grad, *(each.grad for each in fusion.parameters())])
     for without, with_ in zip(*results, strict=True):
         assert torch.equal(without, with_)
+
+
+@given(batches(), fusions(gated=True))
+def test_gates_are_those_of_each_layer(batch: RaggedBatch, fusion: DynamicFusion) -> None:
+    graph = ConversationGraph()(batch.x, batch.geometry)
+    expected = fusion(batch.x, graph)
+    steps = []
+    step = fusion.cell.step
+    fusion.cell.step = lambda q, g, *rest: (steps.append((q, g)), step(q, g, *rest))[1]
+    out, gates = fusion(batch.x, graph, return_gates=True)
+    assert torch.equal(out, expected)
+    assert gates.shape == (fusion.num_layers, *batch.x.shape[:2], 3)
+    weight, bias = fusion.cell.weight_ih, fusion.cell.bias_ih + fusion.cell.bias_hh
+    for layer, (q, g) in zip(gates, steps, strict=True):
+        i, f, _, o = (q @ weight.T + g @ fusion.cell.weight_hh.T + bias).sigmoid().chunk(4, -1)
+        by_hand = torch.stack([each.mean(-1) for each in (i, f, o)], -1)
+        assert_equal(layer[batch.here], by_hand[batch.here])
+        assert not layer[~batch.here].any()
+
+
+@given(batches(masked=False), fusions(gated=True))
+def test_gates_on_plain_edges(batch: RaggedBatch, fusion: DynamicFusion) -> None:
+    graph = ConversationGraph()(batch.x, batch.geometry)
+    _, by_graph = fusion(batch.x, graph, return_gates=True)
+    nodes, edges = batch.x.flatten(0, 1), graph.to_edge_index()
+    out, by_edges = fusion(nodes, *edges, return_gates=True)
+    assert torch.equal(out, fusion(nodes, *edges))
+    assert_equal(by_edges, by_graph.flatten(1, 2))
+
+
+def test_gates_that_are_open_or_shut() -> None:
+    fusion = DynamicFusion(4, 3, 2)
+    with torch.no_grad():
+        fusion.cell.bias_ih.copy_(torch.tensor([50.0, -50, 0, 50]).repeat_interleave(3))
+    _, gates = fusion(torch.randn(5, 4), torch.tensor([[0, 1], [1, 2]]), return_gates=True)
+    torch.testing.assert_close(gates, torch.tensor([1.0, 0, 1]).expand(2, 5, 3))
+
+
+def test_gates_in_training_and_under_autocast() -> None:
+    fusion = DynamicFusion(8, 6, 3, dropout=0.5, checkpoint=True)
+    x, ptr = torch.randn(9, 2, 8), torch.tensor([0, 4, 9])
+    graph = ConversationGraph()(x, ptr)
+    gradients = []
+    for return_gates in (False, True):
+        torch.manual_seed(1)
+        out = fusion(x, graph, return_gates=return_gates)
+        out = out[0] if return_gates else out
+        gradients.append(torch.autograd.grad(out.sum(), list(fusion.parameters())))
+    for without, with_ in zip(*gradients, strict=True):
+        assert torch.equal(with_, without)
+    fusion.eval()
+    out, gates = fusion(x, graph, return_gates=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough_out, rough = fusion(x, graph, return_gates=True)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, gates, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(rough_out.float(), out, rtol=0.1, atol=0.1)
+
+
+def test_without_a_gate_there_are_no_gates() -> None:
+    fusion = DynamicFusion(4, 3, 2, gated=False)
+    with pytest.raises(ValueError, match="return_gates must be False where gated is, but got True"):
+        fusion(torch.randn(5, 4), torch.tensor([[0, 1], [1, 2]]), return_gates=True)

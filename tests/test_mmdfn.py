@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphfusion import MMDFN, Conversation, Geometry
+from graphfusion import MMDFN, Conversation, Geometry, Standardize
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 from tests.strategies import NAMES, RaggedBatch, batches, seeds, windows
 
@@ -104,18 +104,82 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
         assert torch.equal(model(shuffled, *way), expected)
 
 
-@given(batches(max_conversations=3))
-def test_takes_what_pyg_batches(batch: RaggedBatch) -> None:
-    model = MMDFN(dict.fromkeys(batch.features, 5), 2, **SMALL).double()
-    members = [
+def members(batch: RaggedBatch) -> list[Conversation]:
+    return [
         Conversation(each.features, each.speaker, present=each.present)
         for each in batch.conversations()
     ]
-    packed = Batch.from_data_list(members)
+
+
+@given(batches(max_conversations=3))
+def test_takes_what_pyg_batches(batch: RaggedBatch) -> None:
+    model = MMDFN(dict.fromkeys(batch.features, 5), 2, **SMALL).double()
+    packed = Batch.from_data_list(members(batch))
     before = {name: value.clone() for name, value in packed.features.items()}
     out = model(packed.features, packed.speaker, packed.ptr, packed.present)
     assert_equal(out, model(batch.features, batch.geometry))
     assert all(torch.equal(packed.features[name], value) for name, value in before.items())
+
+
+@given(models_and_batches(), st.booleans())
+def test_predicts_one_conversation(case: tuple[MMDFN, RaggedBatch], training: bool) -> None:
+    model, batch = case
+    expected = model(batch.features, batch.geometry).softmax(-1)
+    model.train(training)
+    probabilities = []
+    for each in members(batch):
+        # In any order, and what lies in absent places is nothing.
+        order = list(range(len(each.features)))[::-1]
+        features = {
+            name: each.features[name].masked_fill(~each.present[:, m, None], math.nan)
+            for m, name in enumerate(each.features)
+        }
+        shuffled = dict(reversed(features.items()))
+        other = Conversation(shuffled, each.speaker, present=each.present[:, order])
+        predicted = model.predict(each)
+        assert model.predict(other) == predicted
+        assert all(tuple(one) == model.class_names for one in predicted)
+        probabilities += [list(one.values()) for one in predicted]
+    assert_equal(torch.tensor(probabilities, dtype=torch.float64), expected)
+    assert all(module.training == training for module in model.modules())
+
+
+@given(models_and_batches())
+def test_fitted_it_standardises_first(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    shifted = batch.with_x(7 * batch.x + 3)
+    standardize = Standardize(model.in_channels).double().fit(members(shifted))
+    expected = model(standardize(shifted.features), batch.geometry)
+    model.standardize.fit(members(shifted))
+    assert torch.equal(model(shifted.features, batch.geometry), expected)
+    junk = shifted.with_x(shifted.x.masked_fill(~batch.here.unsqueeze(-1), math.nan))
+    assert torch.equal(model(junk.features, batch.geometry), expected)
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_until_then_not_a_bit_changes(values: list[float]) -> None:
+    x = torch.tensor(values, dtype=torch.float64).unsqueeze(1)
+    out = MMDFN({"text": 1}, 2, **SMALL).double().standardize({"text": x})["text"]
+    assert torch.equal(out.view(torch.int64), x.view(torch.int64))
+
+
+@given(models_and_batches())
+def test_gates_come_with_the_logits(case: tuple[MMDFN, RaggedBatch]) -> None:
+    model, batch = case
+    expected = model(batch.features, batch.geometry)
+    if not model.fusion.gated:
+        with pytest.raises(ValueError, match="return_gates must be False where gated is"):
+            model(batch.features, batch.geometry, return_gates=True)
+        return
+    logits, gates = model(batch.features, batch.geometry, return_gates=True)
+    assert torch.equal(logits, expected)
+    assert gates.shape == (model.fusion.num_layers, *batch.x.shape[:2], 3)
+    assert not gates[:, ~batch.here].any()
+    assert ((gates[:, batch.here] > 0) & (gates[:, batch.here] < 1)).all()
+    alone = [
+        model(each.features, each.geometry, return_gates=True) for each in batch.conversations()
+    ]
+    assert_equal(gates, torch.cat([each for _, each in alone], 1))
 
 
 def ready() -> tuple[dict[str, Tensor], Tensor, Tensor]:
@@ -272,6 +336,16 @@ SIZES = {"text": 6, "audio": 7}
         ({"context": "text"}, TypeError, "context must be a sequence of names, but got 'text'"),
         ({"context": True}, TypeError, "context must be a sequence of names, but got True"),
         ({"context": ("text", "text")}, ValueError, "context must name each once, but got"),
+        ({"context": (3,)}, TypeError, r"context must be strings, but got \[3\]"),
+        (
+            {"class_names": ["a"]},
+            ValueError,
+            "class_names must be 3 names, as num_classes is, but got 1",
+        ),
+        ({"class_names": "ab"}, TypeError, "class_names must be a sequence of names, but got 'ab'"),
+        ({"class_names": 2}, TypeError, "class_names must be a sequence of names, but got 2"),
+        ({"class_names": ["a", 1]}, TypeError, r"class_names must be strings, but got \['a', 1\]"),
+        ({"class_names": ["a", "a"]}, ValueError, "class_names must name each once, but got"),
         ({"speaker_weights": [1, 2]}, TypeError, "speaker_weights must map names to numbers"),
         ({"speaker_weights": {"text": math.nan}}, ValueError, "must be finite, but got nan"),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
@@ -383,3 +457,53 @@ def test_gradcheck_with_a_mask() -> None:
     assert torch.autograd.gradcheck(
         lambda text, audio: model({"text": text, "audio": audio}, geometry), (text, audio)
     )
+
+
+def test_class_names() -> None:
+    assert MMDFN(SIZES, 3).class_names == ("0", "1", "2")
+    assert MMDFN(SIZES, 2, class_names=iter(["sad", "happy"])).class_names == ("sad", "happy")
+    assert MMDFN.from_preset("meld", SIZES, 2, class_names=["a", "b"]).class_names == ("a", "b")
+
+
+def test_predicting_leaves_the_model_as_it_is() -> None:
+    model = MMDFN(SIZES, 2, dropout=0.5, **{key: SMALL[key] for key in ("channels", "num_layers")})
+    model.speaker_encoder.eval()
+    features, speaker, _ = ready()
+    one = Conversation({name: x.double() for name, x in features.items()}, speaker)
+    before = [module.training for module in model.modules()]
+    assert model.predict(one) == model.predict(one)
+    assert [module.training for module in model.modules()] == before
+    assert len(set(before)) == 2
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    model.classifier.register_forward_hook(fail)
+    with pytest.raises(RuntimeError):
+        model.predict(one)
+    assert [module.training for module in model.modules()] == before
+
+
+def test_new_weights_leave_the_statistics() -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    features, speaker, _ = ready()
+    model.standardize.fit([Conversation(features, speaker)])
+    mean, scale = model.standardize.mean.clone(), model.standardize.scale.clone()
+    model.reset_parameters()
+    assert mean.any()
+    assert torch.equal(model.standardize.mean, mean)
+    assert torch.equal(model.standardize.scale, scale)
+
+
+def test_predict_refuses_what_is_not_one_conversation() -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    features, speaker, _ = ready()
+    one = Conversation(features, speaker)
+    with pytest.raises(TypeError, match="conversation must be one Conversation, but got .*Batch"):
+        model.predict(Batch.from_data_list([one, one]))
+    with pytest.raises(TypeError, match="conversation must be one Conversation, but got dict"):
+        model.predict(features)
+    with pytest.raises(ValueError, match=r"features must be those of .* but got \['text'\]"):
+        model.predict(Conversation({"text": features["text"]}, speaker))
+    with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[U, 6\], but got"):
+        model.predict(Conversation(features | {"text": torch.ones(5, 7)}, speaker))
