@@ -1,38 +1,38 @@
-"""The example, small: on files of both formats and without one."""
+"""The example, small: on files of both formats and without one, cut off, and in two processes."""
 
-import importlib.util
 import json
 import os
 import pickle
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
-from types import ModuleType
 
+import mmdfn_iemocap as example
 import numpy as np
 import pytest
 import torch
+from experiment.data import default_modalities
 
-from graphfusion.datasets import Corpus, load, synthetic
+from graphfusion import MMDFN
+from graphfusion.datasets import load
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
+SMALL = ["--seeds", "1", "--models", "mmdfn", "--set", "num_layers=2"]
 
-
-@pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example", ROOT / "examples/mmdfn_iemocap.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 
 
 def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> None:
-    """Six conversations of three utterances a split."""
+    """Six conversations of three to five utterances a split."""
     rng = np.random.default_rng(0)
     rows = {"dialogue": [], "speaker": [], "label": [], "split": []}
     for split in splits:
         for talk in range(6):
-            for turn in range(3):
+            for turn in range(3 + talk % 3):
                 rows["dialogue"].append(f"{split}{talk}")
                 rows["speaker"].append("ABC"[turn % 2 + talk % 2])
                 rows["label"].append((talk + turn) % 3)
@@ -47,7 +47,26 @@ def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> Non
     )
 
 
-@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    path = tmp_path / "features.npz"
+    write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
+    return path
+
+
+def script(*arguments: object, **kwargs: object) -> "subprocess.Popen[bytes]":
+    """The example as a process of its own."""
+    command = [sys.executable, ROOT / "examples/mmdfn_iemocap.py", *SMALL, *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, env=environment, **kwargs
+    )
+
+
+def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    return torch.load(folder / name, weights_only=True)["state_dict"]
+
+
 @pytest.mark.parametrize(
     ("sizes", "splits", "modalities", "expected"),
     [
@@ -62,7 +81,6 @@ def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> Non
     ],
 )
 def test_trains_on_any_file(
-    example: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     sizes: dict[str, int],
@@ -73,62 +91,160 @@ def test_trains_on_any_file(
     path = tmp_path / "features.npz"
     write_npz(path, sizes, splits)
     arguments = ["--features", str(path), "--epochs", "2", "--output", str(tmp_path / "runs")]
+    arguments += ["--seeds", "2", "--models", "logistic", "mmdfn", "--set", "num_layers=2"]
     rows = example.main(arguments + (["--modalities", modalities] if modalities else []))
     printed = capsys.readouterr().out
-    assert {"majority class", "without context", "MM-DFN"} == rows.keys()
-    assert all(name in printed for name in (*rows, "weighted F1", "F1 x", "accuracy"))
+    assert {name: len(runs) for name, runs in rows.items()} == {
+        "majority class": 1,
+        "logistic": 2,
+        "mmdfn": 2,
+    }
+    assert all(name in printed for name in (*rows, "strict F1", "legacy F1", "F1 x", " ± "))
+    assert f"Repeat with: python examples/mmdfn_iemocap.py --features {path}" in printed
 
-    folder = tmp_path / "runs" / "features" / "mmdfn"
+    folder = tmp_path / "runs/features" / "_".join(expected) / "mmdfn/seed_1"
     config = json.loads((folder / "config.json").read_text())
-    assert config["in_channels"] == expected
-    assert config["classes"] == ["x", "y", "z"]
-    assert list(config["in_channels"]) == list(expected)
+    data = config["data"]
+    assert config["seed"] == 1
+    assert config["recipe"]["model"] == {"num_layers": 2}
+    assert data["in_channels"] == expected
+    assert list(data["in_channels"]) == list(expected)
+    assert data["classes"] == ["x", "y", "z"]
     corpus = load(path)
-    held_out = set(config["held_out"])
+    held_out = set(data["held_out"])
     home = {each.id: split for split, talks in corpus.splits.items() for each in talks}
     assert {home[each] for each in held_out} == {"val" if "val" in splits else "train"}
 
-    # The checkpoint alone predicts, with the statistics of the conversations trained on.
-    saved = example.Recognizer.load_from_checkpoint(folder / "best.ckpt", weights_only=True)
+    result = json.loads((folder / "result.json").read_text())
+    test = corpus.splits["test"]
+    predictions = (folder / "predictions.csv").read_text().splitlines()[1:]
+    hits = [line.split(",")[2] == line.split(",")[3] for line in predictions]
+    assert len(hits) == sum(len(each.y) for each in test) == np.sum(result["confusion"])
+    assert result["strict"]["accuracy"] == pytest.approx(np.mean(hits))
+    assert result["legacy"]["f1"] >= result["strict"]["f1"]
+    for name in ("learning_curves.png", "confusion.png", "gates.png"):
+        assert (folder / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+    # The model alone predicts, with the statistics of the conversations trained on.
+    model = MMDFN.from_pretrained(folder / "model")
+    assert model.class_names == ("x", "y", "z")
     training = [each for each in corpus.splits["train"] if each.id not in held_out]
     for name, mean in zip(
-        expected, saved.standardize.mean.split(list(expected.values())), strict=True
+        expected, model.standardize.mean.split(list(expected.values())), strict=True
     ):
         parts = ["audio", "prosody"] if name == "audio" and "prosody" in sizes else [name]
         x = torch.cat([torch.cat([each.features[p] for p in parts], 1) for each in training])
         torch.testing.assert_close(mean, x.mean(0), rtol=1e-4, atol=1e-4)
+    selected = load(path).select(
+        modalities.split(",") if modalities else default_modalities(corpus)
+    )
+    guesses = [
+        max(row, key=row.__getitem__)
+        for each in selected.splits["test"]
+        for row in model.predict(each)
+    ]
+    assert guesses == [config["data"]["classes"][int(line.split(",")[3])] for line in predictions]
 
 
-def test_the_synthetic_emotion_needs_both_modalities_and_the_speakers_history() -> None:
-    corpus = synthetic(num_train=200, num_test=1)
-    assert corpus.num_classes == 4
-    talks = corpus.splits["train"]
-    y = torch.cat([each.y for each in talks])
-    text = torch.cat([each.features["text"] for each in talks])[:, :2].sum(1) > 0
-    audio = torch.cat([each.features["audio"] for each in talks])[:, :2].sum(1) > 0
-    # Text tells one half of the emotion and nothing of the other; audio the other way round.
-    assert (text == y % 2).float().mean() > 0.75
-    assert (audio == y // 2).float().mean() > 0.75
-    assert abs((text == y // 2).float().mean() - 0.5) < 0.05
-    # A speaker's previous turn tells more than the other speaker's.
-    own, others = [], []
-    for each in talks:
-        for u in range(1, len(each.y)):
-            same = each.y[u] == each.y[u - 1]
-            (own if each.speaker[u] == each.speaker[u - 1] else others).append(float(same))
-    assert np.mean(own) > 0.8
-    assert np.mean(others) < 0.4
+def test_all_models_and_all_choices_of_modalities(features: Path, tmp_path: Path) -> None:
+    arguments = ["--features", str(features), "--epochs", "1", "--seeds", "1", "--subsets"]
+    arguments += ["--models", *example.MODELS, "--output", str(tmp_path / "runs")]
+    rows = example.main([*arguments, "--set", "num_layers=2", "past=1", "future=1"])
+    assert list(rows) == ["majority class", *example.MODELS, "mmdfn on text", "mmdfn on audio"]
+    folder = tmp_path / "runs/features/text_audio"
+    for name in example.ABLATIONS:
+        config = json.loads((folder / name / "seed_0/model/config.json").read_text())
+        text = json.dumps(config)
+        assert ('"gated": false' in text) == (name == "static")
+        assert ('"past": 0,' in text) == (name == "no_graph")
+        assert (MMDFN.from_pretrained(folder / name / "seed_0/model").speaker_encoder is None) == (
+            name == "no_speaker"
+        )
 
 
-def test_the_synthetic_corpus_is_its_seed() -> None:
-    def flat(corpus: Corpus) -> torch.Tensor:
-        talks = [*corpus.splits["train"], *corpus.splits["test"]]
-        return torch.cat([each.features["text"].flatten() for each in talks])
+def test_the_same_seed_gives_the_same_numbers(features: Path, tmp_path: Path) -> None:
+    common = ["--features", str(features), "--epochs", "2", *SMALL]
+    folders = []
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        example.main([*common, "--seed", seed, "--output", str(tmp_path / name)])
+        folders.append(tmp_path / name / f"features/text_audio/mmdfn/seed_{seed}")
+    same, again, other = map(weights, folders)
+    assert all(torch.equal(same[key], again[key]) for key in same)
+    assert not all(torch.equal(same[key], other[key]) for key in same)
 
-    small = {"num_train": 3, "num_test": 2}
-    assert torch.equal(flat(synthetic(**small, seed=1)), flat(synthetic(**small, seed=1)))
-    one, other = flat(synthetic(**small, seed=1)), flat(synthetic(**small, seed=2))
-    assert one.shape != other.shape or not torch.equal(one, other)
+
+def test_a_killed_run_ends_as_if_it_had_not_been(features: Path, tmp_path: Path) -> None:
+    common = ["--features", features, "--epochs", "60"]
+    folder = "features/text_audio/mmdfn/seed_0"
+    with script(*common, "--output", tmp_path / "whole") as whole:
+        assert whole.wait() == 0
+    history = tmp_path / "cut" / folder / "metrics.csv"
+    with script(*common, "--output", tmp_path / "cut") as cut:
+        while cut.poll() is None and not (
+            history.exists() and len(history.read_text().splitlines()) > 4
+        ):
+            time.sleep(0.005)
+        cut.send_signal(signal.SIGKILL)
+    assert cut.returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut" / folder / "result.json").exists()
+    with script(*common, "--output", tmp_path / "cut", "--resume") as resumed:
+        assert resumed.wait() == 0
+
+    for name in ("last.ckpt", "best.ckpt"):
+        ours, theirs = (weights(tmp_path / run / folder, name) for run in ("cut", "whole"))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    for name in ("metrics.csv", "predictions.csv"):
+        ours, theirs = ((tmp_path / run / folder / name).read_text() for run in ("cut", "whole"))
+        assert ours == theirs
+    assert len(history.read_text().splitlines()) == 61
+
+
+def test_another_run_is_not_resumed(
+    features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--features", str(features), "--epochs", "1", "--output", str(tmp_path), *SMALL]
+    example.main(common)
+    with pytest.raises(SystemExit):
+        example.main([*common, "lr=0.1", "--resume"])
+    assert "must hold the run to resume, but its recipe is" in capsys.readouterr().err
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from experiment.data import read
+from experiment.recipes import recipe_of
+from experiment.training import Run, train
+
+torch.set_default_dtype(torch.float64)
+corpus = read(Path(sys.argv[1]), None)
+for talks in corpus.splits.values():
+    for talk in talks:
+        talk.features = {name: x.double() for name, x in talk.features.items()}
+recipe = recipe_of("mmdfn", "iemocap", {"num_layers": 2, "dropout": 0.0, "batch_size": 3})
+devices = int(sys.argv[3])
+train(Run("mmdfn", "iemocap", recipe, 0, 3, Path(sys.argv[2]), devices=devices), corpus, "")
+"""
+
+
+def test_two_processes_learn_what_one_does(features: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(TWO_PROCESSES)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "examples"), "OMP_NUM_THREADS": "1"}
+    for devices, launcher in ((1, []), (2, ["-m", "torch.distributed.run", "--nproc-per-node=2"])):
+        command = [sys.executable, *launcher, program, features, tmp_path / f"{devices}", devices]
+        subprocess.run(
+            list(map(str, command)), env=environment, check=True, capture_output=True, timeout=300
+        )
+    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
+    for key in one:
+        torch.testing.assert_close(two[key], one[key], rtol=0, atol=1e-6)
+    first, second = (
+        [float(row.split(",")[4]) for row in (tmp_path / n / "metrics.csv").open().readlines()[1:]]
+        for n in "12"
+    )
+    assert first == pytest.approx(second)  # the training loss
 
 
 @pytest.mark.parametrize(
@@ -138,19 +254,21 @@ def test_the_synthetic_corpus_is_its_seed() -> None:
         (["--modalities", "text,pose"], r"must be among .* but got \['pose'\]"),
         (["--preset", "dialogue"], "invalid choice"),
         (["--epochs", "0"], "--epochs must be at least 1, but got 0"),
+        (["--seeds", "0"], "--seeds must be at least 1, but got 0"),
+        (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
+        (["--models", "mmdfn", "--set", "layers=3"], "unexpected keyword argument 'layers'"),
+        (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
     ],
 )
 def test_bad_arguments(
-    example: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     with pytest.raises(SystemExit):
-        example.main(arguments)
+        example.main([*arguments, "--output", str(tmp_path)])
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_a_malicious_file_is_refused(
-    example: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_malicious_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     class Bad:
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(tmp_path / "ran"),)
@@ -163,11 +281,11 @@ def test_a_malicious_file_is_refused(
 
 
 @pytest.mark.parametrize("name", ["iemocap6", "meld", "mosi"])
-def test_reads_the_real_files(example: ModuleType, name: str) -> None:
+def test_reads_the_real_files(name: str) -> None:
     path = DATA / f"{name}.npz"
     if not path.exists():
         pytest.skip(f"{path.name} is not in GRAPHFUSION_DATA; its licence keeps it out of here")
     corpus = load(path)
-    chosen = corpus.select(example.default_modalities(corpus))
+    chosen = corpus.select(default_modalities(corpus))
     assert "prosody" not in chosen.in_channels
     assert len(chosen.in_channels) >= 2

@@ -1,0 +1,1 @@
+"""The parts of an experiment: data, recipes, models, training, reports and pictures."""

@@ -1,0 +1,73 @@
+"""What is trained on, what the epoch is picked on, and a fingerprint of both."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus, load, synthetic
+
+
+def read(path: Path | None, modalities: Sequence[str] | None) -> Corpus:
+    """The file's corpus, or a synthetic one, with those modalities.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If anything in it is wrong, it has no test split, or a modality is not in it.
+    """
+    corpus = load(path) if path else synthetic()
+    if not corpus.splits.get("test"):
+        raise ValueError(f"{path} must have a test split, but has {list(corpus.splits)}.")
+    return corpus.select(modalities or default_modalities(corpus))
+
+
+def default_modalities(corpus: Corpus) -> list[str]:
+    """All modalities, with two habits of this project's own feature files.
+
+    Prosody is joined to audio; and `text_minilm` replaces `text`, whose released features were
+    trained on the training labels.
+    """
+    names = list(corpus.in_channels)
+    if {"audio", "prosody"} <= set(names):
+        names[names.index("audio")] = "audio+prosody"
+        names.remove("prosody")
+    if {"text", "text_minilm"} <= set(names):
+        names.remove("text")
+    return names
+
+
+def subsets(names: Sequence[str]) -> list[list[str]]:
+    """Every choice of at least one of them, small ones first."""
+    sizes = range(1, len(names) + 1)
+    return [list(chosen) for size in sizes for chosen in combinations(names, size)]
+
+
+def held_out(corpus: Corpus, seed: int) -> tuple[list[Conversation], list[Conversation]]:
+    """Conversations to train on, and those to pick the epoch on: a split, or a tenth of "train".
+
+    Raises:
+        ValueError: If there is but one training conversation.
+    """
+    train = corpus.splits["train"]
+    for name in ("dev", "val", "valid", "validation"):
+        if corpus.splits.get(name):
+            return train, corpus.splits[name]
+    if len(train) < 2:
+        raise ValueError("there must be at least two training conversations to hold one out.")
+    order = random.Random(seed).sample(range(len(train)), len(train))  # noqa: S311
+    share = max(1, len(train) // 10)
+    return [train[i] for i in order[share:]], [train[i] for i in order[:share]]
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """A hash of every name, label, speaker and feature of the corpus, and of their order."""
+    digest = hashlib.sha256()
+    digest.update(repr((corpus.classes, corpus.in_channels)).encode())
+    for split, conversations in corpus.splits.items():
+        for talk in conversations:
+            digest.update(repr((split, talk.id, len(talk.y))).encode())
+            for value in (*talk.features.values(), talk.speaker, talk.y, talk.present):
+                digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

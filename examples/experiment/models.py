@@ -1,0 +1,100 @@
+"""The models that are compared: MM-DFN, what is left of it without a part, and two baselines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiment.recipes import ABLATIONS
+from graphfusion import MMDFN, ContextEncoder, Standardize
+
+
+class Joined(torch.nn.Module):
+    """What both baselines begin with: standardised modalities, joined to one vector."""
+
+    def __init__(self, in_channels: Mapping[str, int]) -> None:
+        super().__init__()
+        self.standardize = Standardize(in_channels)
+        self.channels = sum(in_channels.values())
+
+    def join(self, features: Mapping[str, Tensor], present: Tensor) -> Tensor:
+        """Returns `[U, sum of d_m]`, zeros where a modality is absent."""
+        features = self.standardize(features)
+        parts = zip(features.values(), present.unbind(1), strict=True)
+        return torch.cat([x.where(here.unsqueeze(1), 0) for x, here in parts], 1)
+
+
+class LogisticRegression(Joined):
+    """A linear map of single utterances: no context, no speakers."""
+
+    def __init__(self, in_channels: Mapping[str, int], num_classes: int) -> None:
+        super().__init__(in_channels)
+        self.classifier = torch.nn.Linear(self.channels, num_classes)
+
+    def forward(
+        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
+    ) -> Tensor:
+        """Returns logits `[U, K]`."""
+        del speaker, ptr
+        logits: Tensor = self.classifier(self.join(features, present))
+        return logits
+
+
+class BiGRU(Joined):
+    """A bidirectional GRU over the joined, layer-normalised modalities: no speakers, no graph."""
+
+    def __init__(
+        self,
+        in_channels: Mapping[str, int],
+        num_classes: int,
+        hidden_channels: int = 128,
+        dropout: float = 0.4,
+    ) -> None:
+        super().__init__(in_channels)
+        self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(size) for size in in_channels.values())
+        self.sizes = list(in_channels.values())
+        self.encoder = ContextEncoder(self.channels, hidden_channels, dropout=dropout)
+        self.dropout = torch.nn.Dropout(dropout)
+        self.classifier = torch.nn.Linear(2 * hidden_channels, num_classes)
+
+    def forward(
+        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
+    ) -> Tensor:
+        """Returns logits `[U, K]`."""
+        del speaker
+        parts = self.join(features, present).split(self.sizes, 1)
+        x = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], 1)
+        logits: Tensor = self.classifier(self.dropout(self.encoder(self.dropout(x), ptr)))
+        return logits
+
+
+def make_model(
+    name: str,
+    preset: str,
+    in_channels: Mapping[str, int],
+    classes: Sequence[str],
+    settings: Mapping[str, Any],
+) -> torch.nn.Module:
+    """The model of that name.
+
+    Raises:
+        TypeError: If a setting is none of its arguments.
+        ValueError: If a setting is not one that it takes.
+    """
+    if name == "bigru":
+        return BiGRU(in_channels, len(classes), **settings)
+    if name == "logistic":
+        return LogisticRegression(in_channels, len(classes), **settings)
+    if name not in ABLATIONS:
+        raise ValueError(f"model must be one of {list(ABLATIONS)} or a baseline, but got {name!r}.")
+    settings = dict(settings)
+    if settings.get("speaker_weights") == 0:
+        settings["speaker_weights"] = dict.fromkeys(in_channels, 0)
+    settings["class_names"] = list(classes)
+    try:
+        return MMDFN.from_preset(preset, in_channels, len(classes), **settings)
+    except ValueError:
+        # The preset knows none of these modalities, so they are all treated alike.
+        alike = {"context": list(in_channels), "speaker_weights": {}}
+        return MMDFN.from_preset(preset, in_channels, len(classes), **(alike | settings))

@@ -1,0 +1,85 @@
+"""How each model is made and trained."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run needs to know but data and seed.
+
+    Attributes:
+        lr: Learning rate of Adam.
+        weight_decay: L2 penalty.
+        gamma: Focusing exponent of the focal loss.
+        class_weights: Whether classes weigh one over their frequency in the loss.
+        batch_size: The most conversations in a step.
+        model: Arguments of the model.
+    """
+
+    lr: float
+    weight_decay: float
+    gamma: float
+    class_weights: bool
+    batch_size: int = 32
+    model: dict[str, Any] = field(default_factory=dict)
+
+    def change(self, settings: Mapping[str, Any]) -> "Recipe":
+        """The recipe with other settings, the model's arguments among them."""
+        own = {each.name for each in fields(self)} - {"model"}
+        model = {key: value for key, value in settings.items() if key not in own}
+        trained = {key: value for key, value in settings.items() if key in own}
+        return replace(self, **trained, model=self.model | model)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings, as JSON has them."""
+        return asdict(self)
+
+
+# As published with the model's presets of the same names (MM-DFN, section on experiments).
+PUBLISHED = {
+    "iemocap": Recipe(lr=3e-4, weight_decay=1e-4, gamma=0.5, class_weights=True),
+    "meld": Recipe(lr=5e-4, weight_decay=1e-4, gamma=0.5, class_weights=False),
+}
+
+# What each model changes about the published one.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "mmdfn": {},
+    "static": {"gated": False},
+    "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},  # every node hears itself alone
+    "no_speaker": {"speaker_weights": 0},
+}
+
+BASELINES = {
+    "bigru": Recipe(lr=2e-3, weight_decay=1e-4, gamma=0.0, class_weights=False),
+    "logistic": Recipe(lr=3e-3, weight_decay=1e-5, gamma=0.0, class_weights=False),
+}
+
+MODELS = (*ABLATIONS, *BASELINES)
+
+
+def recipe_of(model: str, preset: str, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe of a model: the preset's with what the model changes, or the baseline's own."""
+    if model in BASELINES:
+        return BASELINES[model].change(settings)
+    return PUBLISHED[preset].change(settings).change(ABLATIONS[model])
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Settings from words such as `lr=0.001`, their values as JSON or else as strings.
+
+    Raises:
+        ValueError: If a word has no `=`.
+    """
+    settings = {}
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator or not key:
+            raise ValueError(f"a setting must be NAME=VALUE, but got {word!r}.")
+        try:
+            settings[key] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key] = value
+    return settings

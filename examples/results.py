@@ -1,0 +1,79 @@
+"""Makes the table of results: every data set by every model, several seeds, both protocols.
+
+    python examples/results.py --data FOLDER --seeds 5
+
+FOLDER holds the feature files (`iemocap6.npz`, `meld.npz`, `mosi.npz`), or those of them that are
+to be run. Runs that are there already are not run again, and one that was cut off goes on.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiment.data import read
+from experiment.recipes import recipe_of
+from experiment.report import compare, majority, markdown, table
+from experiment.training import Result, Run, quiet, train
+
+PRESETS = {"iemocap6": "iemocap", "meld": "meld", "mosi": "iemocap"}
+MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn")
+
+
+def main(arguments: Sequence[str] | None = None) -> str:
+    """Runs what is missing; writes and returns the page's table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the feature files")
+    parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--seeds", type=int, default=5, help="how many runs of each model")
+    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="their folder")
+    parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
+    options = parser.parse_args(arguments)
+    quiet()
+    sections = []
+    for name in options.only:
+        try:
+            corpus = read(options.data / f"{name}.npz", None)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        results: dict[str, list[Result]] = {"majority class": [majority(corpus)]}
+        for model in options.models:
+            recipe = recipe_of(model, PRESETS[name], {})
+            folder = options.runs / name / model
+            results[model] = [
+                train(
+                    Run(
+                        model,
+                        PRESETS[name],
+                        recipe,
+                        seed,
+                        options.epochs,
+                        folder / f"seed_{seed}",
+                        resume=True,
+                    ),
+                    corpus,
+                    f"{name}.npz",
+                )
+                for seed in range(options.seeds)
+            ]
+            print(f"{name}, {model}: done", flush=True)
+        lines = [
+            f"## {name}: {', '.join(corpus.in_channels)}",
+            markdown(table(corpus.classes, results)),
+        ]
+        if "mmdfn" in options.models:
+            others = [model for model in options.models if model != "mmdfn"]
+            folders = {model: options.runs / name / model for model in (*others, "mmdfn")}
+            lines.append(compare(folders, options.seeds, corpus.num_classes))
+        sections.append("\n\n".join(lines))
+    page = "\n\n".join(sections) + "\n"
+    options.output.write_text(page)
+    print(page)
+    return page
+
+
+if __name__ == "__main__":
+    main()
