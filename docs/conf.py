@@ -13,7 +13,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "myst_parser",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "results_table.md"]
 html_theme = "furo"
 html_title = f"graphfusion {release}"
 default_role = "code"

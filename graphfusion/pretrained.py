@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from graphfusion._checks import check_tensor
+from graphfusion._extras import import_safetensors
 from graphfusion._files import staged
 
 _FORMAT = "graphfusion.mmdfn"
@@ -45,7 +45,7 @@ def save(
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in state.items()
     }
-    weights = _safetensors().torch.save(tensors, {"config": text})
+    weights = import_safetensors().save(tensors, {"config": text})
     folder.mkdir(parents=True, exist_ok=True)
     with (
         staged(folder / _WEIGHTS, weights) as new_weights,
@@ -105,7 +105,7 @@ def load(make: Callable[..., ModuleT], folder: str | os.PathLike[str]) -> Module
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The configuration and the weights that a file has."""
-    with _safetensors().safe_open(path, framework="pt") as file:
+    with import_safetensors().safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         # Clones: these tensors are the file itself, which may change.
         state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
@@ -144,13 +144,3 @@ def _about(path: Path) -> Iterator[None]:
     except Exception as error:
         problem = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: {problem}") from error
-
-
-def _safetensors() -> ModuleType:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise ImportError(
-            "safetensors must be installed to save and load models: pip install graphfusion[data]"
-        ) from error
-    return safetensors

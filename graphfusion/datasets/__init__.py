@@ -1,36 +1,38 @@
-"""Readers of feature files: from a file that need not be trusted to a :class:`Corpus`.
+"""Feature files: from one that need not be trusted to a :class:`Corpus`, and back.
 
-Either format holds the utterances of many conversations with their feature vectors, speakers and
+Each format holds the utterances of many conversations with their feature vectors, speakers and
 labels. Whatever a file contains, a reader runs none of it as code, allocates no more than the size
-of the file warrants, and either returns a consistent corpus or raises :class:`FormatError`.
+of the file warrants, and either returns a consistent corpus or raises :class:`FormatError`. The
+library's own format is :func:`save`'s; :func:`validate` lists everything that is wrong with a file.
 """
 
-from os import PathLike
-from pathlib import Path
-
+from graphfusion.datasets._load import load
+from graphfusion.datasets._problems import Problem
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.format import load_safetensors, save
+from graphfusion.datasets.iemocap import IEMOCAP
+from graphfusion.datasets.meld import MELD
+from graphfusion.datasets.mosi import MOSEI, MOSI
 from graphfusion.datasets.npz import load_npz
 from graphfusion.datasets.pickles import load_pickle
-from graphfusion.datasets.synthetic import synthetic
+from graphfusion.datasets.synthetic import SyntheticProcess, synthetic
+from graphfusion.datasets.validation import validate
 
-__all__ = ["Corpus", "FormatError", "load", "load_npz", "load_pickle", "synthetic"]
-
-
-def load(path: str | PathLike[str]) -> Corpus:
-    """Reads a corpus with :func:`load_npz` or :func:`load_pickle`, as the file's content asks.
-
-    Args:
-        path: The file; its name does not matter.
-
-    Raises:
-        FormatError: If the file is neither, or anything in it is wrong.
-        OSError: If it cannot be opened.
-    """
-    with Path(path).open("rb") as file:
-        start = file.read(2)
-    if start == b"PK":
-        return load_npz(path)
-    if start[:1] in (b"\x80", b"("):  # a protocol from 2 on, or the mark before a tuple
-        return load_pickle(path)
-    raise FormatError(f"{path}: the file must be an .npz or a pickle, but begins with {start!r}.")
+__all__ = [
+    "IEMOCAP",
+    "MELD",
+    "MOSEI",
+    "MOSI",
+    "Corpus",
+    "FormatError",
+    "Problem",
+    "SyntheticProcess",
+    "load",
+    "load_npz",
+    "load_pickle",
+    "load_safetensors",
+    "save",
+    "synthetic",
+    "validate",
+]

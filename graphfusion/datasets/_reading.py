@@ -1,22 +1,38 @@
-"""What both readers share: how they fail, and what they check before and after reading arrays."""
+"""What the readers share: how they fail, and what they check before and after reading arrays."""
 
 import math
 import sys
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graphfusion.conversation import Conversation
+from graphfusion.datasets._problems import Problem, Talk, faults
 
 
 class FormatError(ValueError):
-    """Something in a file is not as its format asks; the message names the file and what it is."""
+    """Something in a file is not as its format asks; the message names the file and what it is.
+
+    Attributes:
+        problems: All that was found wrong before reading had to end, as :class:`Problem` each.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (Problem(None, None, message),)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """The error that says the first of them, and how many there are."""
+        more = f" (the first of {len(problems)} problems)" if len(problems) > 1 else ""
+        return cls(f"{problems[0]}{more}", problems)
 
 
 @contextmanager
@@ -29,19 +45,25 @@ def reading(path: str | PathLike[str]) -> Iterator[bytes]:
     data = Path(path).read_bytes()
     try:
         yield data
+    except ImportError:  # of an optional package; nothing in a file imports any
+        raise
     except Exception as error:
         # A ValueError tells what is wrong; what others say makes sense only with their type.
         problem = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise FormatError(f"{path}: {problem}") from error
+        if not isinstance(error, FormatError):
+            error = FormatError(str(problem))
+        raise FormatError(f"{path}: {problem}", error.problems) from error
 
 
 @contextmanager
 def about(conversation: str) -> Iterator[None]:
-    """Names the conversation in the ValueErrors raised within."""
+    """Names the conversation in the ValueErrors raised within that do not name it themselves."""
     try:
         yield
+    except FormatError:
+        raise
     except ValueError as error:
-        raise ValueError(f"conversation {conversation!r}: {error}") from error
+        raise FormatError.of([Problem(conversation, None, str(error))]) from error
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -69,34 +91,71 @@ def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> 
         )
 
 
+def to_float32(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Takes over numbers, one or a row of them for each utterance.
+
+    Raises:
+        ValueError: If one is NaN, infinite or beyond float32.
+    """
+    array = _cast(values)
+    (bad,) = np.nonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+    if bad.size:
+        raise ValueError(f"{name} must be finite, but utterance {bad[0]} has NaN or infinity.")
+    return array
+
+
+def number_speakers(names: Iterable[Hashable]) -> Tensor:
+    """Numbers those who speak by first appearance."""
+    numbers: dict[Hashable, int] = {}
+    found = [numbers.setdefault(who, len(numbers)) for who in names]
+    return torch.tensor(found, dtype=torch.int64)
+
+
+def make_talk(
+    name: str,
+    features: Mapping[str, NDArray[Any]],
+    speakers: Sequence[Hashable],
+    labels: Sequence[int] | NDArray[Any],
+    score: NDArray[Any] | None = None,
+) -> Talk:
+    """Takes over what a file of arrays says about a conversation; its values are not checked.
+
+    Args:
+        name: Its id.
+        features: `{modality: [U, d]}`, numbers of any dtype; what is beyond float32 gets infinite.
+        speakers: Who said each utterance, U names of any kind.
+        labels: U integers.
+        score: U numbers of any dtype, a continuous label.
+    """
+    return Talk(
+        name,
+        {modality: torch.from_numpy(_cast(values)) for modality, values in features.items()},
+        number_speakers(speakers),
+        torch.tensor(labels, dtype=torch.int64),
+        torch.ones(len(labels), len(features), dtype=torch.bool),
+        None if score is None else torch.from_numpy(_cast(score)),
+    )
+
+
 def make_conversation(
     name: str,
     features: Mapping[str, NDArray[Any]],
     speakers: Sequence[Hashable],
     labels: Sequence[int] | NDArray[Any],
+    score: NDArray[Any] | None = None,
 ) -> Conversation:
-    """Builds a conversation from what a file says about it.
-
-    Args:
-        name: Its id.
-        features: `{modality: [U, d]}`, numbers of any dtype.
-        speakers: Who said each utterance, U names of any kind.
-        labels: U integers.
+    """Makes a conversation of what :func:`make_talk` takes over.
 
     Raises:
-        ValueError: If a feature is NaN, infinite or beyond float32.
+        FormatError: If a feature or a score is NaN, infinite or beyond float32.
     """
-    tensors = {}
-    for modality, values in features.items():
-        with np.errstate(over="ignore"):  # the infinity that it leaves is reported just below
-            array = values.astype(np.float32)
-        (bad,) = np.nonzero(~np.isfinite(array).all(axis=1))
-        if bad.size:
-            raise ValueError(
-                f"{modality} must be finite, but utterance {bad[0]} has NaN or infinity."
-            )
-        tensors[modality] = torch.from_numpy(array)
-    numbers: dict[Hashable, int] = {}
-    speaker = [numbers.setdefault(who, len(numbers)) for who in speakers]
-    y = torch.tensor(labels, dtype=torch.int64)
-    return Conversation(tensors, torch.tensor(speaker, dtype=torch.int64), y, id=name)
+    talk = make_talk(name, features, speakers, labels, score)
+    problems = list(faults(talk))
+    if problems:
+        raise FormatError.of(problems)
+    return talk.conversation()
+
+
+def _cast(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # the infinity that it leaves is found by whoever checks
+        return values.astype(np.float32)

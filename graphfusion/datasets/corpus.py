@@ -1,13 +1,14 @@
 """A corpus: conversations in splits, all with the same modalities and classes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from graphfusion.conversation import Conversation
-from graphfusion.datasets._reading import about
+from graphfusion.datasets._problems import Talk, errors, inconsistencies
+from graphfusion.datasets._reading import FormatError
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,7 +18,8 @@ class Corpus:
     Args:
         classes: The names of the classes that the labels number.
         splits: `{split: conversations}`: "train" and whatever others there are ("dev", "test").
-            Each conversation has labels `y` `[U]` int64 and a further attribute `id`, a string.
+            Each conversation has labels `y` `[U]` int64, a further attribute `id`, a string, and
+            perhaps another, `score` `[U]`, a continuous label.
 
     Raises:
         ValueError: If two classes have the same name, there is no conversation to train on, two
@@ -40,48 +42,14 @@ class Corpus:
     splits: dict[str, list[Conversation]]
 
     def __post_init__(self) -> None:
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes must be unique, but got {', '.join(self.classes)}.")
-        if not self.splits.get("train"):
-            raise ValueError(
-                f"splits must have conversations in 'train', but got {list(self.splits)}."
-            )
-        home: dict[str, str] = {}
-        for split, conversations in self.splits.items():
-            for conversation in conversations:
-                name = getattr(conversation, "id", None)
-                if not isinstance(name, str):
-                    raise ValueError(f"conversations must have a string as id, but got {name!r}.")
-                with about(name):
-                    if name in home:
-                        raise ValueError(
-                            f"must be in one split, once, but is in {home[name]!r} and {split!r}."
-                        )
-                    home[name] = split
-                    self._check(conversation)
-
-    def _check(self, conversation: Conversation) -> None:
-        sizes = _in_channels(conversation)
-        if list(sizes.items()) != list(self.in_channels.items()):  # their order counts, too
-            raise ValueError(
-                f"features must have the modalities and sizes {self.in_channels} of the corpus, "
-                f"but got {sizes}."
-            )
-        y = conversation.y
-        if y is None or y.dim() != 1 or y.dtype != torch.int64:
-            got = None if y is None else f"{y.dtype} of shape {list(y.shape)}"
-            raise ValueError(f"y must be one int64 an utterance, but got {got}.")
-        for utterance, label in enumerate(y.tolist()):
-            if not 0 <= label < self.num_classes:
-                raise ValueError(
-                    f"labels must be in [0, {self.num_classes}), but utterance {utterance} has "
-                    f"{label}."
-                )
+        for problem in inconsistencies(self.classes, self.splits):
+            raise ValueError(str(problem))
 
     @property
     def in_channels(self) -> dict[str, int]:
         """The size of each modality's feature vectors."""
-        return _in_channels(self.splits["train"][0])
+        first = self.splits["train"][0]
+        return {name: value.size(1) for name, value in first.features.items()}
 
     @property
     def num_classes(self) -> int:
@@ -119,11 +87,24 @@ class Corpus:
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{split}={len(talks)}" for split, talks in self.splits.items())
-        return f"Corpus({splits}, in_channels={self.in_channels}, num_classes={self.num_classes})"
+        return (
+            f"{type(self).__name__}({splits}, in_channels={self.in_channels}, "
+            f"num_classes={self.num_classes})"
+        )
 
 
-def _in_channels(conversation: Conversation) -> dict[str, int]:
-    return {name: value.size(1) for name, value in conversation.features.items()}
+def make_corpus(classes: tuple[str, ...], splits: Mapping[str, Sequence[Talk]]) -> Corpus:
+    """Makes a corpus of what a file has.
+
+    Raises:
+        FormatError: With all that stands in the way.
+    """
+    problems = list(errors(classes, splits))
+    if problems:
+        raise FormatError.of(problems)
+    return Corpus(
+        classes, {split: [talk.conversation() for talk in talks] for split, talks in splits.items()}
+    )
 
 
 def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation:
@@ -134,4 +115,5 @@ def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation
         conversation.y,
         torch.stack([conversation.present[:, [column[n] for n in g]].all(1) for g in groups], 1),
         id=conversation.id,
+        **({"score": conversation.score} if "score" in conversation else {}),
     )

@@ -1,4 +1,4 @@
-"""The library's own format: an .npz file with one row per utterance."""
+"""Plain .npz files with one row per utterance."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from graphfusion.conversation import Conversation
 from graphfusion.datasets._archive import read_arrays
-from graphfusion.datasets._reading import about, make_conversation, reading
-from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets._problems import Finish, T, Talk
+from graphfusion.datasets._reading import about, make_talk, reading
+from graphfusion.datasets.corpus import Corpus, make_corpus
 
 _REQUIRED = ("dialogue", "speaker", "label", "classes", "split")
 
@@ -21,8 +21,9 @@ def load_npz(path: str | PathLike[str]) -> Corpus:
     Its arrays have one row per utterance, the utterances of a conversation one after the other:
     `dialogue` (the conversation's id), `speaker` (a name), `label` (an integer), `split` (a name,
     the same for a whole conversation; "train" must occur). `classes` names the classes. Every other
-    array of floats is a modality `[U, d]`, in the file's order, except `score`, which is a label;
-    neither that nor any further array is taken over.
+    array of floats is a modality `[U, d]`, in the file's order, except `score`: one number an
+    utterance, a label, which becomes the conversations' attribute `score` `[U]`. No further array
+    is taken over.
 
     Args:
         path: The file.
@@ -32,11 +33,18 @@ def load_npz(path: str | PathLike[str]) -> Corpus:
             before it is known to be there.
         OSError: If it cannot be opened.
     """
+    return read_npz(path, make_corpus)
+
+
+def read_npz(path: str | PathLike[str], finish: Finish[T]) -> T:
+    """Makes something of what the file has, once it is cut into conversations."""
     with reading(path) as data:
-        return _corpus(read_arrays(data))
+        return finish(*_conversations(read_arrays(data)))
 
 
-def _corpus(arrays: Mapping[str, NDArray[Any]]) -> Corpus:
+def _conversations(
+    arrays: Mapping[str, NDArray[Any]],
+) -> tuple[tuple[str, ...], dict[str, list[Talk]]]:
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise ValueError(
@@ -56,8 +64,9 @@ def _corpus(arrays: Mapping[str, NDArray[Any]]) -> Corpus:
     if label.ndim != 1 or label.dtype.kind not in "iu":
         raise ValueError(f"label must be one integer per utterance, but got {_what(label)}.")
     features = _modalities(arrays)
+    score = _score(arrays)
 
-    splits: dict[str, list[Conversation]] = {}
+    splits: dict[str, list[Talk]] = {}
     seen: set[str] = set()
     start = 0
     for name, run in groupby(dialogue):
@@ -67,12 +76,18 @@ def _corpus(arrays: Mapping[str, NDArray[Any]]) -> Corpus:
                 raise ValueError(f"utterances must be contiguous, but row {start} is apart.")
             if len(set(split[rows])) != 1:
                 raise ValueError(f"split must be one, but got {sorted(set(split[rows]))}.")
-            part = {modality: array[rows] for modality, array in features.items()}
-            conversation = make_conversation(name, part, speaker[rows], label[rows].astype("i8"))
-        splits.setdefault(split[start], []).append(conversation)
+        part = {modality: array[rows] for modality, array in features.items()}
+        talk = make_talk(
+            name,
+            part,
+            speaker[rows],
+            label[rows].astype("i8"),
+            None if score is None else score[rows],
+        )
+        splits.setdefault(split[start], []).append(talk)
         seen.add(name)
         start = rows.stop
-    return Corpus(tuple(classes), splits)
+    return tuple(classes), splits
 
 
 def _modalities(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -93,6 +108,15 @@ def _modalities(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
                 f"but got {list(array.shape)}."
             )
     return features
+
+
+def _score(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    if "score" not in arrays:
+        return None
+    score = arrays["score"]
+    if score.size != len(score) or score.dtype.kind not in "fiu":
+        raise ValueError(f"score must be one number per utterance, but got {_what(score)}.")
+    return score.reshape(-1)
 
 
 def _names(name: str, array: NDArray[Any]) -> list[str]:

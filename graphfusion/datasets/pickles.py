@@ -6,13 +6,15 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from graphfusion.conversation import Conversation
-from graphfusion.datasets._reading import about, make_conversation, reading
+from graphfusion.datasets._reading import about, make_conversation, reading, to_float32
 from graphfusion.datasets._stand_ins import Array, Budget
 from graphfusion.datasets._unpickler import Unpickler
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.sentiment import SENTIMENTS, cut
 
 _Key: TypeAlias = str | int
 _Table: TypeAlias = dict[Any, Any]
@@ -29,7 +31,9 @@ def load_pickle(path: str | PathLike[str]) -> Corpus:
     conversations; a tenth element is ignored. Features are vectors of numbers; speakers are names,
     integers or one-hot rows; labels are integers, and all of 0 to C - 1 occur. The corpus has the
     splits "train" and "test" and the modalities audio, visual and text, less those whose dict is
-    empty. The file names no classes, so they are called "0", "1" and so on.
+    empty. The file names no classes, so they are called "0", "1" and so on. If all labels are
+    floats, as CMU-MOSEI's are, they become the conversations' attribute `score` `[U]`, and the
+    classes are the seven of sentiment that :class:`MOSEI` describes.
 
     Args:
         path: The file.
@@ -55,7 +59,7 @@ def _corpus(fields: object, budget: Budget) -> Corpus:
     splits = {"train": _ids("train", fields[7]), "test": _ids("test", fields[8])}
 
     # All labels first: they tell how many classes there are.
-    labels: dict[_Key, list[int]] = {}
+    labels: dict[_Key, list[Any]] = {}
     for key in chain(*splits.values()):
         with about(str(key)):
             size = len(_sequence(tables, "ids", key))
@@ -64,18 +68,23 @@ def _corpus(fields: object, budget: Budget) -> Corpus:
             budget.spend(size)
             if key in tables["sentences"]:
                 _entries(tables, "sentences", key, size)
-            labels[key] = _labels(_entries(tables, "labels", key, size))
-    classes = _classes(labels)
+            labels[key] = _entries(tables, "labels", key, size)
+    scored = {type(label) for label in chain(*labels.values())} == {float}
+    classes = SENTIMENTS[7] if scored else _classes(labels)
 
     def conversation(key: _Key) -> Conversation:
         size = len(labels[key])
+        y, score = labels[key], None
         with about(str(key)):
+            if scored:
+                score = to_float32("labels", np.array(labels[key]))
+                y = cut(torch.from_numpy(score), 7).tolist()
             features = {
                 name: _matrix(name, _entries(tables, name, key, size), budget)
                 for name in modalities
             }
             speakers = _speakers(_entries(tables, "speakers", key, size), budget)
-            return make_conversation(str(key), features, speakers, labels[key])
+            return make_conversation(str(key), features, speakers, y, score)
 
     return Corpus(
         classes, {split: [conversation(key) for key in keys] for split, keys in splits.items()}
@@ -120,17 +129,10 @@ def _unwrap(value: object) -> object:
     return np.atleast_1d(value.array) if isinstance(value, Array) else value
 
 
-def _labels(entries: list[Any]) -> list[int]:
-    for utterance, label in enumerate(entries):
-        if type(label) is not int or label < 0:
-            got = label if type(label) is int else type(label).__name__
-            raise ValueError(
-                f"labels must be integers and not negative, but utterance {utterance} has {got}."
-            )
-    return entries
-
-
-def _classes(labels: Mapping[_Key, list[int]]) -> tuple[str, ...]:
+def _classes(labels: Mapping[_Key, list[Any]]) -> tuple[str, ...]:
+    for key, values in labels.items():
+        with about(str(key)):
+            _check_labels(values)
     found = set(chain(*labels.values()))
     gap = next(label for label in count() if label not in found)
     for key, values in labels.items():
@@ -140,6 +142,15 @@ def _classes(labels: Mapping[_Key, list[int]]) -> tuple[str, ...]:
                 f"and no conversation has {gap}."
             )
     return tuple(str(label) for label in range(gap))
+
+
+def _check_labels(labels: list[Any]) -> None:
+    for utterance, label in enumerate(labels):
+        if type(label) is not int or label < 0:
+            got = label if type(label) is int else type(label).__name__
+            raise ValueError(
+                f"labels must be integers and not negative, but utterance {utterance} has {got}."
+            )
 
 
 def _matrix(name: str, entries: list[Any], budget: Budget) -> NDArray[Any]:

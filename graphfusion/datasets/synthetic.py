@@ -1,23 +1,212 @@
-"""Synthetic conversations in which the emotion depends on speaker, history and all modalities."""
+"""Synthetic conversations of which everything is known, the best possible score included."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from torch import Tensor
 
+from graphfusion._checks import check_real, check_size
 from graphfusion.conversation import Conversation
+from graphfusion.datasets._reading import make_conversation
+from graphfusion.datasets._smoothing import smooth
 from graphfusion.datasets.corpus import Corpus
 
 CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
+_SIZES = {"text": 20, "audio": 16, "visual": 8}
+_EMOTIONS = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])  # arousal, valence
+_AROUSAL, _VALENCE = 0, 1
+# What the first two channels of a modality tell; then come those that all modalities share, and one
+# that text and audio tell something by together.
+_ALONE = {"text": [_VALENCE] * 2, "audio": [_AROUSAL] * 2, "visual": [_AROUSAL, _VALENCE]}
+_SHARED = slice(2, 4)
+_TOGETHER = 4
+
+
+@dataclass(frozen=True)
+class SyntheticProcess:
+    """A process that makes conversations, and knows the best that can be said about them.
+
+    An emotion is an arousal `a` (calm -1, stirred 1) and a valence `v` (sad -1, glad 1). A
+    conversation has 12 to 35 utterances, each of one of two speakers with equal probability. The
+    first emotion of a speaker is any of the four; at each further turn of theirs it stays with
+    probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1 or
+    1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which its
+    own noise is added unless they are shared; all noises are independent and standard normal.
+
+    =======  ===================  =================  ====================
+    channel  text (20)            audio (16)         visual (8)
+    =======  ===================  =================  ====================
+    0        `text * v`           `audio * a`        `visual * a`
+    1        `text * v`           `audio * a`        `visual * v`
+    2        `redundant * a + n`  the same number    the same number
+    3        `redundant * v + n`  the same number    the same number
+    4        `synergy * s * v`    `synergy * s`      0
+    others   0                    0                  0
+    =======  ===================  =================  ====================
+
+    So channels 0 and 1 are what a modality tells alone; of channels 2 and 3, a second modality
+    tells nothing new; channel 4 tells nothing in one modality, and in text and audio together it
+    tells the valence, though no linear function of them does; and everything else is history.
+
+    Args:
+        persistence: In [0, 1].
+        text: How much text tells alone, at least 0, as are all below.
+        audio: How much audio tells alone.
+        visual: How much video tells alone.
+        redundant: How much every modality tells, one as good as all.
+        synergy: How much text and audio tell together only.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If one is out of its range.
+
+    No model can expect to be right more often than the most probable class is, so the mean of its
+    probability is the best possible accuracy:
+
+        >>> import torch
+        >>> from graphfusion.datasets import SyntheticProcess
+        >>> process = SyntheticProcess(persistence=0.9)
+        >>> talks = process.sample(num_train=1, num_test=4).splits["test"]
+        >>> best = torch.cat([process.posterior(talk).amax(1) for talk in talks]).mean()
+        >>> alone = torch.cat([process.posterior(talk, history=False).amax(1) for talk in talks])
+        >>> bool(best > alone.mean())
+        True
+    """
+
+    persistence: float = 0.85
+    text: float = 0.6
+    audio: float = 0.6
+    visual: float = 0.3
+    redundant: float = 0.3
+    synergy: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_real("persistence", self.persistence, 0, 1)
+        for name in ("text", "audio", "visual", "redundant", "synergy"):
+            check_real(name, getattr(self, name), 0)
+
+    def sample(self, num_train: int = 96, num_test: int = 32, seed: int = 0) -> Corpus:
+        """Makes conversations.
+
+        Args:
+            num_train: Number of training conversations.
+            num_test: Number of test conversations.
+            seed: The same seed gives the same conversations, whatever else has been drawn. More of
+                them leave those that there were as they are.
+
+        Returns:
+            A corpus with the splits "train" and "test", and text (20), audio (16) and visual (8).
+        """
+        check_size("num_train", num_train)
+        check_size("num_test", num_test, 0)
+        check_size("seed", seed, 0)
+        splits: dict[str, list[Conversation]] = {}
+        for part, (split, size) in enumerate({"train": num_train, "test": num_test}.items()):
+            seeds = (np.random.SeedSequence(seed, spawn_key=(part, i)) for i in range(size))
+            splits[split] = [
+                self._conversation(f"{split}_{i}", np.random.default_rng(each))
+                for i, each in enumerate(seeds)
+            ]
+        return Corpus(CLASSES, splits)
+
+    def _conversation(self, name: str, rng: np.random.Generator) -> Conversation:
+        size = rng.integers(12, 36)
+        speaker = rng.integers(2, size=size).tolist()
+        y = rng.integers(4, size=size)
+        stays = rng.random(size) < self.persistence
+        last: dict[int, int] = {}  # each speaker's last turn
+        for turn, who in enumerate(speaker):
+            if who in last and stays[turn]:
+                y[turn] = y[last[who]]
+            last[who] = turn
+
+        emotion = _EMOTIONS[y]  # [U, 2]
+        coin = rng.choice([-1.0, 1.0], size)
+        shared = self.redundant * emotion + rng.standard_normal((size, 2))
+        x = {name: rng.standard_normal((size, channels)) for name, channels in _SIZES.items()}
+        for modality, told in _ALONE.items():
+            x[modality][:, :2] += getattr(self, modality) * emotion[:, told]
+            x[modality][:, _SHARED] = shared
+        x["text"][:, _TOGETHER] += self.synergy * coin * emotion[:, _VALENCE]
+        x["audio"][:, _TOGETHER] += self.synergy * coin
+        return make_conversation(name, x, speaker, y)
+
+    def posterior(self, conversation: Conversation, history: bool = True) -> Tensor:
+        """How probable each emotion is, given all that a conversation tells.
+
+        Args:
+            conversation: One of this process. It need not have all modalities, nor everywhere: see
+                :meth:`Corpus.select` and `present`.
+            history: Whether what a speaker's earlier and later turns tell is taken into account,
+                too, or each utterance by itself.
+
+        Returns:
+            `[U, 4]` float64.
+
+        Raises:
+            ValueError: If it has other modalities, or they have other sizes.
+        """
+        score = self._log_likelihood(conversation)
+        if not history:
+            return score.softmax(1)
+        stays = torch.eye(4, dtype=torch.float64)
+        transition = self.persistence * stays + (1 - self.persistence) / 4
+        probability = torch.empty_like(score)
+        for who in conversation.speaker.unique():
+            turns = conversation.speaker == who
+            probability[turns] = smooth(score[turns], transition.log())
+        return probability
+
+    def _log_likelihood(self, conversation: Conversation) -> Tensor:
+        """Of an utterance's features given each emotion, up to a constant: `[U, 4]`.
+
+        The means that the emotions give a channel have one length, so of the normal densities only
+        the products of means and values matter. A zero tells nothing: it stands for what is absent.
+        """
+        size = len(conversation.speaker)
+        x = {name: torch.zeros(size, channels).double() for name, channels in _SIZES.items()}
+        for m, (name, value) in enumerate(conversation.features.items()):
+            if value.size(1) != _SIZES.get(name):
+                raise ValueError(
+                    f"features must be among {_SIZES}, but got {name} ({value.size(1)})."
+                )
+            here = conversation.present[:, m]
+            x[name][here] = value[here].double()
+
+        emotions = torch.from_numpy(_EMOTIONS)
+        score = torch.zeros(size, 4, dtype=torch.float64)
+        for name, told in _ALONE.items():
+            score += getattr(self, name) * x[name][:, :2] @ emotions[:, told].T
+        copies = conversation.present.sum(1, keepdim=True).clamp(min=1)
+        shared = sum(each[:, _SHARED] for each in x.values()) / copies
+        score += self.redundant * shared @ emotions.T
+        # Heads or tails of the coin: the sum of their likelihoods.
+        text, audio = x["text"][:, [_TOGETHER]], x["audio"][:, [_TOGETHER]]
+        heads = self.synergy * (text * emotions[:, _VALENCE] + audio)
+        return score + torch.logaddexp(heads, -heads)
 
 
 def synthetic(
     num_train: int = 96, num_test: int = 32, persistence: float = 0.85, seed: int = 0
 ) -> Corpus:
-    """Conversations made by a known process.
+    """Conversations made by a :class:`SyntheticProcess` of this persistence.
 
-    An emotion is a pair of an arousal (calm or stirred) and a valence (sad or glad). Every speaker
-    has an emotion of their own, which each of their turns keeps with probability `persistence` and
-    otherwise draws anew. Text tells the valence and audio the arousal, each in two noisy directions
-    among many that mean nothing; video tells a little of both. So one modality alone cannot name
-    the emotion, one utterance alone is mostly noise, and the turns of the other speaker mislead.
+    One modality alone cannot name the emotion, one utterance alone is mostly noise, and the turns
+    of the other speaker mislead. The best possible accuracy, in percent, with the persistence
+    below; weighted F1 is the same to a tenth:
+
+    ==========================================  ==============  ==================
+    modalities                                  all utterances  each one by itself
+    ==========================================  ==============  ==================
+    text                                        69.5            50.5
+    audio                                       69.4            50.5
+    visual                                      64.9            44.2
+    text, visual (audio, visual are as good)    76.5            55.1
+    text, audio                                 90.6            70.8
+    all                                         91.5            72.6
+    all, but text and audio are never combined  89.6            68.8
+    ==========================================  ==============  ==================
 
     Args:
         num_train: Number of training conversations.
@@ -28,35 +217,4 @@ def synthetic(
     Returns:
         A corpus with the splits "train" and "test", and text (20), audio (16) and visual (8).
     """
-    generator = torch.Generator().manual_seed(seed)
-    conversations = [
-        _conversation(f"made_{i}", persistence, generator) for i in range(num_train + num_test)
-    ]
-    splits = {"train": conversations[:num_train], "test": conversations[num_train:]}
-    return Corpus(CLASSES, splits)
-
-
-def _conversation(name: str, persistence: float, generator: torch.Generator) -> Conversation:
-    def draw(high: int, *size: int) -> torch.Tensor:
-        return torch.randint(high, size, generator=generator)
-
-    def noise(*size: int) -> torch.Tensor:
-        return torch.randn(*size, generator=generator)
-
-    size = int(12 + draw(24, 1))
-    speaker = draw(2, size)
-    speaker[0] = 0  # numbered by first appearance
-    emotion = draw(2, 2, 2).float()  # [speaker, (arousal, valence)]
-    y = torch.empty(size, 2)
-    for u, who in enumerate(speaker):
-        if float(torch.rand(1, generator=generator)) > persistence:
-            emotion[who] = draw(2, 2).float()
-        y[u] = emotion[who]
-    arousal, valence = (2 * y - 1).unbind(1)
-    text, audio, visual = noise(size, 20), noise(size, 16), noise(size, 8)
-    text[:, :2] += 0.6 * valence.unsqueeze(1)
-    audio[:, :2] += 0.6 * arousal.unsqueeze(1)
-    visual[:, 0] += 0.4 * valence
-    visual[:, 1] += 0.4 * arousal
-    features = {"text": text, "audio": audio, "visual": visual}
-    return Conversation(features, speaker, y=(2 * y[:, 0] + y[:, 1]).long(), id=name)
+    return SyntheticProcess(persistence).sample(num_train, num_test, seed)

@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ LABELLINGS = {
     "bytes": lambda labels: np.array(labels, np.uint8),
     "scalars": lambda labels: list(np.array(labels)),
 }
+SCORES = (-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 3.0)  # one of each class
 
 
 def forms(table):
@@ -118,6 +120,22 @@ def test_conversations_of_no_split_are_left_out():
     fields[TRAIN] = ["train1"]
     del fields[AUDIO]["train0"]
     assert [talk.id for talk in loaded(fields).splits["train"]] == ["train1"]
+
+
+@given(samples(), forms(WRITERS), st.sampled_from([list, tuple, np.array]), st.randoms())
+def test_labels_that_are_all_floats_are_scores(sample, write, container, random):
+    fields = pickle_fields(sample)
+    fields[LABELS] = {
+        talk.id: [random.choice(SCORES) for _ in talk.labels] for talk in sample.talks
+    }
+    containers = {key: container(value) for key, value in fields[LABELS].items()}
+    corpus = load_bytes(load_pickle, write((*fields[:LABELS], containers, *fields[TEXT:])))
+    assert corpus.num_classes == 7
+    for talk in (talk for talks in corpus.splits.values() for talk in talks):
+        scores = fields[LABELS][talk.id]
+        assert talk.score.dtype == torch.float32
+        assert talk.score.tolist() == scores
+        assert talk.y.tolist() == [SCORES.index(score) for score in scores]
 
 
 def test_a_set_of_ids_is_sorted():

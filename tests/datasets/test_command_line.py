@@ -1,0 +1,88 @@
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from graphfusion.datasets import load, save
+from graphfusion.datasets.__main__ import main
+from tests.datasets.corpora import assert_same, put_together, small_corpus, small_file
+from tests.datasets.samples import make_sample, npz_arrays, npz_bytes, pickle_fields
+
+
+@pytest.mark.parametrize("form", ["npz", "pickle", "safetensors"])
+def test_convert(tmp_path, capsys, form):
+    source, target = tmp_path / "in", tmp_path / "out"
+    if form == "npz":
+        source.write_bytes(npz_bytes(npz_arrays(make_sample())))
+    elif form == "pickle":
+        source.write_bytes(pickle.dumps(tuple(pickle_fields(make_sample()))))
+    else:
+        save(small_corpus(), source)
+    assert main(["convert", str(source), str(target)]) == 0
+    assert capsys.readouterr() == (f"{target}: {load(target)}\n", "")
+    assert_same(load(target), load(source))
+    assert main(["validate", str(target)]) == 0
+    assert capsys.readouterr() == (f"{target}: {load(target)}, no problems\n", "")
+
+
+def test_every_problem_has_a_line(tmp_path, capsys):
+    source, target = tmp_path / "in", tmp_path / "out"
+    header, tensors = small_file(source)
+    tensors["features.text"][0] = torch.nan
+    tensors["y"][5] = 7
+    put_together(source, header, tensors)
+    lines = (
+        f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity.\n"
+        f"{source}: conversation 'three': labels must be in [0, 2), but utterance 0 has 7.\n"
+    )
+    assert main(["validate", str(source)]) == 1
+    assert capsys.readouterr() == (lines, "")
+    assert main(["convert", str(source), str(target)]) == 1
+    assert capsys.readouterr() == (lines, "")
+    assert not target.exists()
+
+
+def test_silent_utterances_are_noted(tmp_path, capsys):
+    path = tmp_path / "corpus"
+    header, tensors = small_file(path)
+    present = torch.ones(9, 2, dtype=torch.bool)
+    present[[1, 4]] = False
+    put_together(path, header, tensors | {"present": present})
+    assert main(["validate", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("no problems; utterances without any modality: 2\n")
+
+
+@pytest.mark.parametrize("command", [["validate", "none"], ["convert", "none", "out"]])
+def test_a_missing_file(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert "No such file or directory: 'none'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_safetensors(tmp_path, monkeypatch, capsys):
+    source = tmp_path / "in"
+    source.write_bytes(npz_bytes(npz_arrays(make_sample())))
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    assert main(["convert", str(source), str(tmp_path / "out")]) == 2
+    assert "pip install 'graphfusion[data]'" in capsys.readouterr().err
+    assert main(["validate", str(source)]) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["mend", "file"], ["convert", "file"]])
+def test_bad_arguments(capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: python -m graphfusion.datasets" in capsys.readouterr().err
+
+
+def test_as_a_module(tmp_path):
+    path = tmp_path / "corpus"
+    save(small_corpus(), path)
+    command = [sys.executable, "-m", "graphfusion.datasets", "validate", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{path}: Corpus(train=2, test=1, ")

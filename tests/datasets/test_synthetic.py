@@ -1,0 +1,335 @@
+from dataclasses import replace
+from functools import cache
+from itertools import combinations, pairwise, product
+from math import exp, pi, prod, sqrt
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion import Conversation
+from graphfusion.datasets import SyntheticProcess, synthetic
+from tests.strategies import seeds
+
+MODALITIES = ("text", "audio", "visual")
+SUBSETS = [names for n in (1, 2, 3) for names in combinations(MODALITIES, n)]
+CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
+PROCESS = SyntheticProcess()
+
+strengths = st.floats(0, 2)
+processes = st.builds(
+    SyntheticProcess,
+    st.sampled_from([0.0, 0.3, 0.85, 1.0]),
+    *[strengths] * 5,
+)
+
+
+def first(process, seed=0):
+    return process.sample(1, 0, seed).splits["train"][0]
+
+
+def part(talk, size=None, modalities=MODALITIES, present=None):
+    """A conversation's first utterances, and what is left of it where some of it is absent."""
+    size = size or len(talk.y)
+    features = {name: talk.features[name][:size].clone() for name in modalities}
+    if present is not None:
+        for value, here in zip(features.values(), present.unbind(1), strict=True):
+            value[~here] = torch.nan
+    return Conversation(features, talk.speaker[:size], talk.y[:size], present)
+
+
+def density(process, talk, u, name):
+    """The density of an utterance's features, given the name of its emotion, by the table."""
+    arousal = 1 if "stirred" in name else -1
+    valence = 1 if "glad" in name else -1
+    x = {
+        modality: talk.features[modality][u].tolist()
+        for m, modality in enumerate(talk.features)
+        if talk.present[u, m]
+    }
+    alone = {
+        "text": [process.text * valence, process.text * valence],
+        "audio": [process.audio * arousal, process.audio * arousal],
+        "visual": [process.visual * arousal, process.visual * valence],
+    }
+    result = prod(normal(value[i], alone[m][i]) for m, value in x.items() for i in (0, 1))
+    for value in list(x.values())[:1]:  # all have the same numbers, which therefore count once
+        result *= normal(value[2], process.redundant * arousal)
+        result *= normal(value[3], process.redundant * valence)
+    together = 0.0
+    for coin in (-1, 1):
+        mean = {"text": coin * valence, "audio": coin, "visual": 0}
+        together += prod(normal(value[4], process.synergy * mean[m]) for m, value in x.items()) / 2
+    return result * together
+
+
+def normal(value, mean):
+    return exp(-((value - mean) ** 2) / 2) / sqrt(2 * pi)
+
+
+def enumerated(process, talk):
+    """The posterior, from the probabilities of all 4^U ways in which the emotions can go."""
+    size = len(talk.speaker)
+    densities = [[density(process, talk, u, name) for name in CLASSES] for u in range(size)]
+    speaker = talk.speaker.tolist()
+    marginal = np.zeros((size, 4))
+    for emotions in product(range(4), repeat=size):
+        probability = 1.0
+        for who in set(speaker):
+            turns = [emotions[u] for u in range(size) if speaker[u] == who]
+            probability /= 4
+            for before, now in pairwise(turns):
+                drawn = (1 - process.persistence) / 4
+                probability *= drawn + (process.persistence if before == now else 0)
+        probability *= prod(densities[u][k] for u, k in enumerate(emotions))
+        marginal[range(size), emotions] += probability
+    return torch.from_numpy(marginal / marginal.sum(1, keepdims=True))
+
+
+@given(
+    processes,
+    seeds,
+    st.integers(1, 5),
+    st.sampled_from(SUBSETS),
+    st.sampled_from([None, 0.2, 0.6]),
+)
+def test_the_posterior_is_what_enumeration_says(process, seed, size, modalities, share):
+    present = None
+    if share is not None:
+        generator = torch.Generator().manual_seed(seed)
+        present = torch.rand(size, len(modalities), generator=generator) < share
+    talk = part(first(process, seed), size, modalities, present)
+    posterior = process.posterior(talk)
+    assert posterior.dtype == torch.float64
+    torch.testing.assert_close(posterior, enumerated(process, talk), rtol=1e-9, atol=1e-12)
+    alone = torch.cat([enumerated(process, single(talk, u)) for u in range(size)])
+    unaware = process.posterior(talk, history=False)
+    torch.testing.assert_close(unaware, alone, rtol=1e-9, atol=1e-12)
+
+
+def single(talk, u):
+    features = {name: value[u : u + 1] for name, value in talk.features.items()}
+    return Conversation(features, talk.speaker[:1] * 0, present=talk.present[u : u + 1])
+
+
+@given(processes, seeds, st.booleans())
+def test_the_posterior_is_a_probability_and_leaves_the_conversation_alone(process, seed, history):
+    talk = first(process, seed)
+    before = {name: value.clone() for name, value in talk.features.items()}
+    posterior = process.posterior(talk, history)
+    assert posterior.shape == (len(talk.y), 4)
+    assert (posterior >= 0).all()
+    torch.testing.assert_close(posterior.sum(1), torch.ones(len(talk.y)).double())
+    assert all(torch.equal(talk.features[name], value) for name, value in before.items())
+
+
+@given(processes, seeds)
+def test_what_is_redundant_tells_nothing_new(process, seed):
+    # With nothing of its own, video has only what text has, too.
+    process = replace(process, visual=0)
+    talk = first(process, seed)
+    with_video = process.posterior(part(talk, modalities=("text", "visual")))
+    torch.testing.assert_close(with_video, process.posterior(part(talk, modalities=("text",))))
+
+
+@given(processes, seeds, st.sampled_from(SUBSETS))
+def test_what_is_told_together_is_not_told_apart(process, seed, modalities):
+    process = replace(process, text=0, audio=0, visual=0, redundant=0, synergy=1.5)
+    posterior = process.posterior(part(first(process, seed), modalities=modalities))
+    told = bool(((posterior - 0.25).abs() > 1e-9).any())
+    assert told == ({"text", "audio"} <= set(modalities))
+
+
+@given(processes, seeds)
+def test_without_persistence_there_is_no_history(process, seed):
+    process = replace(process, persistence=0)
+    talk = first(process, seed)
+    alone = process.posterior(talk, history=False)
+    torch.testing.assert_close(process.posterior(talk), alone)
+
+
+@given(processes, seeds)
+def test_with_full_persistence_a_speaker_has_one_emotion(process, seed):
+    process = replace(process, persistence=1)
+    talk = first(process, seed)
+    posterior = process.posterior(talk)
+    for who in (0, 1):
+        turns = talk.speaker == who
+        assert len(talk.y[turns].unique()) == 1
+        torch.testing.assert_close(posterior[turns], posterior[turns][:1].expand(turns.sum(), 4))
+
+
+TALKS = PROCESS.sample(400, 0).splits["train"]
+
+
+@cache
+def scores(process, modalities, history):
+    """By conversation, how often the most probable emotion is right, and how often it should be."""
+    right, expected = [], []
+    for talk in TALKS:
+        posterior = process.posterior(part(talk, modalities=modalities), history)
+        right.append((posterior.argmax(1) == talk.y).double().mean())
+        expected.append(posterior.amax(1).mean())
+    return torch.stack(right), torch.stack(expected)
+
+
+@pytest.mark.parametrize("modalities", SUBSETS)
+@pytest.mark.parametrize("history", [False, True])
+def test_the_best_classifier_is_as_good_as_it_believes(modalities, history):
+    right, expected = scores(PROCESS, modalities, history)
+    error = (right - expected).std() / len(TALKS) ** 0.5
+    assert abs((right - expected).mean()) < 4 * error
+    assert error < 0.012
+
+
+def test_the_posterior_is_calibrated():
+    posterior = torch.cat([PROCESS.posterior(talk) for talk in TALKS])
+    right = torch.nn.functional.one_hot(torch.cat([talk.y for talk in TALKS]), 4).double()
+    for low in torch.arange(0, 1, 0.1):
+        here = (posterior >= low) & (posterior < low + 0.1)
+        assert here.sum() > 200
+        assert abs(posterior[here].mean() - right[here].mean()) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("modalities", "synergy", "best", "alone"),
+    [
+        (("text",), 1.0, 0.695, 0.505),
+        (("audio",), 1.0, 0.694, 0.505),
+        (("visual",), 1.0, 0.649, 0.442),
+        (("text", "visual"), 1.0, 0.765, 0.551),
+        (("audio", "visual"), 1.0, 0.765, 0.551),
+        (("text", "audio"), 1.0, 0.906, 0.708),
+        (MODALITIES, 1.0, 0.915, 0.726),
+        (MODALITIES, 0.0, 0.896, 0.688),  # whoever does not know of it never combines them
+    ],
+)
+def test_the_best_scores_are_those_of_the_docstring(modalities, synergy, best, alone):
+    process = replace(PROCESS, synergy=synergy)
+    assert abs(scores(process, modalities, True)[1].mean() - best) < 0.015
+    assert abs(scores(process, modalities, False)[1].mean() - alone) < 0.01
+
+
+def test_who_knows_more_does_not_do_worse():
+    best = {
+        (names, history): scores(PROCESS, names, history)[1].mean()
+        for names in SUBSETS
+        for history in (False, True)
+    }
+    for names in SUBSETS:
+        assert best[names, True] > best[names, False] + 0.1
+        for more in SUBSETS:
+            if set(names) < set(more):
+                for history in (False, True):
+                    assert best[more, history] > best[names, history]
+    for strength in ("text", "audio", "visual", "redundant", "synergy"):
+        weaker = replace(PROCESS, **{strength: 0})
+        # What a channel tells is lost on those who do not know that it does.
+        expected = scores(weaker, MODALITIES, False)[1].mean()
+        assert expected < best[MODALITIES, False] - 0.002
+
+
+def test_the_emotion_needs_two_modalities_and_the_speakers_history():
+    y = torch.cat([talk.y for talk in TALKS])
+    text = torch.cat([talk.features["text"] for talk in TALKS])[:, :2].sum(1) > 0
+    audio = torch.cat([talk.features["audio"] for talk in TALKS])[:, :2].sum(1) > 0
+    # Text tells one half of the emotion and nothing of the other; audio the other way round.
+    assert (text == y % 2).float().mean() > 0.75
+    assert (audio == y // 2).float().mean() > 0.75
+    assert abs((text == y // 2).float().mean() - 0.5) < 0.05
+    # A speaker keeps an emotion with the persistence, and may draw the same again; from the other
+    # speaker there is nothing to learn.
+    own, others = [], []
+    for talk in TALKS:
+        for who in (0, 1):
+            turns = talk.y[talk.speaker == who]
+            own.append(turns[1:] == turns[:-1])
+        changes = talk.speaker[1:] != talk.speaker[:-1]
+        others.append((talk.y[1:] == talk.y[:-1])[changes])
+    assert abs(torch.cat(own).float().mean() - (0.85 + 0.15 / 4)) < 0.02
+    assert abs(torch.cat(others).float().mean() - 0.25) < 0.04
+
+
+def flat(talks):
+    return [
+        (
+            talk.id,
+            talk.speaker.tolist(),
+            talk.y.tolist(),
+            [v.tolist() for v in talk.features.values()],
+        )
+        for talk in talks
+    ]
+
+
+@given(processes, seeds)
+def test_one_seed_is_one_corpus(process, seed):
+    small = process.sample(2, 1, seed)
+    torch.manual_seed(1)
+    np.random.seed(1)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        large = process.sample(3, 2, seed)
+    finally:
+        torch.set_default_dtype(default)
+    assert large.in_channels == {"text": 20, "audio": 16, "visual": 8}
+    for split, talks in small.splits.items():
+        assert flat(talks) == flat(large.splits[split])[: len(talks)]
+        assert {v.dtype for talk in large.splits[split] for v in talk.features.values()} == {
+            torch.float32
+        }
+    together = flat([*large.splits["train"], *large.splits["test"]])
+    assert len({str(features) for *_, features in together}) == 5
+    assert flat(process.sample(1, 0, seed + 1).splits["train"]) != together[:1]
+
+
+def test_the_default_corpus_stays_what_it_is():
+    corpus = synthetic()
+    assert flat(corpus.splits["train"]) == flat(PROCESS.sample().splits["train"])
+    assert repr(corpus) == (
+        "Corpus(train=96, test=32, in_channels={'text': 20, 'audio': 16, 'visual': 8}, "
+        "num_classes=4)"
+    )
+    assert corpus.classes == CLASSES
+    talk = corpus.splits["train"][0]
+    assert talk.speaker.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1]
+    assert talk.y.tolist() == [3, 3, 0, 0, 3, 3, 0, 0, 0, 3, 0, 3]
+    expected = torch.tensor([-0.3144, 0.3901, -0.3523, -0.3833, 0.3457, 0.8741, -1.6795, 1.6053])
+    torch.testing.assert_close(talk.features["visual"][1], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: SyntheticProcess(1.5),
+            ValueError,
+            r"persistence must be .* \[0, 1\], but got 1.5",
+        ),
+        (lambda: SyntheticProcess(synergy=-1), ValueError, "synergy must be .* 0, but got -1"),
+        (lambda: SyntheticProcess(text=float("inf")), ValueError, "text must be finite"),
+        (lambda: SyntheticProcess(audio="loud"), TypeError, "audio must be a number, .* 'loud'"),
+        (lambda: PROCESS.sample(0), ValueError, "num_train must be at least 1, but got 0"),
+        (lambda: PROCESS.sample(1, -1), ValueError, "num_test must be at least 0, but got -1"),
+        (lambda: PROCESS.sample(1, 0, -1), ValueError, "seed must be at least 0, but got -1"),
+        (lambda: PROCESS.sample(1, 0, 0.5), TypeError, "seed must be an integer, but got 0.5"),
+        (
+            lambda: PROCESS.posterior(PROCESS.sample(1).select(["text+audio"]).splits["train"][0]),
+            ValueError,
+            r"features must be among {'text': 20, .*}, but got text \(36\)",
+        ),
+        (
+            lambda: PROCESS.posterior(
+                Conversation({"pose": torch.zeros(1, 20)}, torch.tensor([0]))
+            ),
+            ValueError,
+            r"but got pose \(20\)",
+        ),
+    ],
+)
+def test_bad_input(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

@@ -1,0 +1,232 @@
+"""The validator: everything that is wrong, each with its place, and nothing else."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
+from tests.datasets.corpora import put_together, small_corpus, small_file, take_apart
+from tests.datasets.samples import (
+    load_bytes,
+    make_sample,
+    npz_arrays,
+    npz_bytes,
+    pickle_fields,
+)
+
+FIELDS = ("features.text", "features.audio", "speaker", "y")
+PLACES = [(name, field) for name in ("one", "two", "three") for field in FIELDS]
+START = {"one": 0, "two": 3, "three": 5}
+
+
+@given(st.sets(st.sampled_from(PLACES)), st.data())
+def test_every_fault_is_listed_with_its_place_and_no_other(places, data):
+    def broken(path):
+        header, tensors = small_file(path)
+        for name, field in places:
+            if field == "speaker":
+                wrong = data.draw(st.sampled_from([-1, -(2**63), 7, 2**63 - 1]))
+            elif field == "y":
+                wrong = data.draw(st.sampled_from([-1, -(2**63), 2, 2**63 - 1]))
+            else:
+                wrong = data.draw(st.sampled_from([torch.nan, torch.inf, -torch.inf]))
+            # The first utterance: the labels of the others keep every class in "train".
+            tensors[field].view(9, -1)[START[name], -1] = wrong
+        tensors["y"][[4, 2]] = torch.tensor([0, 1])
+        put_together(path, header, tensors)
+        return validate(path)
+
+    problems = load_bytes(broken, b"")
+    assert {(each.conversation, each.field) for each in problems} == places
+    assert len(problems) == len(places)
+    for each in problems:
+        assert "utterance 0 has" in each.message
+        assert "such utterances" not in each.message
+
+
+@given(st.sets(st.tuples(st.integers(0, 2), st.sampled_from(["audio", "visual", "text", "label"]))))
+def test_every_fault_of_an_npz_is_listed(places):
+    sample = make_sample()
+    arrays = npz_arrays(sample)
+    for talk, name in places:
+        arrays[name][[0, 3, 5][talk]] = 9 if name == "label" else np.nan
+    problems = load_bytes(validate, npz_bytes(arrays))
+    found = {(each.conversation, each.field) for each in problems if each.field != "classes"}
+    assert found == {
+        (sample.talks[talk].id, "y" if name == "label" else f"features.{name}")
+        for talk, name in places
+    }
+
+
+def test_how_often_is_told():
+    def broken(path):
+        header, tensors = small_file(path)
+        tensors["features.text"][[1, 2, 4]] = torch.nan
+        put_together(path, header, tensors)
+        return [str(each) for each in validate(path)]
+
+    assert load_bytes(broken, b"") == [
+        "conversation 'one': text must be finite, but utterance 1 has NaN or infinity, one of 2 "
+        "such utterances.",
+        "conversation 'two': text must be finite, but utterance 1 has NaN or infinity.",
+    ]
+
+
+def test_what_is_absent_may_be_anything():
+    def broken(path):
+        header, tensors = small_file(path)
+        tensors["features.text"][[1, 2]] = torch.nan
+        present = torch.ones(9, 2, dtype=torch.bool)
+        present[1, 0] = False
+        put_together(path, header, tensors | {"present": present})
+        return validate(path)
+
+    (problem,) = load_bytes(broken, b"")
+    assert "utterance 2 has NaN or infinity." in problem.message
+
+
+def test_all_that_is_wrong_with_the_layout_is_listed():
+    def broken(path):
+        header, tensors = small_file(path)
+        del tensors["features.audio"]
+        tensors["ptr"] = torch.tensor([1, 5, 3, 8])
+        tensors["speaker"] = tensors["speaker"].int()
+        tensors["features.text"] = tensors["features.text"][1:]
+        tensors["sound"] = torch.zeros(9, 2)
+        put_together(path, header, tensors)
+        return validate(path)
+
+    problems = load_bytes(broken, b"")
+    assert [(each.conversation, each.field) for each in problems] == [
+        (None, "speaker"),
+        (None, "features.text"),
+        (None, "features.audio"),
+        (None, "sound"),
+        (None, "ptr"),
+        (None, "ptr"),
+        ("two", "ptr"),
+    ]
+
+
+def test_all_that_is_wrong_with_the_header_is_listed():
+    def broken(path):
+        header, tensors = small_file(path)
+        header |= {"classes": "calm", "modalities": ["text", "text"], "splits": ["one"]}
+        put_together(path, header, tensors)
+        return validate(path)
+
+    assert [each.field for each in load_bytes(broken, b"")] == ["classes", "modalities", "splits"]
+
+
+def test_all_that_is_wrong_among_conversations_is_listed():
+    def broken(path):
+        header, tensors = small_file(path)
+        header["classes"] = ["calm", "angry", "calm"]
+        header["splits"] = {"train": [], "dev": [], "test": ["one", "two", "one"]}
+        put_together(path, header, tensors)
+        return validate(path)
+
+    assert [(each.conversation, each.field) for each in load_bytes(broken, b"")] == [
+        (None, "classes"),
+        (None, "splits"),
+        ("one", "id"),
+        (None, "splits"),
+    ]
+
+
+def talk(name, speaker, y):
+    return Conversation(
+        {"text": torch.zeros(len(y), 1)}, torch.tensor(speaker), torch.tensor(y), id=name
+    )
+
+
+def test_what_loads_but_hardly_on_purpose():
+    """What :func:`load` accepts is listed as well."""
+    corpus = Corpus(
+        ("calm", "angry", "glad"),
+        {
+            "train": [talk("gap", [0, 2, 1], [0, 0, 0]), talk("good", [0, 1, 0, 2], [0] * 4)],
+            "dev": [],
+            "test": [talk("late", [1, 0, 5], [1, 0, 1])],
+        },
+    )
+
+    def check(path):
+        save(corpus, path)
+        load(path)
+        return validate(path)
+
+    assert load_bytes(check, b"") == [
+        Problem(None, "splits", "'dev' must have conversations, but has none."),
+        Problem(None, "classes", "class 'angry' must have an example in 'train', but has none."),
+        Problem(None, "classes", "class 'glad' must have an example in 'train', but has none."),
+        Problem(
+            "gap",
+            "speaker",
+            "speaker must be numbered from 0 by first appearance, but utterance 1 has 2.",
+        ),
+        Problem(
+            "late",
+            "speaker",
+            "speaker must be numbered from 0 by first appearance, but utterance 0 has 1, one of 2 "
+            "such utterances.",
+        ),
+    ]
+
+
+def test_constant_features_and_silent_utterances_are_no_problem():
+    def check(path):
+        save(small_corpus(), path)  # whose features are constant
+        header, tensors = take_apart(path)
+        present = torch.ones(9, 2, dtype=torch.bool)
+        present[4] = False
+        put_together(path, header, tensors | {"present": present})
+        return validate(path)
+
+    assert load_bytes(check, b"") == []
+
+
+def test_a_pickle_is_read_as_far_as_it_can_be():
+    fields = pickle_fields(make_sample(num_classes=3))
+    assert load_bytes(validate, pickle.dumps(tuple(fields))) == []
+    fields[2]["train0"] = [0, 0, 0]  # so that the last conversation alone has some class
+    fields[2]["train1"] = [0, 0]
+    fields[2]["test2"] = [0, 1, 2, 0]
+    assert [str(each) for each in load_bytes(validate, pickle.dumps(tuple(fields)))] == [
+        "class '1' must have an example in 'train', but has none.",
+        "class '2' must have an example in 'train', but has none.",
+    ]
+    fields[4]["train0"][1] = np.full(3, np.nan)
+    fields[3]["train0"][2] = np.full(4, np.inf)
+    problems = load_bytes(validate, pickle.dumps(tuple(fields)))
+    assert [(each.conversation, each.field) for each in problems] == [
+        ("train0", "features.audio"),
+        ("train0", "features.text"),
+    ]
+    fields[2]["test2"] = [0, 1]
+    (problem,) = load_bytes(validate, pickle.dumps(tuple(fields)))
+    assert (problem.conversation, problem.field) == ("test2", None)
+    assert "labels must have one entry per utterance (4), but has 2" in problem.message
+
+
+@pytest.mark.parametrize("data", [b"", b"not a corpus", b"PK", b"\x80"])
+def test_what_is_no_corpus_is_one_problem(data):
+    (problem,) = load_bytes(validate, data)
+    assert (problem.conversation, problem.field) == (None, None)
+    assert "features" not in str(problem)  # the file's name is the caller's
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        validate(tmp_path / "none")
+
+
+def test_an_error_carries_its_problems_through_pickle():
+    error = FormatError("file: wrong", [Problem("talk", "y", "wrong")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.problems) == (str(error), error.problems)
