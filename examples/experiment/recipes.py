@@ -16,6 +16,7 @@ class Recipe:
         gamma: Focusing exponent of the focal loss.
         class_weights: Whether classes weigh one over their frequency in the loss.
         batch_size: The most conversations in a step.
+        average: Decay of the running mean of the weights, whose scores count; 0: none is kept.
         model: Arguments of the model.
     """
 
@@ -24,6 +25,7 @@ class Recipe:
     gamma: float
     class_weights: bool
     batch_size: int = 32
+    average: float = 0.0
     model: dict[str, Any] = field(default_factory=dict)
 
     def change(self, settings: Mapping[str, Any]) -> "Recipe":

@@ -1,9 +1,9 @@
 """One run: a model trained with one seed, in a folder that tells all about it."""
 
 import csv
+import io
 import json
 import logging
-import os
 import platform
 import sys
 import time
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
@@ -31,6 +31,7 @@ from experiment.data import fingerprint, held_out
 from experiment.recipes import Recipe
 from experiment.recognizer import Recognizer
 from graphfusion import MMDFN, Conversation
+from graphfusion._files import write_atomically
 from graphfusion.datasets import Corpus
 
 # What the trainer warns of although it is meant (2.6).
@@ -133,11 +134,11 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Writes beside the old checkpoint, then puts the new one in its place."""
-        temporary = Path(f"{path}.writing")
-        super().save_checkpoint(checkpoint, temporary, storage_options)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        del storage_options
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
 
 
 def train(run: Run, corpus: Corpus, source: str) -> Result:
@@ -180,7 +181,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
         strategy="ddp" if run.devices > 1 else "auto",
         use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[best],
+        callbacks=[best, *_averaging(run.recipe)],
         enable_progress_bar=sys.stderr.isatty(),
         plugins=[AtomicCheckpoints()],
         logger=[CSVLogger(run.folder, name="", version=""), TensorBoardLogger(run.folder, "", "")],
@@ -197,6 +198,10 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     result = _score(recognizer.history, predicted, corpus, seconds)
     _write_result(run.folder, result, predicted, chosen, corpus)
     return result
+
+
+def _averaging(recipe: Recipe) -> list[pl.Callback]:
+    return [EMAWeightAveraging(decay=recipe.average)] if recipe.average else []
 
 
 def _predict(chosen: Recognizer, corpus: Corpus) -> Tensor:
