@@ -21,6 +21,10 @@ from graphfusion.cell import NodeLSTM
 from graphfusion.dropout import Dropout
 from graphfusion.graph import MultimodalGraph
 
+# A hundred layers of large features add up to more than float16 holds. What is larger than this
+# stays at it; a dropout of one half still doubles it safely.
+LARGEST_HALF = torch.finfo(torch.float16).max / 2
+
 
 class DynamicFusion(torch.nn.Module):
     r"""The gated graph fusion of MM-DFN (Hu et al., ICASSP 2022, dynamic fusion module).
@@ -210,7 +214,11 @@ class DynamicFusion(torch.nn.Module):
         p_weight, h0_weight = weights
         mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
         z = self.dropout(mixed.relu_().view(q.shape))
-        return (z if self.cell is None else z + q), g, c
+        if self.cell is not None:
+            z = z + q
+            if z.dtype == torch.float16:
+                z = z.clamp(max=LARGEST_HALF)
+        return z, g, c
 
     def _mixing_weights(self) -> tuple[Tensor, Tensor]:
         r"""All layers' maps of p and of H0, `[L, H, H]` each.

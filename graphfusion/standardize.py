@@ -62,8 +62,10 @@ class Standardize(torch.nn.Module):
             x = x.double() if len(x) else x.new_zeros(1, size).double()
             means.append(x.mean(0))
             scale = x.std(0, correction=0)
-            # Rounding makes a constant's deviation tiny rather than zero.
-            scales.append(scale.where(scale > 1e-9 * x.abs().amax(0), 1))
+            # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than
+            # any normal number has no reciprocal.
+            least = (1e-9 * x.abs().amax(0)).clamp(min=torch.finfo(self.scale.dtype).tiny)
+            scales.append(scale.where(scale > least, 1))
         self.mean.copy_(torch.cat(means))
         self.scale.copy_(torch.cat(scales))
         return self

@@ -14,7 +14,7 @@ from benchmarks.pyg import PyGFusion, csr
 from benchmarks.tasks import fusion_step, model_step, tasks
 from benchmarks.workloads import Workload, iemocap, meld
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion
-from tests.strategies import RaggedBatch, batches
+from graphfusion.testing.strategies import RaggedBatch, batches
 
 TINY = Workload("tiny", (3, 1, 2), num_speakers=2, num_layers=2, num_classes=3)
 EQUAL = Workload("equal", (4, 4, 4), num_speakers=1, num_layers=2, num_classes=3)

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.cell import NodeLSTM
+from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
-from tests.strategies import seeds
 
 
 @given(seeds, st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.1, 30.0]))

@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation
-from tests.strategies import RaggedBatch, batches
+from graphfusion.testing.strategies import RaggedBatch, batches
 
 
 def conversations(batch: RaggedBatch) -> list[Conversation]:

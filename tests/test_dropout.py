@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.dropout import Dropout
-from tests.strategies import seeds
+from graphfusion.testing.strategies import seeds
 
 
 @given(seeds, st.sampled_from([0.0, 0.1, 0.4, 0.5, 0.9, 1.0]))

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 
 from graphfusion import ContextEncoder, Geometry, ModalityEmbedding
+from graphfusion.testing.strategies import RaggedBatch, batches
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
-from tests.strategies import RaggedBatch, batches
 
 ENCODER = ContextEncoder(5, 3).double()
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch_geometric.nn import GCN2Conv
 
 from graphfusion import ConversationGraph, DynamicFusion, Geometry
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds, windows
 from tests import oracle
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
-from tests.strategies import RaggedBatch, batches, seeds, windows
 
 CHANNELS = 5
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphfusion import ConversationGraph, Geometry
 from graphfusion.geometry import Sequences
-from tests.strategies import RaggedBatch, batches
+from graphfusion.testing.strategies import RaggedBatch, batches
 
 
 def unpack(sequences: Sequences) -> list[list[int]]:

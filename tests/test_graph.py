@@ -9,10 +9,10 @@ from torch_geometric.nn import SimpleConv
 from torch_geometric.utils import to_dense_adj
 
 from graphfusion import ConversationGraph, Geometry
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds, windows
 from graphfusion.tiles import tile
 from tests import oracle
 from tests.asserts import assert_equal
-from tests.strategies import RaggedBatch, batches, seeds, windows
 
 crosses = st.sampled_from([1.0, 0.7, 0.0])
 

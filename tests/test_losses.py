@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import focal_loss
-from tests.strategies import seeds
+from graphfusion.testing.strategies import seeds
 
 
 @given(seeds, st.integers(1, 6), st.integers(1, 5), st.floats(0, 3), st.booleans())

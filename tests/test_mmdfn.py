@@ -9,8 +9,8 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphfusion import MMDFN, Conversation, Geometry, Standardize
+from graphfusion.testing.strategies import NAMES, RaggedBatch, batches, seeds, windows
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
-from tests.strategies import NAMES, RaggedBatch, batches, seeds, windows
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2, "dropout": 0.0}
 

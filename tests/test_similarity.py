@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import angular_similarity
-from tests.strategies import seeds
+from graphfusion.testing.strategies import seeds
 
 
 @given(seeds, st.integers(1, 4), st.integers(1, 4), st.integers(1, 5))

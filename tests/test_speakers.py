@@ -4,8 +4,8 @@ from hypothesis import given
 from torch import Tensor
 
 from graphfusion import Geometry, SpeakerEmbedding, SpeakerEncoder
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
-from tests.strategies import RaggedBatch, batches, seeds
 
 ENCODER = SpeakerEncoder(5, 3).double()
 

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 
 from graphfusion import Conversation, Standardize
+from graphfusion.testing.strategies import RaggedBatch, batches
 from tests.asserts import assert_equal
-from tests.strategies import RaggedBatch, batches
 
 
 def members(batch: RaggedBatch) -> list[Conversation]:
@@ -84,3 +84,14 @@ def test_bad_input() -> None:
         Standardize({"a": 3}).fit([one.features])
     with pytest.raises(ValueError, match=r"features\['a'\] must have shape \[U, 4\], but got"):
         Standardize({"a": 4})(one.features)
+
+
+def test_what_hardly_varies_is_left_as_it_is() -> None:
+    tiny = torch.finfo(torch.float32).tiny
+    talk = Conversation({"text": torch.tensor([[0.0], [tiny]])}, torch.tensor([0, 0]))
+    standardize = Standardize({"text": 1}).fit([talk])
+    x = talk.features["text"].clone().requires_grad_()
+    out = standardize({"text": x})["text"]
+    out.sum().backward()
+    assert out.isfinite().all()
+    assert x.grad.isfinite().all()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.datasets._smoothing import smooth
-from tests.strategies import seeds
+from graphfusion.testing.strategies import seeds
 
 
 def enumerated(score, transition):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graphfusion import Conversation
 from graphfusion.datasets import SyntheticProcess, synthetic
-from tests.strategies import seeds
+from graphfusion.testing.strategies import seeds
 
 MODALITIES = ("text", "audio", "visual")
 SUBSETS = [names for n in (1, 2, 3) for names in combinations(MODALITIES, n)]

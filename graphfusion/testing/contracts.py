@@ -1,0 +1,223 @@
+"""What any module must hold to: each contract an assert that names it, the batch and the numbers.
+
+A module under test is a function `run(x, geometry)` of node vectors `[U, M, C]` and a
+:class:`~graphfusion.Geometry` that returns a row an utterance, `[U, ...]`.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Never
+
+import torch
+from torch import Tensor
+
+from graphfusion.geometry import Geometry
+from graphfusion.testing.batches import RaggedBatch
+
+Run = Callable[[Tensor, Geometry], Tensor]
+
+# How far an utterance's outputs may be from what they should be, relative to its largest.
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
+
+
+def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | str]) -> None:
+    """The output has that shape (a letter stands for any size), and the input's dtype and device.
+
+    Raises:
+        AssertionError: If it has not.
+    """
+    contract, out = "shape and dtype", _out(run, batch)
+    fits = out.dim() == len(shape) and all(
+        isinstance(want, str) or size == want for size, want in zip(out.shape, shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join(str(size) for size in shape)
+        _fail(contract, batch, f"the output must have shape [{expected}], got {list(out.shape)}")
+    for what in ("dtype", "device"):
+        got, expected = getattr(out, what), getattr(batch.x, what)
+        if got != expected:
+            _fail(contract, batch, f"the output must have the input's {what} {expected}, got {got}")
+
+
+def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
+    """Each conversation's output is the same alone as in the batch, up to rounding.
+
+    Raises:
+        AssertionError: If an utterance's is not.
+    """
+    alone = torch.cat([_out(run, each) for each in batch.conversations()])
+    _compare("batch independence", batch, _out(run, batch), alone)
+
+
+def assert_permutation_equivariant(
+    run: Run, batch: RaggedBatch, utterances: bool = True, modalities: bool = True
+) -> None:
+    """Conversations in another order give the same output in that order, up to rounding.
+
+    Args:
+        run: The module.
+        batch: The batch.
+        utterances: Whether the same must hold for the utterances of a conversation; not for what
+            knows their order.
+        modalities: Whether the same must hold for the modalities; not for what knows which is
+            which.
+
+    Raises:
+        AssertionError: If an utterance has another output.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def shuffle(size: int) -> Tensor:
+        # Not the identity, which would show nothing.
+        return torch.randperm(size, generator=generator).roll(1)
+
+    parts = list(torch.arange(len(batch.x)).split(batch.ptr.diff().tolist()))
+    parts = [parts[place] for place in shuffle(len(parts)).tolist()]
+    if utterances:
+        parts = [part[shuffle(len(part))] for part in parts]
+    order = torch.cat(parts)
+    expected, shuffled = _out(run, batch)[order], batch.take(order, [len(part) for part in parts])
+    if modalities:
+        columns = shuffle(batch.x.size(1))
+        present = None if shuffled.present is None else shuffled.present[:, columns]
+        shuffled = RaggedBatch(
+            shuffled.x[:, columns], shuffled.ptr, shuffled.speaker, present, batch.name
+        )
+        expected = expected[:, columns]
+    _compare("permutation", batch, _out(run, shuffled), expected)
+
+
+def assert_ignores_absent(run: Run, batch: RaggedBatch) -> None:
+    """What lies in the place of an absent modality, NaN included, changes nothing.
+
+    Raises:
+        AssertionError: If it changes the output.
+    """
+    absent = ~batch.here.unsqueeze(-1)
+    for junk in (float("nan"), float("inf"), 1.0):
+        out = _out(run, batch.with_x(batch.x.masked_fill(absent, junk)))
+        _compare(f"absent modalities ({junk} in their places)", batch, out, _out(run, batch))
+
+
+def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
+    """Neither the vectors nor the geometry change, forward or backward.
+
+    Raises:
+        AssertionError: If one does.
+    """
+    x, geometry = batch.x.detach().clone().requires_grad_(), batch.geometry
+    before = {"x": x.detach().clone()} | {
+        name: value.clone() for name, value in vars(geometry).items() if isinstance(value, Tensor)
+    }
+    out = run(x, geometry)
+    if out.requires_grad:
+        torch.autograd.grad(out.sum(), x, allow_unused=True)
+    for name, value in before.items():
+        now = x.detach() if name == "x" else getattr(geometry, name)
+        changed = ~torch.isclose(now, value, rtol=0, atol=0, equal_nan=True)
+        if changed.any():
+            _fail("no mutation", batch, f"{int(changed.sum())} entries of {name} were changed")
+
+
+def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
+    """The output, and the gradients that its mean gives, are finite.
+
+    Args:
+        run: The module.
+        batch: The batch.
+        parameters: What must get finite gradients besides the vectors.
+
+    Raises:
+        AssertionError: If anything is NaN or infinite.
+    """
+    contract, x = "finite values and gradients", batch.x.detach().clone().requires_grad_()
+    out = run(x, batch.geometry)
+    _check_finite(contract, batch, "the output", out)
+    if not out.requires_grad:
+        return
+    learning = [each for each in parameters if each.requires_grad]
+    mean = out.to(torch.promote_types(out.dtype, torch.float32)).mean()
+    gradients = torch.autograd.grad(mean, [x, *learning], allow_unused=True)
+    for number, gradient in enumerate(gradients):
+        if gradient is not None:
+            where = "x" if number == 0 else f"parameter {number - 1} {list(gradient.shape)}"
+            _check_finite(contract, batch, f"the gradient of {where}", gradient)
+
+
+def assert_compiles(
+    function: Callable[..., Tensor],
+    batches: Iterable[RaggedBatch],
+    arguments: Callable[[RaggedBatch], tuple[object, ...]] = lambda batch: (
+        batch.x,
+        batch.geometry,
+    ),
+) -> None:
+    """`torch.compile` takes it whole, without a graph break, and it computes the same.
+
+    Args:
+        function: The module, or anything else that computes a row an utterance.
+        batches: The batches.
+        arguments: What `function` takes of a batch.
+
+    Raises:
+        AssertionError: If it does not compile, or computes something else.
+    """
+    contract = "compile without breaks"
+    torch.compiler.reset()
+    fast = torch.compile(function, backend="eager", fullgraph=True, dynamic=True)
+    with warnings.catch_warnings(), torch.no_grad():
+        # Tracing PyTorch's own code warns (2.13).
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        for batch in batches:
+            try:
+                out = fast(*arguments(batch))
+            except Exception as error:
+                raise AssertionError(
+                    f"{contract}: on {batch}, it does not compile: {error}"
+                ) from error
+            _compare(contract, batch, out, function(*arguments(batch)))
+
+
+def _out(run: Run, batch: RaggedBatch) -> Tensor:
+    """The output, from copies, so that a module that mutates its input breaks no other contract."""
+    with torch.no_grad():
+        return run(batch.x.clone(), batch.geometry)
+
+
+def _compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) -> None:
+    """Compares to rounding; NaN and infinity where they are expected are another contract's."""
+    if out.shape != expected.shape:
+        _fail(
+            contract,
+            batch,
+            f"the output must have shape {list(expected.shape)}, got {list(out.shape)}",
+        )
+    out, expected = out.flatten(1), expected.flatten(1)
+    same = (out == expected) | (out.isnan() & expected.isnan())
+    apart = (out - expected).abs().where(~same, 0).nan_to_num(nan=float("inf"))
+    largest = expected.nan_to_num(0, 0, 0).abs()
+    tolerance = TOLERANCE[batch.x.dtype]
+    for utterance, (off, scale) in enumerate(_pairs(apart, largest)):
+        if off > tolerance * scale:
+            _fail(
+                contract,
+                batch,
+                f"utterance {utterance} is off by {off:.3g}, where at most {tolerance:g} * "
+                f"{scale:.3g} is rounding",
+            )
+
+
+def _pairs(*values: Tensor) -> Iterator[tuple[float, ...]]:
+    return zip(*(each.double().amax(1).tolist() for each in values), strict=True)
+
+
+def _check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) -> None:
+    bad = ~value.isfinite()
+    if bad.any():
+        first = float(value.detach()[bad][0])
+        _fail(contract, batch, f"{what} has {int(bad.sum())} entries such as {first}")
+
+
+def _fail(contract: str, batch: RaggedBatch, problem: str) -> Never:
+    raise AssertionError(f"{contract}: on {batch}, {problem}.")
