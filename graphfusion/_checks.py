@@ -7,6 +7,8 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
+from graphfusion._autocast import is_autocasting
+
 
 def check_tensor(
     name: str, value: object, shape: Sequence[int | str], dtype: torch.dtype | None = None
@@ -42,7 +44,7 @@ def check_tensor(
 
 def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
     """Checks that a tensor has the dtype of what it will meet; autocast takes care of most."""
-    autocast = torch.is_autocast_enabled(value.device.type) and value.dtype != torch.float64
+    autocast = is_autocasting(value.device) and value.dtype != torch.float64
     if value.dtype != like.dtype and not autocast:
         raise TypeError(
             f"{name} must be of the module's dtype {like.dtype}, but got {value.dtype}."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graphfusion._autocast import without_autocast
 from graphfusion._checks import check_dtype, check_not_empty, check_real, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.similarity import direction, similarity_of_cosine
@@ -146,7 +147,7 @@ class ConversationGraph(torch.nn.Module):
         present = geometry.present
         if present is not None:
             x = x.where(present.unsqueeze(-1), 0)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             return self._build(x, present, geometry)
 
     def _build(self, x: Tensor, present: Tensor | None, geometry: Geometry) -> MultimodalGraph:

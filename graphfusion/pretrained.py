@@ -88,6 +88,7 @@ def load(make: Callable[..., ModuleT], folder: str | os.PathLike[str]) -> Module
     ):
         raise ValueError(f"{copy}: it must be as {_WEIGHTS} has it, but differs in {others}.")
     with _about(weights):
+        _check_counts(arguments, len(state))
         with torch.device("meta"):  # draws no random numbers either
             model = make(**arguments)
         expected = model.state_dict()
@@ -132,6 +133,18 @@ def _parse(text: str | bytes, names: Collection[str]) -> dict[str, Any]:
             "besides."
         )
     return config
+
+
+def _check_counts(arguments: Mapping[str, Any], num_weights: int) -> None:
+    """Checks what takes memory before any weight is compared: names, and modules however small."""
+    class_names, in_channels = arguments["class_names"], arguments["in_channels"]
+    if not isinstance(class_names, list):  # else as many would be made up as num_classes says
+        raise ValueError(f"class_names must be a list of names, but got {class_names!r}.")
+    if isinstance(in_channels, dict) and len(in_channels) > num_weights:
+        raise ValueError(
+            f"in_channels must have a weight for each modality, but has {len(in_channels)} of them "
+            f"for {num_weights} weights."
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from graphfusion._autocast import without_autocast
 from graphfusion._checks import check_dtype, check_not_empty, check_tensor
 
 # Keeps arccos and its slope finite where two vectors point the same or the opposite way; the value
@@ -40,7 +41,7 @@ def angular_similarity(a: Tensor, b: Tensor) -> Tensor:
     check_not_empty("a", a)
     check_tensor("b", b, [*a.shape[:-2], "K", a.size(-1)])
     check_dtype("b", b, a)
-    with torch.autocast(a.device.type, enabled=False):
+    with without_autocast(a.device):
         return similarity_of_cosine(direction(a) @ direction(b).mT)
 
 

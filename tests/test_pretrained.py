@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import MMDFN, Conversation
-from tests.strategies import seeds, windows
+from graphfusion.testing.strategies import seeds, windows
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
 SIZES = {"text": 6, "audio": 7}
@@ -340,6 +340,10 @@ def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
     refused(folder, "Overflow")
     write({"in_channels": []})
     refused(folder, "in_channels must map names to sizes, but got list")
+    write({"in_channels": dict.fromkeys(map(str, range(10**5)), 1)})  # nor are as many modules made
+    refused(folder, "in_channels must have a weight for each modality, but has 100000 of them for")
+    write({"num_classes": 10**12, "class_names": None})  # nor as many names
+    refused(folder, "class_names must be a list of names, but got None")
 
 
 def test_without_safetensors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +351,9 @@ def test_without_safetensors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     for use in (model.save_pretrained, MMDFN.from_pretrained):
-        with pytest.raises(ImportError, match=r"safetensors must .* pip install 'graphfusion\[data"):
+        with pytest.raises(
+            ImportError, match=r"safetensors must .* pip install 'graphfusion\[data"
+        ):
             use(folder)
 
 

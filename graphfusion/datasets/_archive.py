@@ -34,6 +34,8 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
             if not member.filename.endswith(".npy"):
                 raise ValueError(f"the archive must hold .npy arrays, but has {member.filename}.")
             name = member.filename.removesuffix(".npy")
+            if not name:
+                raise ValueError("the archive's arrays must have names, but one has none.")
             if name in arrays:
                 raise ValueError(f"{name} must be in the archive once, but comes again.")
             try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graphfusion.datasets._reading import check_dtype, check_layout
 
 ONLY = "only numpy arrays, scalars and plain containers are read."
+LONGEST_KEY = 1000  # characters, bytes or bits; an honest name of a conversation takes a few dozen
 _Items: TypeAlias = list[Any] | tuple[Any, ...]
 
 
@@ -46,6 +47,7 @@ class DType:
 
     def set_state(self, state: tuple[Any, ...]) -> None:
         """Sets the byte order; all else in the state concerns composite dtypes."""
+        check_arguments(state)
         _, order, *_ = state
         self.dtype = self.dtype.newbyteorder(order)
 
@@ -131,8 +133,22 @@ class Maker:
 
 
 def plain(keys: _Items) -> _Items:
-    """Checks keys before they are hashed: a tuple's hash walks all it holds, 2^n times over."""
+    """Checks keys before they are hashed: a tuple's hash walks all it holds, 2^n times over.
+
+    To hash or compare a long key takes long, too, and two bytes of a pickle suffice to ask for it.
+    """
     for key in keys:
         if type(key) not in (str, bytes, int, float, bool, type(None)):
             raise ValueError(f"refused: keys must be plain, but got {type(key).__name__}.")
+        size = key.bit_length() if isinstance(key, int) else 0
+        size = len(key) if isinstance(key, str | bytes) else size
+        if size > LONGEST_KEY:
+            kind = type(key).__name__
+            raise ValueError(f"refused: keys must be short, but got {kind} of size {size}.")
     return keys
+
+
+def check_arguments(values: object) -> None:
+    """Checks arguments before they are unpacked: a pickle may ask for a long tuple's copy often."""
+    if not isinstance(values, tuple) or len(values) > 9:  # as many as a dtype's state has
+        raise ValueError(f"refused: the pickle gives something else than a few arguments; {ONLY}")

@@ -10,7 +10,15 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from graphfusion.datasets._stand_ins import ONLY, Array, DType, Maker, StandIn, plain
+from graphfusion.datasets._stand_ins import (
+    ONLY,
+    Array,
+    DType,
+    Maker,
+    StandIn,
+    check_arguments,
+    plain,
+)
 
 _Instruction: TypeAlias = Callable[[Any], None]
 
@@ -70,6 +78,7 @@ class Unpickler(pickle._Unpickler):
         stand_in = self.stack[-1]
         if not isinstance(stand_in, StandIn):
             raise ValueError(f"refused: the pickle calls {type(stand_in).__name__}; {ONLY}")
+        check_arguments(arguments)
         self.stack[-1] = stand_in.call(*arguments)
 
     dispatch[pickle.REDUCE[0]] = _load_reduce

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphfusion.conversation import Conversation
 from graphfusion.datasets._reading import about, make_conversation, reading, to_float32
-from graphfusion.datasets._stand_ins import Array, Budget
+from graphfusion.datasets._stand_ins import Array, Budget, plain
 from graphfusion.datasets._unpickler import Unpickler
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.sentiment import SENTIMENTS, cut
@@ -67,8 +67,8 @@ def _corpus(fields: object, budget: Budget) -> Corpus:
                 raise ValueError("ids must name an utterance, but got none.")
             budget.spend(size)
             if key in tables["sentences"]:
-                _entries(tables, "sentences", key, size)
-            labels[key] = _entries(tables, "labels", key, size)
+                _entries(tables, "sentences", key, size, budget)
+            labels[key] = _entries(tables, "labels", key, size, budget)
     scored = {type(label) for label in chain(*labels.values())} == {float}
     classes = SENTIMENTS[7] if scored else _classes(labels)
 
@@ -80,10 +80,10 @@ def _corpus(fields: object, budget: Budget) -> Corpus:
                 score = to_float32("labels", np.array(labels[key]))
                 y = cut(torch.from_numpy(score), 7).tolist()
             features = {
-                name: _matrix(name, _entries(tables, name, key, size), budget)
+                name: _matrix(name, _entries(tables, name, key, size, budget), budget)
                 for name in modalities
             }
-            speakers = _speakers(_entries(tables, "speakers", key, size), budget)
+            speakers = _speakers(_entries(tables, "speakers", key, size, budget), budget)
             return make_conversation(str(key), features, speakers, y, score)
 
     return Corpus(
@@ -113,7 +113,9 @@ def _sequence(
     return value
 
 
-def _entries(tables: Mapping[str, _Table], name: str, key: _Key, size: int) -> list[Any]:
+def _entries(
+    tables: Mapping[str, _Table], name: str, key: _Key, size: int, budget: Budget
+) -> list[Any]:
     """What a table has for a conversation, one an utterance: a scalar, list, tuple or array."""
     values = _sequence(tables, name, key)
     if len(values) != size:
@@ -121,6 +123,8 @@ def _entries(tables: Mapping[str, _Table], name: str, key: _Key, size: int) -> l
             f"{name} must have one entry per utterance ({size}), but has {len(values)}."
         )
     if isinstance(values, np.ndarray):
+        if values.dtype.kind in "SU":  # strings are copied, and may be as long as the file
+            budget.spend(values.nbytes)
         return values.tolist() if values.ndim == 1 else list(values)
     return [_unwrap(value) for value in values]
 
@@ -133,6 +137,7 @@ def _classes(labels: Mapping[_Key, list[Any]]) -> tuple[str, ...]:
     for key, values in labels.items():
         with about(str(key)):
             _check_labels(values)
+            plain(values)
     found = set(chain(*labels.values()))
     gap = next(label for label in count() if label not in found)
     for key, values in labels.items():
@@ -189,7 +194,7 @@ def _vector(entry: object, budget: Budget) -> NDArray[Any] | None:
 def _speakers(entries: list[Any], budget: Budget) -> list[Hashable]:
     kinds = {type(entry) for entry in entries}
     if kinds in ({str}, {bytes}, {int}):
-        return entries
+        return list(plain(entries))
     rows = _matrix("speakers", entries, budget)
     (bad,) = np.nonzero(((rows == 1).sum(1) != 1) | ((rows == 0).sum(1) != rows.shape[1] - 1))
     if bad.size:

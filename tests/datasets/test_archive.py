@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib import format as npy
 
-from graphfusion.datasets import FormatError, load_npz
+from graphfusion.datasets import FormatError, load_npz, validate
 from tests.datasets.samples import (
     MANY,
     damaged,
@@ -154,6 +154,12 @@ def test_no_archive_at_all(data):
 def test_members_of_another_kind():
     refused(zipped([("readme.txt", "hello")]), "must hold .npy arrays, but has readme.txt")
     refused(zipped([("folder/", "")]), "must hold .npy arrays, but has folder/")
+
+
+def test_a_member_without_a_name():
+    data = zipped((MEMBERS | {".npy": MEMBERS["audio.npy"]}).items())
+    refused(data, "the archive's arrays must have names, but one has none")
+    assert load_bytes(validate, data)
 
 
 def test_a_wrong_checksum():

@@ -188,3 +188,45 @@ def test_deep_nesting(opener):
 )
 def test_a_key_that_would_take_for_ever_to_hash(keyed, key):
     refused(program(tenth=keyed.replace(b"%s", key)), "keys must be plain, but got tuple")
+
+
+LONG = b"X" + struct.pack("<I", 2000) + b"a" * 2000 + b"q\x20"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "message"),
+    [
+        (b"\x8b" + struct.pack("<i", 999) + b"\1" * 999 + b"q\x20}h\x20Ns", "short, but got int"),
+        (b"L0x" + b"f" * 999 + b"L\nq\x20(h\x20\x91", "short, but got int of size 3996"),
+        (LONG + b"}h\x20Ns", "short, but got str of size 2000"),
+        (b"\x8f(" + LONG + b"\x90", "short, but got str of size 2000"),
+        (b"(" + b"N" * 99 + b"tq\x20cnumpy.core.multiarray\n_reconstruct\nh\x20R", "few arguments"),
+        (b"cnumpy.core.multiarray\n_reconstruct\n](NNNeR", "few arguments"),
+        (b"cnumpy\ndtype\n(U\x02f4tR(K\x01U\x01<" + b"N" * 99 + b"tb", "few arguments"),
+    ],
+)
+def test_what_takes_long_each_time_cannot_be_asked_for_often(instructions, message):
+    """Hashing and comparing long keys, and unpacking long arguments: two bytes to say again."""
+    refused(program(tenth=instructions), message)
+
+
+@pytest.mark.parametrize("table", [2, 6])
+def test_a_long_string_of_an_array_repeated_many_times(table):
+    fields = pickle_fields(make_sample(lengths=((1,) * 300, (1,))), rows=np.array)
+    fields[table] = dict.fromkeys(fields[table], np.array([b"x" * 100_000]))
+    data = pickle.dumps(tuple(fields))
+    refused(data, "repeats its contents")
+    assert peak_memory(load_pickle, data) < 10 * len(data)
+
+
+@pytest.mark.parametrize("speaker", ["a" * 2000, b"a" * 2000, 2**2000])
+def test_speakers_have_short_names(speaker):
+    fields = pickle_fields(make_sample())
+    fields[1]["train0"] = [speaker] * 3
+    refused(pickle.dumps(tuple(fields)), "'train0': refused: keys must be short")
+
+
+def test_labels_are_short():
+    fields = pickle_fields(make_sample())
+    fields[2]["train0"] = [2**2000] * 3
+    refused(pickle.dumps(tuple(fields)), "'train0': refused: keys must be short, but got int")

@@ -19,6 +19,7 @@ from graphfusion.datasets import load_pickle
 from tests.datasets.programs import (
     FIELDS,
     PROTOCOLS,
+    part,
     program,
     python2,
     refused,
@@ -85,6 +86,49 @@ def test_the_gadgets_here_work(tmp_path):
 def test_no_code_runs(marker, name, protocol):
     data = pickle.dumps((*FIELDS, gadgets(marker)[name]), protocol)
     refused(data, rf"refused: the pickle asks for [\w.]+\.{name}; only numpy arrays, scalars and")
+
+
+# What published attacks call, or reach what they call through.
+KNOWN = """
+    os.system posix.system nt.system os.popen os.execv os.spawnv os.posix_spawn pty.spawn
+    subprocess.Popen subprocess.check_output commands.getoutput multiprocessing.Process
+    builtins.eval builtins.exec builtins.compile builtins.open builtins.getattr builtins.setattr
+    builtins.__import__ builtins.map builtins.vars builtins.breakpoint builtins.input
+    __builtin__.eval __builtin__.execfile __builtin__.apply __builtin__.file __builtin__.getattr
+    importlib.import_module runpy.run_path runpy._run_code imp.load_source zipimport.zipimporter
+    pickle.loads _pickle.loads cPickle.loads marshal.loads shelve.open dill.loads joblib.load
+    torch.load torch.storage._load_from_bytes torch.jit.load torch.hub.load
+    torch._utils._rebuild numpy.load numpy.fromfile numpy.memmap
+    numpy.testing._private.utils.runstring numpy.f2py.crackfortran.myeval
+    numpy.distutils.exec_command.exec_command numpy.vectorize numpy.core.multiarray.fromfile
+    numpy._core.multiarray.frombuffer numpy.ma.core._mareconstruct
+    numpy.core._internal._reconstruct numpy.random._pickle.__generator_ctor types.FunctionType
+    types.CodeType types.MethodType functools.partial functools.reduce operator.attrgetter
+    operator.methodcaller operator.itemgetter copyreg._reconstructor copyreg.__newobj__
+    copy_reg._reconstructor copy_reg.add_extension codecs.decode _codecs.decode
+    code.InteractiveInterpreter timeit.timeit timeit.main trace.Trace bdb.Bdb cProfile.run
+    profile.run pdb.run doctest.debug_script pydoc.pipepager ensurepip._run_pip venv.create
+    logging.config.fileConfig webbrowser.open ctypes.CDLL ctypes.cdll.LoadLibrary cffi.FFI
+    socket.create_connection urllib.request.urlopen http.client.HTTPConnection smtplib.SMTP
+    shutil.rmtree pathlib.Path tempfile.mktemp io.FileIO io.open linecache.getlines sys.exit
+    sys.setrecursionlimit signal.raise_signal threading.Thread atexit.register gc.get_objects
+    asyncio.unix_events._UnixSubprocessTransport._start asyncio.run idlelib.pyshell.main
+    collections.Counter collections.defaultdict collections.UserDict decimal.Decimal
+    pandas.read_pickle sklearn.utils._joblib.load xml.dom.minidom.parse yaml.unsafe_load
+"""
+
+
+@pytest.mark.parametrize("opcode", ["GLOBAL", "STACK_GLOBAL", "INST"])
+@pytest.mark.parametrize("name", KNOWN.split())
+def test_no_known_attack_finds_what_it_calls(name, opcode):
+    module, _, attribute = name.rpartition(".")
+    instructions = {
+        "GLOBAL": f"c{module}\n{attribute}\n(S'x'\ntR".encode(),
+        "STACK_GLOBAL": part(module, 4)[9:] + part(attribute, 4)[9:] + b"\x93(S'x'\ntR",
+        "INST": f"(S'x'\ni{module}\n{attribute}\n".encode(),
+    }
+    told = "has the instruction 0x69" if opcode == "INST" else f"asks for {name};"
+    refused(program(tenth=instructions[opcode]), told)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""MM-DFN to ONNX, for any batch: its geometry, worked out on the host as ever, is an input.
+
+The TorchScript exporter it has to be (`dynamo=False`): the other one unrolls a packed GRU to the
+length that it is shown. What the exporter lacks is said in other words here (torch 2.13).
+"""
+
+import copy
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MethodType
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from graphfusion import MMDFN, Geometry
+from graphfusion.cell import NodeLSTM
+from graphfusion.geometry import Sequences
+from graphfusion.recurrent import RecurrentEncoder
+
+PLACES = ("batch", "blocks", "slot", "order", "sizes", "turn_order", "turn_sizes")
+
+
+def arrays(features: dict[str, Tensor], geometry: Geometry) -> dict[str, np.ndarray]:
+    """What an exported model takes; nothing may be absent from the batch."""
+    return {name: each.numpy() for name, each in (features | _places(geometry)).items()}
+
+
+def export(model: MMDFN, features: dict[str, Tensor], geometry: Geometry) -> bytes:
+    """The model as it is in evaluation, with the output "logits", for batches of any lengths."""
+    inputs = features | _places(geometry)
+    axes = {name: {0: f"{name}_size"} for name in inputs} | {"blocks": {0: "N", 1: "T"}}
+    file = io.BytesIO()
+    with _other_words():
+        torch.onnx.export(
+            _Flat(model).eval(),
+            tuple(inputs.values()),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=list(inputs),
+            output_names=["logits"],
+            dynamic_axes=axes,
+        )
+    return file.getvalue()
+
+
+def _places(geometry: Geometry) -> dict[str, Tensor]:
+    values = (
+        geometry.batch,
+        geometry.blocks,
+        geometry.slot,
+        *geometry.conversations[0],
+        *geometry.turns,
+    )
+    return dict(zip(PLACES, values, strict=True))
+
+
+class _Flat(torch.nn.Module):
+    """The model from plain tensors: the features, then those of the geometry."""
+
+    def __init__(self, model: MMDFN) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model)
+        for module in self.model.modules():
+            if isinstance(module, RecurrentEncoder):
+                module._run = MethodType(_run, module)
+            if isinstance(module, NodeLSTM):
+                module.step = MethodType(_step, module)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        names = self.model.in_channels
+        features = dict(zip(names, inputs, strict=False))
+        batch, blocks, slot, *sequences = inputs[len(names) :]
+        geometry = Geometry.__new__(Geometry)
+        geometry.ptr = geometry.batch = batch
+        geometry.blocks, geometry.slot = blocks, slot
+        geometry.speaker = geometry.present = geometry.num_modalities = None
+        geometry.conversations = (Sequences(*sequences[:2]),)
+        geometry.turns = Sequences(*sequences[2:])
+        return self.model(features, geometry)
+
+
+def _run(encoder: RecurrentEncoder, data: Tensor, sequences: Sequences) -> Tensor:
+    """The exporter knows a PackedSequence only as what `pack_padded_sequence` returns."""
+    sizes = sequences.batch_sizes * (len(data) // len(sequences.order))
+    here = torch.arange(sizes[0]) < sizes.unsqueeze(1)
+    place = here.flatten().long().cumsum(0) - 1
+    padded = data[place].view(here.shape[0], here.shape[1], -1)
+    packed = pack_padded_sequence(padded, here.sum(0))
+    out, _ = pad_packed_sequence(encoder.rnn(packed)[0])
+    return out.flatten(0, 1)[here.flatten()]
+
+
+def _step(cell: NodeLSTM, q: Tensor, g: Tensor, c: Tensor, _: object) -> tuple[Tensor, Tensor]:
+    """Neither an autograd.Function that works in place nor LSTMCell's chunks can be exported."""
+    linear = torch.nn.functional.linear
+    gates = linear(q, cell.weight_ih, cell.bias_ih) + linear(g, cell.weight_hh, cell.bias_hh)
+    i, f, s, o = gates.split([cell.hidden_size] * 4, -1)
+    c = f.sigmoid() * c + i.sigmoid() * s.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+@contextmanager
+def _other_words() -> Iterator[None]:
+    def transpose(graph, x):
+        axes = list(range(x.type().dim()))
+        return graph.op("Transpose", x, perm_i=[*axes[:-2], axes[-1], axes[-2]])
+
+    plain = torch.sym_max
+    torch.onnx.register_custom_op_symbolic("aten::mT", transpose, 17)
+    # While a model is traced, its sizes are tensors.
+    torch.sym_max = lambda a, b: torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
+    try:
+        yield
+    finally:
+        torch.sym_max = plain
+        torch.onnx.unregister_custom_op_symbolic("aten::mT", 17)
