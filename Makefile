@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs bench wheel clean
+.PHONY: demo test nightly check docs bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +14,9 @@ demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or syn
 
 test: .venv/installed      ## the test suite, doctests included
 	$(BIN)/python -m pytest
+
+nightly: .venv/installed   ## the same with twenty times as many examples, in hours
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
 
 check: .venv/installed     ## formatter, linter, type checker
 	$(BIN)/ruff format --check .
