@@ -50,7 +50,9 @@ class NodeLSTM(torch.nn.LSTMCell):
         else:
             weight, bias = joined
             gates = torch.addmm(bias, torch.cat([q, g], 1), weight.t())
-            g, c, *_ = _Gates.apply(gates, c)  # type: ignore[no-untyped-call]
+            # Without gradients, what autograd keeps books of is a twentieth of a model's inference.
+            step = _Gates.apply if torch.is_grad_enabled() else _Gates.forward
+            g, c, *_ = step(gates, c)
         return g.view(shape), c.view(shape)
 
     def gates(self, q: Tensor, g: Tensor) -> Tensor:
