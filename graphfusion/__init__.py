@@ -39,6 +39,7 @@ from graphfusion.mmdfn import MMDFN
 from graphfusion.similarity import angular_similarity
 from graphfusion.speakers import SpeakerEmbedding, SpeakerEncoder
 from graphfusion.standardize import Standardize
+from graphfusion.stream import Stream
 
 __version__ = version("graphfusion")
 
@@ -54,6 +55,7 @@ __all__ = [
     "SpeakerEmbedding",
     "SpeakerEncoder",
     "Standardize",
+    "Stream",
     "angular_similarity",
     "focal_loss",
 ]

@@ -51,6 +51,12 @@ def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
         )
 
 
+def check_finite(name: str, value: Tensor, here: Tensor) -> None:
+    """Checks that the rows of `value [U, d]` are finite where `here [U]` is true; reads them."""
+    if not bool((value.isfinite().all(1) | ~here).all()):
+        raise ValueError(f"{name} must be finite where present, but has NaN or infinity.")
+
+
 def check_not_empty(name: str, value: Tensor) -> None:
     """Checks that no axis of a tensor has size 0."""
     if value.numel() == 0:

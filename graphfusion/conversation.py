@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphfusion._checks import check_tensor
+from graphfusion._checks import check_finite, check_tensor
 
 
 class Conversation(Data):
@@ -64,10 +64,7 @@ class Conversation(Data):
             present = torch.ones(size, len(features), dtype=torch.bool, device=speaker.device)
         check_tensor("present", present, [size, len(features)], torch.bool)
         for (name, value), here in zip(features.items(), present.unbind(1), strict=True):
-            if not bool((value.isfinite().all(1) | ~here).all()):
-                raise ValueError(
-                    f"features[{name!r}] must be finite where present, but has NaN or infinity."
-                )
+            check_finite(f"features[{name!r}]", value, here)
         super().__init__()
         # First, so that PyG compares the members of a batch before it joins anything.
         self.schema = {_Schema(features, y): None}

@@ -9,13 +9,15 @@ from graphfusion.recurrent import RecurrentEncoder
 
 
 class ContextEncoder(RecurrentEncoder):
-    """A bidirectional GRU over each conversation (MM-DFN, modality encoder).
+    """A GRU over each conversation (MM-DFN, modality encoder).
 
     Args:
         channels: Size C of each vector.
-        hidden_channels: Size H of a direction; the output has 2H.
+        hidden_channels: Size H of a direction.
         num_layers: Number of layers.
         dropout: Probability of dropping a value between layers.
+        bidirectional: Whether it reads in both directions, so that the output has 2H channels, or
+            forward alone, never looking ahead, so that it has H.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -32,7 +34,7 @@ class ContextEncoder(RecurrentEncoder):
                 are skipped, not stepped through.
 
         Returns:
-            `[U, 2H]`; zeros where the modality is absent.
+            `[U, out_channels]`; zeros where the modality is absent.
 
         Raises:
             ValueError: If shapes disagree, or modalities are absent and `modality` is None.

@@ -20,6 +20,7 @@ from graphfusion._checks import (
 from graphfusion.cell import NodeLSTM
 from graphfusion.dropout import Dropout
 from graphfusion.graph import MultimodalGraph
+from graphfusion.memory import NewestNodes
 
 # A hundred layers of large features add up to more than float16 holds. What is larger than this
 # stays at it; a dropout of one half still doubles it safely.
@@ -135,7 +136,7 @@ class DynamicFusion(torch.nn.Module):
     def forward(
         self,
         x: Tensor,
-        edge_index: MultimodalGraph | Tensor,
+        edge_index: MultimodalGraph | NewestNodes | Tensor,
         edge_weight: Tensor | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
@@ -162,13 +163,13 @@ class DynamicFusion(torch.nn.Module):
         """
         if return_gates and self.cell is None:
             raise ValueError("return_gates must be False where gated is, but got True.")
-        if isinstance(edge_index, MultimodalGraph):
+        if isinstance(edge_index, MultimodalGraph | NewestNodes):
             if edge_weight is not None:
                 raise ValueError("edge_weight must be None with a graph, which has its own.")
             check_tensor("x", x, [*edge_index.across.shape[:2], self.in_channels])
             if edge_index.present is not None:
                 x = x.where(edge_index.present.unsqueeze(-1), 0)
-            graph: MultimodalGraph | _Edges = edge_index
+            graph: MultimodalGraph | NewestNodes | _Edges = edge_index
         else:
             check_tensor("x", x, ["N", self.in_channels])
             check_not_empty("x", x)
@@ -204,7 +205,7 @@ class DynamicFusion(torch.nn.Module):
         c: Tensor,
         h0: Tensor,
         weights: tuple[Tensor, Tensor],
-        graph: "MultimodalGraph | _Edges",
+        graph: "MultimodalGraph | NewestNodes | _Edges",
         joined: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One layer: from z and the memory (g, c) to the next ones."""

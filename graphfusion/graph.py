@@ -152,15 +152,12 @@ class ConversationGraph(torch.nn.Module):
 
     def _build(self, x: Tensor, present: Tensor | None, geometry: Geometry) -> MultimodalGraph:
         num_modalities = x.size(1)
-        modality = torch.arange(num_modalities, device=x.device)
         rows, columns, joined, slot = tile(geometry, self.past, self.future)
         joined = joined.unsqueeze(1)
-        distinct = modality.unsqueeze(1) != modality
         if present is not None:
             joined = (
                 joined & _take(present, rows).unsqueeze(3) & _take(present, columns).unsqueeze(2)
             )
-            distinct = distinct & present.unsqueeze(2) & present.unsqueeze(1)
 
         unit = direction(x)
         cosine = _take(unit, rows) @ _take(unit, columns).mT
@@ -169,8 +166,9 @@ class ConversationGraph(torch.nn.Module):
         nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
         cosine = torch.where(itself, _take(nonzero, rows).unsqueeze(3), cosine)
         within = similarity_of_cosine(cosine).where(joined, 0)
-        across = self.cross_weight * similarity_of_cosine(unit @ unit.mT).where(distinct, 0)
+        across = self.cross_weight * join_modalities(unit, present)
 
+        modality = torch.arange(num_modalities, device=x.device)
         height = rows.size(1)
         start = slot // height * num_modalities * height + slot % height
         target = start.unsqueeze(1) + modality * height
@@ -194,6 +192,18 @@ class ConversationGraph(torch.nn.Module):
             f"{type(self).__name__}(past={self.past}, future={self.future}, "
             f"cross_weight={self.cross_weight})"
         )
+
+
+def join_modalities(unit: Tensor, present: Tensor | None) -> Tensor:
+    """Similarities `[U, M, M]` of the nodes of each utterance, from their unit vectors.
+
+    Zeros where they are one node, or one is absent.
+    """
+    modality = torch.arange(unit.size(1), device=unit.device)
+    distinct = modality.unsqueeze(1) != modality
+    if present is not None:
+        distinct = distinct & present.unsqueeze(2) & present.unsqueeze(1)
+    return similarity_of_cosine(unit @ unit.mT).where(distinct, 0)
 
 
 def _take(x: Tensor, utterances: Tensor) -> Tensor:

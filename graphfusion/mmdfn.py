@@ -18,6 +18,7 @@ from graphfusion._checks import (
     check_real,
     check_size,
 )
+from graphfusion._evaluation import evaluating
 from graphfusion.conversation import Conversation
 from graphfusion.dropout import Dropout
 from graphfusion.encoders import ContextEncoder
@@ -26,6 +27,7 @@ from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.graph import ConversationGraph
 from graphfusion.speakers import SpeakerEncoder
 from graphfusion.standardize import Standardize
+from graphfusion.stream import Stream
 
 
 class MMDFN(torch.nn.Module):
@@ -63,6 +65,8 @@ class MMDFN(torch.nn.Module):
         gated: See :class:`DynamicFusion`.
         concat: See :class:`DynamicFusion`.
         checkpoint: See :class:`DynamicFusion`.
+        causal: Whether the model never looks ahead: the encoders read forward alone, and the graph
+            has no future. Such a model can follow live conversations: :meth:`stream`.
         class_names: What the classes are called, K different names; None: "0", "1", and so on.
 
     Attributes:
@@ -72,7 +76,8 @@ class MMDFN(torch.nn.Module):
     Raises:
         TypeError: If an argument is of the wrong type.
         ValueError: If a size is not positive, a number is out of its range, `speaker_weights` or
-            `context` names an unknown modality, or `class_names` are not K different ones.
+            `context` names an unknown modality, `class_names` are not K different ones, or a causal
+            model is given a `future`.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class MMDFN(torch.nn.Module):
         gated: bool = True,
         concat: bool = True,
         checkpoint: bool = False,
+        causal: bool = False,
         class_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
@@ -115,6 +121,8 @@ class MMDFN(torch.nn.Module):
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
+        if causal and future not in (None, 0):
+            raise ValueError(f"future must be left out or 0 where causal is, but got {future}.")
         _check_known("speaker_weights", speaker_weights, in_channels)
         _check_known("context", context, in_channels)
         for name, weight in speaker_weights.items():
@@ -122,6 +130,7 @@ class MMDFN(torch.nn.Module):
 
         self.in_channels = dict(in_channels)
         self.num_classes = num_classes
+        self.causal = bool(causal)
         self.class_names = class_names
         self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
         self.standardize = Standardize(in_channels)
@@ -133,15 +142,19 @@ class MMDFN(torch.nn.Module):
                 f"in_channels must not have names alike but for '.' and '#', but got "
                 f"{list(in_channels)}."
             )
+        size = channels if causal else channels // 2  # of a direction
         self.contexts = ModuleDict(
-            {name: ContextEncoder(channels, channels // 2, dropout=dropout) for name in context}
+            {
+                name: ContextEncoder(channels, size, dropout=dropout, bidirectional=not causal)
+                for name in context
+            }
         )
         self.speaker_encoder = (
-            SpeakerEncoder(channels, channels // 2, dropout=dropout)
+            SpeakerEncoder(channels, size, dropout=dropout, bidirectional=not causal)
             if any(self.speaker_weights.values())
             else None
         )
-        self.graph = ConversationGraph(past, future, cross_weight)
+        self.graph = ConversationGraph(past, 0 if causal else future, cross_weight)
         self.fusion = DynamicFusion(
             channels,
             hidden_channels,
@@ -267,6 +280,7 @@ class MMDFN(torch.nn.Module):
             "gated": bool(fusion.gated),
             "concat": bool(fusion.concat),
             "checkpoint": bool(fusion.checkpoint),
+            "causal": self.causal,
             "class_names": list(self.class_names),
         }
 
@@ -315,24 +329,48 @@ class MMDFN(torch.nn.Module):
             raise ValueError("ptr must be given, or a Geometry in speaker's place, but got None.")
         geometry = as_geometry(ptr, self.classifier.weight.device, speaker, present)
         self._check(features, geometry)
-        features = self.standardize(features)
-        projected = {
-            name: self.projections[name](_select(features[name], geometry, m))
-            for m, name in enumerate(self.in_channels)
+        projected = self.project(features, geometry.present)
+        context = {
+            name: self.contexts[name](x, geometry, m)
+            for m, (name, x) in enumerate(projected.items())
+            if name in self.contexts
         }
-        history = self._encode_speakers(projected, geometry)
+        x = self.join(projected, context, self._encode_speakers(projected, geometry))
+        out = self.fusion(x, self.graph(x, geometry), return_gates=return_gates)
+        out, gates = out if return_gates else (out, None)
+        logits = self.classify(out)
+        return logits if gates is None else (logits, gates)
+
+    def project(self, features: Mapping[str, Tensor], present: Tensor | None) -> dict[str, Tensor]:
+        """The first step: standardised features, zeros where absent, projected to `[U, D]` each."""
+        features = self.standardize(features)
+        projected = {}
+        for m, name in enumerate(self.in_channels):
+            x = features[name]
+            if present is not None:  # whatever lies there
+                x = x.where(present[:, m, None], 0)
+            projected[name] = self.projections[name](x)
+        return projected
+
+    def join(
+        self,
+        projected: Mapping[str, Tensor],
+        context: Mapping[str, Tensor],
+        history: Mapping[str, Tensor],
+    ) -> Tensor:
+        """The node vectors `[U, M, D]`, from what was said, in what context, and by whom."""
         nodes = []
-        for m, (name, x) in enumerate(projected.items()):
-            node = self.contexts[name](x, geometry, m) if name in self.contexts else x
+        for name, x in projected.items():
+            node = context.get(name, x)
             if weight := self.speaker_weights[name]:
                 node = node + weight * history[name]
             nodes.append(node)
-        x = torch.stack(nodes, 1)
-        out = self.fusion(x, self.graph(x, geometry), return_gates=return_gates)
-        out, gates = out if return_gates else (out, None)
-        out = self.dropout(rearrange(out, "u m c -> u (m c)")).relu()
-        logits: Tensor = self.classifier(out)
-        return logits if gates is None else (logits, gates)
+        return torch.stack(nodes, 1)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The last step: logits `[U, K]` from the fused nodes `[U, M, C]` of each utterance."""
+        logits: Tensor = self.classifier(self.dropout(rearrange(x, "u m c -> u (m c)")).relu())
+        return logits
 
     @torch.inference_mode()
     def predict(self, conversation: Conversation) -> list[dict[str, float]]:
@@ -359,15 +397,22 @@ class MMDFN(torch.nn.Module):
         }
         speaker, present = conversation.speaker, conversation.present[:, columns]
         ptr = torch.tensor([0, len(speaker)])
-        training = [module for module in self.modules() if module.training]
-        self.eval()
-        try:
+        with evaluating(self):
             logits = self(features, speaker, ptr, present)
-        finally:
-            for module in training:
-                module.training = True
         probabilities = logits.cpu().double().softmax(-1).tolist()
         return [dict(zip(self.class_names, each, strict=True)) for each in probabilities]
+
+    def stream(self, num_conversations: int = 1) -> Stream:
+        """Begins live conversations, of which each utterance is predicted as it comes.
+
+        Args:
+            num_conversations: How many go on side by side.
+
+        Raises:
+            TypeError: If `num_conversations` is not an integer.
+            ValueError: If it is not positive, or the model is not causal.
+        """
+        return Stream(self, num_conversations)
 
     def _encode_speakers(self, x: dict[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
         if self.speaker_encoder is None:
@@ -393,11 +438,6 @@ class MMDFN(torch.nn.Module):
             f"{type(self).__name__}({self.in_channels}, num_classes={self.num_classes}, "
             f"num_layers={self.fusion.num_layers})"
         )
-
-
-def _select(x: Tensor, geometry: Geometry, modality: int) -> Tensor:
-    """Zeros where the modality is absent, whatever lies there."""
-    return x if geometry.present is None else x.where(geometry.present[:, modality, None], 0)
 
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:

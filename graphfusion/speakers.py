@@ -1,11 +1,13 @@
 """Who is talking, and what they said before."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from graphfusion._checks import check_dtype, check_range, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
-from graphfusion.recurrent import RecurrentEncoder
+from graphfusion.recurrent import RecurrentEncoder, SequenceMemory
 
 
 class SpeakerEmbedding(torch.nn.Module):
@@ -51,16 +53,18 @@ class SpeakerEmbedding(torch.nn.Module):
 
 
 class SpeakerEncoder(RecurrentEncoder):
-    """A bidirectional GRU over each speaker's own utterances, in order (MM-DFN, modality encoder).
+    """A GRU over each speaker's own utterances, in order (MM-DFN, modality encoder).
 
     It is shared by all speakers and modalities, so that it needs to know neither who they are nor
     how many, and runs over all of them at once.
 
     Args:
         channels: Size C of each vector.
-        hidden_channels: Size H of a direction; the output has 2H.
+        hidden_channels: Size H of a direction.
         num_layers: Number of layers.
         dropout: Probability of dropping a value between layers.
+        bidirectional: Whether it reads in both directions, so that the output has 2H channels, or
+            forward alone, never looking ahead, so that it has H.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -75,7 +79,7 @@ class SpeakerEncoder(RecurrentEncoder):
             geometry: The batch's geometry, with its speakers.
 
         Returns:
-            `[U, M, 2H]`; zeros for absent nodes, which are skipped, not stepped through.
+            `[U, M, out_channels]`; zeros for absent nodes, which are skipped, not stepped through.
 
         Raises:
             ValueError: If the shapes disagree or the geometry has no speakers.
@@ -89,3 +93,38 @@ class SpeakerEncoder(RecurrentEncoder):
         if geometry.present is None:
             return self._encode(x, geometry.turns)
         return self._encode(x.flatten(0, 1), geometry.turns).view(*x.shape[:2], -1)
+
+
+class SpeakerMemory(SequenceMemory):
+    """Where a speaker encoder stands with everyone who has spoken in conversations that go on.
+
+    Args:
+        encoder: The encoder.
+        num_conversations: B.
+        num_modalities: M.
+
+    Attributes:
+        known: `[B, S]` int64 on the host, who has spoken, by first appearance; -1 for nobody yet.
+        state: `[num_layers, B, S, M, H]`, what the encoder remembers of what each of them said.
+    """
+
+    growing: ClassVar[dict[str, int]] = {"known": 1, "state": 2}
+
+    def __init__(
+        self, encoder: SpeakerEncoder, num_conversations: int, num_modalities: int
+    ) -> None:
+        super().__init__(encoder, num_conversations, 1, num_modalities)
+        self.known = torch.full((num_conversations, 1), -1)
+
+    def place(self, conversation: Tensor, speaker: Tensor) -> Tensor:
+        """Where in `known` each speaker is, all `[n]` on the host; newcomers get the next place."""
+        known = self.known[conversation]
+        match = known == speaker.unsqueeze(1)
+        place = torch.where(match.any(1), match.int().argmax(1), (known >= 0).sum(1))
+        size = self.known.size(1)
+        if int(place.max()) >= size:
+            pad = torch.nn.functional.pad
+            self.known = pad(self.known, (0, size), value=-1)
+            self.state = pad(self.state, (0, 0, 0, 0, 0, size))
+        self.known[conversation, place] = speaker
+        return place

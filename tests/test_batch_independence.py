@@ -19,6 +19,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
     """A model with any of its options."""
     names = NAMES[:num_modalities]
     torch.manual_seed(draw(seeds))
+    causal = draw(st.booleans())
     return MMDFN(
         dict.fromkeys(names, 5),
         # A single logit may happen to be next to nothing beside the terms it is the sum of.
@@ -31,11 +32,12 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         alpha=draw(st.sampled_from([0.0, 0.2, 1.0])),
         theta=draw(st.sampled_from([0.0, 0.5, 2.0])),
         past=draw(windows),
-        future=draw(windows),
+        future=None if causal else draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
         gated=draw(st.booleans()),
         concat=draw(st.booleans()),
         checkpoint=draw(st.booleans()),
+        causal=causal,
     ).eval()
 
 

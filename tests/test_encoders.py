@@ -7,18 +7,20 @@ from graphfusion.testing.strategies import RaggedBatch, batches
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
 ENCODER = ContextEncoder(5, 3).double()
+FORWARD = ContextEncoder(5, 3, bidirectional=False).double()
 
 
 @given(batches())
-def test_is_a_gru_over_each_conversation(batch: RaggedBatch) -> None:
+@pytest.mark.parametrize("encoder", [ENCODER, FORWARD])
+def test_is_a_gru_over_each_conversation(encoder: ContextEncoder, batch: RaggedBatch) -> None:
     conversation = batch.geometry.batch
     for m in range(batch.x.size(1)):
-        expected = torch.zeros(len(batch.x), 6, dtype=torch.float64)
+        expected = torch.zeros(len(batch.x), encoder.out_channels, dtype=torch.float64)
         for b in range(len(batch.ptr) - 1):
             own = (conversation == b) & batch.here[:, m]
             if own.any():
-                expected[own] = ENCODER.rnn(batch.x[own, m])[0]
-        assert_equal(ENCODER(batch.x[:, m], batch.geometry, m), expected)
+                expected[own] = encoder.rnn(batch.x[own, m])[0]
+        assert_equal(encoder(batch.x[:, m], batch.geometry, m), expected)
 
 
 @given(batches(masked=False))

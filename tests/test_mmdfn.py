@@ -348,6 +348,11 @@ SIZES = {"text": 6, "audio": 7}
         ({"class_names": ["a", "a"]}, ValueError, "class_names must name each once, but got"),
         ({"speaker_weights": [1, 2]}, TypeError, "speaker_weights must map names to numbers"),
         ({"speaker_weights": {"text": math.nan}}, ValueError, "must be finite, but got nan"),
+        (
+            {"causal": True, "future": 3},
+            ValueError,
+            "future must be left out or 0 where causal is, but got 3",
+        ),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
         ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
     ],

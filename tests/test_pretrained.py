@@ -29,6 +29,7 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
     num_classes = draw(st.integers(1, 4))
     unit = st.floats(0, 1)
+    causal = draw(st.booleans())
     classes = st.lists(st.text(), min_size=num_classes, max_size=num_classes, unique=True)
     return {
         "in_channels": {name: draw(st.integers(1, 4)) for name in names},
@@ -42,11 +43,12 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
         "theta": draw(unit),
         "dropout": draw(unit),
         "past": draw(windows),
-        "future": draw(windows),
+        "future": draw(st.sampled_from([None, 0]) if causal else windows),
         "cross_weight": draw(unit),
         "gated": draw(st.booleans()),
         "concat": draw(st.booleans()),
         "checkpoint": draw(st.booleans()),
+        "causal": causal,
         "class_names": draw(st.none() | classes),
     }
 

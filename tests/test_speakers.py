@@ -8,11 +8,12 @@ from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
 ENCODER = SpeakerEncoder(5, 3).double()
+FORWARD = SpeakerEncoder(5, 3, bidirectional=False).double()
 
 
 def by_definition(encoder: SpeakerEncoder, batch: RaggedBatch) -> Tensor:
     """A plain GRU over each speaker's own utterances, one at a time."""
-    out = torch.zeros(*batch.x.shape[:2], 2 * encoder.hidden_channels, dtype=batch.x.dtype)
+    out = torch.zeros(*batch.x.shape[:2], encoder.out_channels, dtype=batch.x.dtype)
     conversation = batch.geometry.batch
     for m in range(batch.x.size(1)):
         for b in range(len(batch.ptr) - 1):
@@ -24,8 +25,11 @@ def by_definition(encoder: SpeakerEncoder, batch: RaggedBatch) -> Tensor:
 
 
 @given(batches())
-def test_is_a_gru_over_each_speakers_own_utterances(batch: RaggedBatch) -> None:
-    assert_equal(ENCODER(batch.x, batch.geometry), by_definition(ENCODER, batch))
+@pytest.mark.parametrize("encoder", [ENCODER, FORWARD])
+def test_is_a_gru_over_each_speakers_own_utterances(
+    encoder: SpeakerEncoder, batch: RaggedBatch
+) -> None:
+    assert_equal(encoder(batch.x, batch.geometry), by_definition(encoder, batch))
 
 
 @given(batches(), seeds)

@@ -1,0 +1,155 @@
+"""What the graphs of growing conversations remember, so that nothing is computed twice."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from graphfusion._autocast import without_autocast
+from graphfusion.graph import ConversationGraph, join_modalities
+from graphfusion.similarity import direction, similarity_of_cosine
+
+if TYPE_CHECKING:
+    from graphfusion.fusion import DynamicFusion
+
+LEAST_CAPACITY = 16
+
+
+class GraphMemory:
+    """The past of B conversations whose graph has no future, as far as that graph reaches.
+
+    What a node hears of earlier ones never changes, nor does what these hear themselves: so it is
+    enough to keep their directions, their degrees, and what each layer of the fusion propagated.
+
+    Args:
+        graph: Says how far the past reaches.
+        fusion: Runs on it.
+        num_conversations: B.
+        num_modalities: M.
+
+    Attributes:
+        position: `[B]` int64 on the host, how many utterances each conversation has had.
+        unit: `[B, M, K, C]`, the directions of the nodes in each of K places.
+        scale: `[B, M, K]`, the inverse roots of their degrees; 0 where there is no node.
+        nodes: `[L, B, M, K, H]`, what they put into each layer's propagation.
+    """
+
+    growing: ClassVar[dict[str, int]] = {"unit": 2, "scale": 2, "nodes": 3}
+
+    def __init__(
+        self,
+        graph: ConversationGraph,
+        fusion: "DynamicFusion",
+        num_conversations: int,
+        num_modalities: int,
+    ) -> None:
+        self.graph = graph
+        like = fusion.weight.detach()
+        size = num_conversations, num_modalities, 0
+        self.position = torch.zeros(num_conversations, dtype=torch.int64)
+        self.unit = direction(like.new_zeros(*size, fusion.in_channels))
+        self.scale = self.unit.new_zeros(size)
+        self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
+
+    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> "NewestNodes":
+        """What the next utterances hear; the memory stays as it is until they are remembered.
+
+        Args:
+            x: `[n, M, C]`, the nodes of one utterance of each of n conversations.
+            present: `[n, M]` bool.
+            conversation: `[n]` int64, on the host, which conversations they are.
+        """
+        reach = int(self.position[conversation].max())
+        everyone = torch.equal(conversation, torch.arange(len(self.position)))
+        chosen = slice(None) if everyone else conversation.to(x.device)
+        x = x.where(present.unsqueeze(2), 0)
+        with without_autocast(x.device):
+            unit = direction(x)
+            past = self.unit[chosen, :, :reach]
+            past_scale = self.scale[chosen, :, :reach]
+            joined = (past_scale > 0) & present.unsqueeze(2)
+            cosine = (past @ unit.unsqueeze(3)).squeeze(3)
+            within = similarity_of_cosine(cosine).where(joined, 0)
+            itself = similarity_of_cosine(unit.ne(0).any(2).to(unit.dtype)).where(present, 0)
+            across = self.graph.cross_weight * join_modalities(unit, present) + itself.diag_embed()
+            degree = (within.sum(2) + across.sum(2)).where(present, 1)
+            scale = degree.rsqrt()
+            within = within * scale.unsqueeze(2) * past_scale
+            across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
+        nodes = self.nodes[:, chosen, :, :reach]
+        scale = scale.where(present, 0)
+        return NewestNodes(within.to(x.dtype), across.to(x.dtype), present, nodes, unit, scale)
+
+    def remember(self, newest: "NewestNodes", conversation: Tensor) -> None:
+        """Takes in the utterances that :meth:`newest` was asked for, once the fusion has run."""
+        place = self.position[conversation]
+        self.position[conversation] = place + 1
+        past = self.graph.past
+        if past == 0:
+            return
+        if past is not None:  # the oldest one goes
+            place = place % past
+        size = self.scale.size(2)
+        if int(place.max()) >= size:
+            grown = max(LEAST_CAPACITY, 2 * size)
+            self._grow((grown if past is None else min(grown, past)) - size)
+        conversation, place = conversation.to(self.scale.device), place.to(self.scale.device)
+        self.unit[conversation, :, place] = newest.unit
+        self.scale[conversation, :, place] = newest.scale
+        heard = torch.stack(newest.heard).to(self.nodes.dtype)
+        self.nodes[:, conversation, :, place] = heard.transpose(0, 1)
+
+    def check(self, position: Tensor, size: int) -> None:
+        """Checks that so many places are enough for conversations that are so long.
+
+        Raises:
+            ValueError: If they are not, or a length is negative.
+        """
+        past, longest = self.graph.past, int(position.max())
+        least, most = (longest, size) if past is None else (min(longest, past), past)
+        if int(position.min()) < 0 or not least <= size <= most:
+            raise ValueError(
+                f"state must have a place for each of {least} utterances in reach, but got {size}."
+            )
+
+    def _grow(self, more: int) -> None:
+        pad = torch.nn.functional.pad
+        self.unit = pad(self.unit, (0, 0, 0, more))
+        self.scale = pad(self.scale, (0, more))
+        self.nodes = pad(self.nodes, (0, 0, 0, more))
+
+
+class NewestNodes:
+    """The newest utterances' rows of P; propagates like a :class:`MultimodalGraph`, layer by layer.
+
+    Attributes:
+        across: `[n, M, M]`, their entries in the columns of the same utterance.
+        present: `[n, M]` bool.
+        unit: `[n, M, C]`, the nodes' directions.
+        scale: `[n, M]`, the inverse roots of their degrees; 0 where there is no node.
+        heard: `[n, M, H]` of each layer so far: what was propagated.
+    """
+
+    def __init__(
+        self,
+        within: Tensor,
+        across: Tensor,
+        present: Tensor,
+        nodes: Tensor,
+        unit: Tensor,
+        scale: Tensor,
+    ) -> None:
+        self.within = within
+        self.across = across
+        self.present = present
+        self.unit = unit
+        self.scale = scale
+        self.heard: list[Tensor] = []
+        self._nodes = nodes
+
+    def propagate(self, x: Tensor) -> Tensor:
+        """Returns the newest rows of `P x`; of all others, x is remembered from the same layer."""
+        past = self._nodes[len(self.heard)]
+        self.heard.append(x)
+        received = (self.within.unsqueeze(2).to(x.dtype) @ past.to(x.dtype)).squeeze(2)
+        return torch.baddbmm(received, self.across.to(x.dtype), x)
