@@ -19,7 +19,7 @@ from benchmarks.dense import DenseMMDFN
 from benchmarks.floor import floor
 from benchmarks.measure import Contestants, interleave, peak_memory
 from benchmarks.pyg import PyGFusion, csr
-from benchmarks.tasks import fusion_step, model_step
+from benchmarks.tasks import fusion_step, model_step, stream_step
 from benchmarks.workloads import (
     CHANNELS,
     HIDDEN_CHANNELS,
@@ -168,6 +168,36 @@ def long_conversation(repetitions: int) -> list[Row]:
     ]
 
 
+def streaming(repetitions: int) -> list[Row]:
+    """One more utterance of a live conversation, by how many it has had."""
+    rows = []
+    positions = (10, 100, 1000, 10000)
+    for past, target in ((10, "1"), (None, "grows with the past")):
+        steps: Contestants = {str(n): stream_step(n, past) for n in positions}
+        seconds = interleave(steps, 4 * repetitions)
+        window = "without a window" if past is None else f"window of {past}"
+        rows.append(
+            Row(
+                f"streaming, {window}: utterance 10,000 against 10",
+                seconds["10000"] / seconds["10"],
+                "x",
+                target,
+                seconds,
+            )
+        )
+    workload = single(100)
+    model = MMDFN.from_preset("iemocap", IN_CHANNELS, workload.num_classes, causal=True).eval()
+    features, geometry = workload.features, workload.geometry
+
+    @torch.no_grad()
+    def again() -> None:
+        model(features, geometry)
+
+    seconds = interleave({"step": stream_step(100, None), "all again": again}, 4 * repetitions)
+    ratio = seconds["all again"] / seconds["step"]
+    return [*rows, Row("  utterance 100, all again against one step", ratio, "x", "> 1", seconds)]
+
+
 def bfloat16(repetitions: int) -> list[Row]:
     """A training step under autocast against float32."""
     workload = iemocap()
@@ -214,6 +244,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
     "iemocap": lambda n: model_against_dense(iemocap(), training=True, repetitions=min(n, 3)),
     "growth": growth,
     "long": long_conversation,
+    "stream": streaming,
 }
 
 

@@ -11,7 +11,7 @@ from benchmarks.dense import DenseMMDFN, dense_adjacency, dense_fusion
 from benchmarks.floor import floor
 from benchmarks.measure import interleave
 from benchmarks.pyg import PyGFusion, csr
-from benchmarks.tasks import fusion_step, model_step, tasks
+from benchmarks.tasks import fusion_step, model_step, stream_step, tasks
 from benchmarks.workloads import Workload, iemocap, meld
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion
 from graphfusion.testing.strategies import RaggedBatch, batches
@@ -109,6 +109,8 @@ def test_every_benchmark_runs() -> None:
         assert row.value > 0
     model_step(TINY, checkpoint=True)()
     fusion_step(TINY, window=1)()
+    for past in (None, 2):
+        stream_step(5, past)()
     assert {"model 8", "model 512 checkpoint", "window 20000"} <= tasks().keys()
 
 
