@@ -23,19 +23,21 @@ check: .venv/installed     ## formatter, linter, type checker
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: .venv/installed      ## the documentation, warnings as errors
-	$(BIN)/python -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+docs: .venv/installed      ## the documentation, every page's code run, warnings as errors
+	rm -rf docs/reference/generated
+	$(BIN)/python -m sphinx -W --keep-going -j 2 -d docs/_build/doctrees -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -d docs/_build/doctrees -b doctest docs docs/_build/doctest
 
 bench: .venv/installed     ## speed against other constructions; on an otherwise idle machine
 	$(BIN)/python -m benchmarks.run
 
-wheel: .venv/installed     ## a wheel, installed and imported in an empty environment
+wheel: .venv/installed     ## a wheel and an sdist, checked; the wheel imported in an empty environment
 	rm -rf build dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv build/empty
 	build/empty/bin/pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && empty/bin/python -c "from graphfusion import DynamicFusion; print(DynamicFusion(8, 4, 2))"
 
 clean:
-	rm -rf .venv build dist docs/_build
+	rm -rf .venv build dist docs/_build docs/reference/generated

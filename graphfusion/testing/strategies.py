@@ -16,7 +16,9 @@ except ImportError as error:
 
 __all__ = ["NAMES", "RaggedBatch", "batches", "seeds", "windows"]
 
+#: Seeds of random generators.
 seeds = st.integers(0, 2**32 - 1)
+#: How far a window reaches; None: everywhere.
 windows = st.one_of(st.none(), st.integers(0, 9))
 
 

@@ -1,0 +1,119 @@
+"""What the documentation shows is run, says what was measured, and leads somewhere."""
+
+import json
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import graphfusion
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DOCS = [
+    path
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    if not {"_build", "generated"} & set(path.parts)
+]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "benchmarks/README.md", *DOCS]
+# Where Sphinx runs it, or where it comes from a file that is run.
+RUN = ("{code-cell} ipython3", "{testcode}", "{doctest}", "{literalinclude}")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """What stands after the opening fence, and the block."""
+    return re.findall(r"^```([^\n`]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+PROGRAMS = [block for kind, block in fences(README) if kind == "python"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_the_readme_runs(
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
+    printed = capsys.readouterr().out
+    for shape in re.findall(r"# (torch\.Size\(.*\))", program):
+        assert shape in printed
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name)
+def test_code_on_a_page_is_run(path: Path) -> None:
+    for kind, block in fences(path.read_text()):
+        python = "python" in kind or "import graphfusion" in block or "from graphfusion" in block
+        assert not python or kind.startswith(RUN), f"{kind}\n{block}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_links_between_files_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def test_the_api_lists_every_public_module() -> None:
+    """Their names come from `__all__` when the pages are made; `docs/conf.py` checks that, too."""
+    listed = (ROOT / "docs/reference/api.md").read_text().split()
+    modules = ["graphfusion"] + [
+        each.name
+        for each in walk_packages(graphfusion.__path__, "graphfusion.")
+        if each.ispkg and "._" not in each.name
+    ]
+    for module in modules:
+        assert import_module(module).__all__
+        assert module in listed
+
+
+def test_the_readme_has_the_results_of_the_table() -> None:
+    rows = {
+        "majority class": "majority class",
+        "logistic regression on single utterances": "logistic",
+        "bidirectional GRU": "bigru",
+        "MM-DFN, published settings": "mmdfn",
+        "... without the graph": "no_graph",
+        "... without the gate": "static",
+        "... without the speaker encoder": "no_speaker",
+    }
+    iemocap = (ROOT / "docs/results_table.md").read_text().split("\n## ")[0]
+    head, *table = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in iemocap.splitlines()
+        if line.startswith("|")
+    ]
+    strict, legacy = head.index("strict F1"), head.index("legacy F1")
+    for said, model in rows.items():
+        (row,) = (row for row in table if row[0] == model and len(row) == len(head))
+        assert f"| {said} | {row[strict]} | {row[legacy]} |" in README
+
+
+def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
+    rows = json.loads((ROOT / "benchmarks/results.json").read_text())["rows"]
+    value = {row["what"]: row["value"] for row in rows}
+    told = (ROOT / "benchmarks/README.md").read_text()
+    for what, shown in (
+        ("MM-DFN training step, iemocap x32: against dense", "{:.1f} x, 79 % of the ceiling"),
+        ("bfloat16 autocast against float32", "{:.2f} x"),
+        ("512 conversations, checkpointing", "{:.2f} GiB"),
+        ("compiled fusion against eager", "{:.2f} x"),
+        ("  20,000 utterances", "{:.2f} GiB"),
+    ):
+        assert shown.format(value[what]) in told
+
+
+def test_the_citation_is_of_this_software() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\ntitle: {project['name']}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation
