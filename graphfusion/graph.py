@@ -8,6 +8,7 @@ from torch import Tensor
 from graphfusion._autocast import without_autocast
 from graphfusion._checks import check_dtype, check_not_empty, check_real, check_size, check_tensor
 from graphfusion.geometry import Geometry, as_geometry
+from graphfusion.relations import Relations
 from graphfusion.similarity import direction, similarity_of_cosine
 from graphfusion.tiles import tile
 
@@ -104,6 +105,9 @@ class ConversationGraph(torch.nn.Module):
         past: How many preceding utterances a node hears; None: all.
         future: How many following utterances a node hears; None: all.
         cross_weight: Weight of the edges between modalities, :math:`\gamma \ge 0`.
+        relations: Whether the similarities within a modality are multiplied by a learned strength
+            of their relation: an utterance and itself, or the same speaker or another, in the past
+            or in the future. The geometry then needs speakers.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -111,7 +115,11 @@ class ConversationGraph(torch.nn.Module):
     """
 
     def __init__(
-        self, past: int | None = None, future: int | None = None, cross_weight: float = 1.0
+        self,
+        past: int | None = None,
+        future: int | None = None,
+        cross_weight: float = 1.0,
+        relations: bool = False,
     ) -> None:
         super().__init__()
         if past is not None:
@@ -122,9 +130,12 @@ class ConversationGraph(torch.nn.Module):
         self.past = past
         self.future = future
         self.cross_weight = cross_weight
+        self.relations = Relations() if relations else None
 
     def reset_parameters(self) -> None:
-        """Does nothing: the graph has no parameters."""
+        """Makes all relations equally strong; without them, the graph has no parameters."""
+        if self.relations is not None:
+            self.relations.reset_parameters()
 
     def forward(self, x: Tensor, ptr: Tensor | Geometry) -> MultimodalGraph:
         """Builds the graph.
@@ -138,11 +149,13 @@ class ConversationGraph(torch.nn.Module):
 
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
-            ValueError: If the shapes disagree.
+            ValueError: If the shapes disagree, or there are relations and no speakers.
         """
         check_tensor("x", x, ["U", "M", "C"])
         check_not_empty("x", x)
         geometry = as_geometry(ptr, x.device)
+        if self.relations is not None and geometry.speaker is None:
+            raise ValueError("speaker must be given to the geometry for relations, but got none.")
         check_tensor("x", x, [geometry.num_utterances, geometry.num_modalities or "M", "C"])
         present = geometry.present
         if present is not None:
@@ -166,6 +179,10 @@ class ConversationGraph(torch.nn.Module):
         nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
         cosine = torch.where(itself, _take(nonzero, rows).unsqueeze(3), cosine)
         within = similarity_of_cosine(cosine).where(joined, 0)
+        if self.relations is not None and geometry.speaker is not None:
+            target, source = rows.unsqueeze(2), columns.unsqueeze(1)
+            other = geometry.speaker[target] != geometry.speaker[source]
+            within = within * self.relations(other, source - target).unsqueeze(1)
         across = self.cross_weight * join_modalities(unit, present)
 
         modality = torch.arange(num_modalities, device=x.device)
@@ -190,7 +207,7 @@ class ConversationGraph(torch.nn.Module):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(past={self.past}, future={self.future}, "
-            f"cross_weight={self.cross_weight})"
+            f"cross_weight={self.cross_weight}, relations={self.relations is not None})"
         )
 
 

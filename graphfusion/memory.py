@@ -29,12 +29,13 @@ class GraphMemory:
 
     Attributes:
         position: `[B]` int64 on the host, how many utterances each conversation has had.
-        unit: `[B, M, K, C]`, the directions of the nodes in each of K places.
+        speaker: `[B, K]` int64, who said what is in each of K places.
+        unit: `[B, M, K, C]`, the directions of the nodes there.
         scale: `[B, M, K]`, the inverse roots of their degrees; 0 where there is no node.
         nodes: `[L, B, M, K, H]`, what they put into each layer's propagation.
     """
 
-    growing: ClassVar[dict[str, int]] = {"unit": 2, "scale": 2, "nodes": 3}
+    growing: ClassVar[dict[str, int]] = {"speaker": 1, "unit": 2, "scale": 2, "nodes": 3}
 
     def __init__(
         self,
@@ -47,17 +48,21 @@ class GraphMemory:
         like = fusion.weight.detach()
         size = num_conversations, num_modalities, 0
         self.position = torch.zeros(num_conversations, dtype=torch.int64)
+        self.speaker = like.new_zeros(num_conversations, 0, dtype=torch.int64)
         self.unit = direction(like.new_zeros(*size, fusion.in_channels))
         self.scale = self.unit.new_zeros(size)
         self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
 
-    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> "NewestNodes":
+    def newest(
+        self, x: Tensor, present: Tensor, conversation: Tensor, speaker: Tensor
+    ) -> "NewestNodes":
         """What the next utterances hear; the memory stays as it is until they are remembered.
 
         Args:
             x: `[n, M, C]`, the nodes of one utterance of each of n conversations.
             present: `[n, M]` bool.
             conversation: `[n]` int64, on the host, which conversations they are.
+            speaker: `[n]` int64.
         """
         reach = int(self.position[conversation].max())
         everyone = torch.equal(conversation, torch.arange(len(self.position)))
@@ -71,6 +76,11 @@ class GraphMemory:
             cosine = (past @ unit.unsqueeze(3)).squeeze(3)
             within = similarity_of_cosine(cosine).where(joined, 0)
             itself = similarity_of_cosine(unit.ne(0).any(2).to(unit.dtype)).where(present, 0)
+            if self.graph.relations is not None:
+                other = self.speaker[chosen, :reach] != speaker.unsqueeze(1)
+                earlier = torch.full_like(other, -1, dtype=torch.int64)
+                within = within * self.graph.relations(other, earlier).unsqueeze(1)
+                itself = itself * self.graph.relations.strength[0]
             across = self.graph.cross_weight * join_modalities(unit, present) + itself.diag_embed()
             degree = (within.sum(2) + across.sum(2)).where(present, 1)
             scale = degree.rsqrt()
@@ -78,7 +88,8 @@ class GraphMemory:
             across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
         nodes = self.nodes[:, chosen, :, :reach]
         scale = scale.where(present, 0)
-        return NewestNodes(within.to(x.dtype), across.to(x.dtype), present, nodes, unit, scale)
+        within, across = within.to(x.dtype), across.to(x.dtype)
+        return NewestNodes(within, across, present, nodes, speaker, unit, scale)
 
     def remember(self, newest: "NewestNodes", conversation: Tensor) -> None:
         """Takes in the utterances that :meth:`newest` was asked for, once the fusion has run."""
@@ -94,6 +105,7 @@ class GraphMemory:
             grown = max(LEAST_CAPACITY, 2 * size)
             self._grow((grown if past is None else min(grown, past)) - size)
         conversation, place = conversation.to(self.scale.device), place.to(self.scale.device)
+        self.speaker[conversation, place] = newest.speaker
         self.unit[conversation, :, place] = newest.unit
         self.scale[conversation, :, place] = newest.scale
         heard = torch.stack(newest.heard).to(self.nodes.dtype)
@@ -114,6 +126,7 @@ class GraphMemory:
 
     def _grow(self, more: int) -> None:
         pad = torch.nn.functional.pad
+        self.speaker = pad(self.speaker, (0, more))
         self.unit = pad(self.unit, (0, 0, 0, more))
         self.scale = pad(self.scale, (0, more))
         self.nodes = pad(self.nodes, (0, 0, 0, more))
@@ -125,6 +138,7 @@ class NewestNodes:
     Attributes:
         across: `[n, M, M]`, their entries in the columns of the same utterance.
         present: `[n, M]` bool.
+        speaker: `[n]` int64.
         unit: `[n, M, C]`, the nodes' directions.
         scale: `[n, M]`, the inverse roots of their degrees; 0 where there is no node.
         heard: `[n, M, H]` of each layer so far: what was propagated.
@@ -136,12 +150,14 @@ class NewestNodes:
         across: Tensor,
         present: Tensor,
         nodes: Tensor,
+        speaker: Tensor,
         unit: Tensor,
         scale: Tensor,
     ) -> None:
         self.within = within
         self.across = across
         self.present = present
+        self.speaker = speaker
         self.unit = unit
         self.scale = scale
         self.heard: list[Tensor] = []

@@ -62,6 +62,7 @@ class MMDFN(torch.nn.Module):
         past: See :class:`ConversationGraph`.
         future: See :class:`ConversationGraph`.
         cross_weight: See :class:`ConversationGraph`.
+        relations: See :class:`ConversationGraph`; they need speakers even where no encoder does.
         gated: See :class:`DynamicFusion`.
         concat: See :class:`DynamicFusion`.
         checkpoint: See :class:`DynamicFusion`.
@@ -95,6 +96,7 @@ class MMDFN(torch.nn.Module):
         past: int | None = None,
         future: int | None = None,
         cross_weight: float = 1.0,
+        relations: bool = False,
         gated: bool = True,
         concat: bool = True,
         checkpoint: bool = False,
@@ -154,7 +156,7 @@ class MMDFN(torch.nn.Module):
             if any(self.speaker_weights.values())
             else None
         )
-        self.graph = ConversationGraph(past, 0 if causal else future, cross_weight)
+        self.graph = ConversationGraph(past, 0 if causal else future, cross_weight, relations)
         self.fusion = DynamicFusion(
             channels,
             hidden_channels,
@@ -277,6 +279,7 @@ class MMDFN(torch.nn.Module):
             "past": None if graph.past is None else int(graph.past),
             "future": None if graph.future is None else int(graph.future),
             "cross_weight": float(graph.cross_weight),
+            "relations": graph.relations is not None,
             "gated": bool(fusion.gated),
             "concat": bool(fusion.concat),
             "checkpoint": bool(fusion.checkpoint),
@@ -289,6 +292,7 @@ class MMDFN(torch.nn.Module):
         for module in (*self.projections.values(), *self.contexts.values(), self.speaker_encoder):
             if module is not None:
                 module.reset_parameters()
+        self.graph.reset_parameters()
         self.fusion.reset_parameters()
         self.classifier.reset_parameters()
 

@@ -69,8 +69,8 @@ class Stream:
 
         Args:
             features: `{modality: [n, d_m]}`, matched by name; finite where present.
-            speaker: `[n]` int64, numbered within each conversation; None if the model has no
-                speaker encoder.
+            speaker: `[n]` int64, numbered within each conversation; None if the model has neither a
+                speaker encoder nor relations.
             conversation: `[n]` int64, which conversations they belong to, each of them once; None:
                 all of them, in order.
             present: `[n, M]` bool, its columns in the order of the model's `in_channels`; None:
@@ -85,7 +85,7 @@ class Stream:
                 or missing, a conversation is unknown or named twice, or a feature is NaN or
                 infinite where present. What is remembered is then as it was.
         """
-        conversation, present = self._check(features, speaker, conversation, present)
+        conversation, speaker, present = self._check(features, speaker, conversation, present)
         model = self.model
         with torch.no_grad(), evaluating(model):
             projected = model.project(features, present)
@@ -95,13 +95,13 @@ class Stream:
                 for name, memory in self._contexts.items()
             }
             history = {}
-            if self._speakers is not None and speaker is not None:
+            if self._speakers is not None:
                 place = self._speakers.place(conversation, speaker.cpu())
                 turns = torch.stack(list(projected.values()), 1)
                 turns = self._speakers.step(turns, present, conversation, place)
                 history = dict(zip(projected, turns.unbind(1), strict=True))
             nodes = model.join(projected, context, history)
-            newest = self._graph.newest(nodes, present, conversation)
+            newest = self._graph.newest(nodes, present, conversation, speaker.to(nodes.device))
             logits = model.classify(model.fusion(nodes, newest))
             self._graph.remember(newest, conversation)
         return logits
@@ -163,8 +163,8 @@ class Stream:
         speaker: Tensor | None,
         conversation: Tensor | None,
         present: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """The conversations, on the host, and what is present."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The conversations, on the host, who speaks, and what is present."""
         weight, in_channels = self.model.classifier.weight, self.model.in_channels
         if conversation is None:
             conversation = torch.arange(self.num_conversations)
@@ -185,8 +185,10 @@ class Stream:
             check_dtype(f"features[{name!r}]", features[name], weight)
             # Anything else would be remembered, and spoil all that follows.
             check_finite(f"features[{name!r}]", features[name], here)
-        if self._speakers is not None:
-            check_tensor("speaker", speaker, [size], torch.int64)
-            if speaker is not None and speaker.min() < 0:
-                raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
-        return conversation, present
+        if speaker is None and self._speakers is None and self.model.graph.relations is None:
+            speaker = torch.zeros_like(conversation)
+        check_tensor("speaker", speaker, [size], torch.int64)
+        assert speaker is not None  # noqa: S101 - for the type checker; checked above
+        if speaker.min() < 0:
+            raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
+        return conversation, speaker, present

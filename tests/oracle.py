@@ -25,6 +25,8 @@ def adjacency(
     past: int | None = None,
     future: int | None = None,
     cross_weight: float = 1.0,
+    speaker: Tensor | None = None,
+    strength: Tensor | None = None,
 ) -> Tensor:
     """P as `[U * M, U * M]`, target by source, node `u * M + m`."""
     size, num_modalities, _ = x.shape
@@ -39,6 +41,8 @@ def adjacency(
             weight = torch.zeros((), dtype=x.dtype)
             if not absent and m == n and heard:
                 weight = similarity(x[t, m], x[s, n], same=t == s)
+                if speaker is not None and strength is not None:
+                    weight = weight * strength[relation(speaker, t, s)]
             if not absent and m != n and t == s:
                 weight = cross_weight * similarity(x[t, m], x[s, n], same=False)
             weights.append(weight)
@@ -46,6 +50,14 @@ def adjacency(
     degree = a.sum(1)
     scale = torch.where(degree > 0, degree, 1) ** -0.5
     return scale.unsqueeze(1) * a * scale
+
+
+def relation(speaker: Tensor, target: int, source: int) -> int:
+    """Self; the past, of the same speaker or another; the future, likewise."""
+    if target == source:
+        return 0
+    other = int(speaker[target] != speaker[source])
+    return (1 if source < target else 3) + other
 
 
 def fuse(fusion: DynamicFusion, x: Tensor, p: Tensor) -> Tensor:

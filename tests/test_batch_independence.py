@@ -34,6 +34,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         past=draw(windows),
         future=None if causal else draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
+        relations=draw(st.booleans()),
         gated=draw(st.booleans()),
         concat=draw(st.booleans()),
         checkpoint=draw(st.booleans()),

@@ -17,14 +17,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 def inputs(lengths: tuple[int, ...], masked: bool) -> tuple[Tensor, Geometry]:
     present = torch.rand(sum(lengths), 2) < 0.7 if masked else None
-    geometry = Geometry(torch.tensor([0, *lengths]).cumsum(0), present=present)
+    size = sum(lengths)
+    ptr, speaker = torch.tensor([0, *lengths]).cumsum(0), torch.arange(size) % 3
+    geometry = Geometry(ptr, speaker, present)
     return torch.randn(sum(lengths), 2, 11), geometry
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("past", [None, 1])
+@pytest.mark.parametrize(("past", "relations"), [(None, False), (1, False), (None, True)])
 @pytest.mark.parametrize("gated", [True, False])
-def test_compiles_whole_and_once(gated: bool, past: int | None, masked: bool) -> None:
+def test_compiles_whole_and_once(
+    gated: bool, past: int | None, relations: bool, masked: bool
+) -> None:
     torch.compiler.reset()
     compiled = []
 
@@ -32,7 +36,8 @@ def test_compiles_whole_and_once(gated: bool, past: int | None, masked: bool) ->
         compiled.append(module)
         return module.forward
 
-    build, fusion = ConversationGraph(past=past), DynamicFusion(11, 7, 3, gated=gated)
+    build = ConversationGraph(past=past, relations=relations)
+    fusion = DynamicFusion(11, 7, 3, gated=gated)
 
     def stack(x: Tensor, geometry: Geometry) -> Tensor:
         return fusion(x, build(x, geometry))

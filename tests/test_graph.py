@@ -17,6 +17,57 @@ from tests.asserts import assert_equal
 crosses = st.sampled_from([1.0, 0.7, 0.0])
 
 
+@given(batches(), windows, windows, crosses, seeds)
+def test_relations_are_the_dense_oracle(
+    batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float, seed: int
+) -> None:
+    build = ConversationGraph(past, future, cross_weight, relations=True).double()
+    torch.manual_seed(seed)
+    torch.nn.init.normal_(build.relations.weight, std=0.03)
+    x = batch.x.requires_grad_()
+    graph = build(x, batch.geometry)
+    strength = build.relations.strength
+    arguments = batch.ptr, batch.present, past, future, cross_weight, batch.speaker, strength
+    expected = oracle.adjacency(x, *arguments)
+    assert_equal(graph.to_dense(), expected)
+    inputs, upstream = (x, build.relations.weight), torch.randn_like(expected)
+    none = 0 * (x.sum() + build.relations.weight.sum())  # of a graph without edges
+    gradients = [
+        torch.autograd.grad((dense * upstream).sum() + none, inputs, retain_graph=True)
+        for dense in (graph.to_dense(), expected)
+    ]
+    for one, other in zip(*gradients, strict=True):
+        assert_equal(one, other, rtol=1e-7)
+
+
+@given(batches(), windows, windows, crosses)
+def test_relations_are_equally_strong_at_first(
+    batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float
+) -> None:
+    plain = ConversationGraph(past, future, cross_weight)
+    build = ConversationGraph(past, future, cross_weight, relations=True)
+    assert_equal(
+        build(batch.x, batch.geometry).to_dense(), plain(batch.x, batch.geometry).to_dense()
+    )
+
+
+def test_every_relation_learns() -> None:
+    build = ConversationGraph(relations=True)
+    x, geometry = torch.randn(6, 2, 4), Geometry(torch.tensor([0, 6]), torch.arange(6) % 2)
+    (build(x, geometry).propagate(x) * torch.randn_like(x)).sum().backward()
+    assert (build.relations.weight.grad != 0).all()
+    torch.nn.init.normal_(build.relations.weight)
+    build.reset_parameters()
+    assert torch.equal(build.relations.strength, torch.ones(5))
+
+
+def test_relations_need_speakers() -> None:
+    with pytest.raises(
+        ValueError, match="speaker must be given to the geometry for relations, but"
+    ):
+        ConversationGraph(relations=True)(torch.randn(3, 2, 4), torch.tensor([0, 3]))
+
+
 @given(batches(), windows, windows, crosses)
 def test_is_the_dense_oracle(
     batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float
@@ -184,7 +235,9 @@ def test_bare_ptr_and_repr() -> None:
     build = ConversationGraph(past=2, cross_weight=0.5)
     graph = build(x, ptr)
     assert torch.equal(graph.to_dense(), build(x, Geometry(ptr)).to_dense())
-    assert repr(build) == "ConversationGraph(past=2, future=None, cross_weight=0.5)"
+    assert repr(build) == (
+        "ConversationGraph(past=2, future=None, cross_weight=0.5, relations=False)"
+    )
     assert repr(graph) == "MultimodalGraph(num_utterances=3, num_modalities=2)"
     build.reset_parameters()
 

@@ -45,6 +45,7 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
         "past": draw(windows),
         "future": draw(st.sampled_from([None, 0]) if causal else windows),
         "cross_weight": draw(unit),
+        "relations": draw(st.booleans()),
         "gated": draw(st.booleans()),
         "concat": draw(st.booleans()),
         "checkpoint": draw(st.booleans()),

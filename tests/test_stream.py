@@ -24,19 +24,23 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
     """A causal model with any of its options, in training mode."""
     names = NAMES[:num_modalities]
     torch.manual_seed(draw(seeds))
-    return MMDFN(
+    model = MMDFN(
         dict.fromkeys(names, 5),
         num_classes=3,
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
         past=draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
+        relations=draw(st.booleans()),
         gated=draw(st.booleans()),
         concat=draw(st.booleans()),
         checkpoint=draw(st.booleans()),
         causal=True,
         **SMALL,
     ).double()
+    if model.graph.relations is not None:
+        torch.nn.init.normal_(model.graph.relations.weight, std=0.03)
+    return model
 
 
 @st.composite
