@@ -330,7 +330,10 @@ class MMDFN(torch.nn.Module):
                 raise ValueError("ptr and present must be left out where a Geometry is given.")
             speaker, ptr = None, speaker
         if ptr is None:
-            raise ValueError("ptr must be given, or a Geometry in speaker's place, but got None.")
+            raise ValueError(
+                "ptr must be given, torch.tensor([0, U]) for one conversation of U utterances, or "
+                "a Geometry in speaker's place, but got None."
+            )
         geometry = as_geometry(ptr, self.classifier.weight.device, speaker, present)
         self._check(features, geometry)
         projected = self.project(features, geometry.present)
