@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test nightly check docs bench wheel clean
+.PHONY: demo test nightly mutants coverage check docs bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -15,8 +15,18 @@ demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or syn
 test: .venv/installed      ## the test suite, doctests included
 	$(BIN)/python -m pytest
 
-nightly: .venv/installed   ## the same with twenty times as many examples, in hours
+nightly: .venv/installed   ## the same with twenty times as many examples, and mutants, in hours
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
+	$(MAKE) mutants
+
+# A copy of the package in the path would be tested instead of its mutants.
+mutants: .venv/installed   ## whether the tests notice what is wrong in the mathematics, in hours
+	rm -rf mutants
+	PYTHONPATH= OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=mutants $(BIN)/mutmut run
+	$(BIN)/mutmut results --all true | $(BIN)/python -m tests.mutants
+
+coverage: .venv/installed  ## the lines and branches that the test suite runs
+	$(BIN)/python -m pytest --cov=graphfusion --cov-branch --cov-report=term-missing --cov-fail-under=95
 
 check: .venv/installed     ## formatter, linter, type checker
 	$(BIN)/ruff format --check .
@@ -40,4 +50,4 @@ wheel: .venv/installed     ## a wheel and an sdist, checked; the wheel imported 
 	cd build && empty/bin/python -c "from graphfusion import DynamicFusion; print(DynamicFusion(8, 4, 2))"
 
 clean:
-	rm -rf .venv build dist docs/_build docs/reference/generated
+	rm -rf .venv build dist docs/_build docs/reference/generated mutants .coverage

@@ -2,11 +2,19 @@ import os
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 # Twenty times as many.
 settings.register_profile("nightly", deadline=None, max_examples=1000)
+# A mutant is killed by any failure: none needs to be made smaller, and most need few examples.
+settings.register_profile(
+    "mutants",
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    phases=[Phase.explicit, Phase.generate],
+)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 settings.load_profile(PROFILE)
 

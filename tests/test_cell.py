@@ -8,7 +8,7 @@ from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
 
 
-@given(seeds, st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.1, 30.0]))
+@given(seeds, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3), st.sampled_from([0.1, 30.0]))
 @pytest.mark.parametrize("used", ["g", "c", "both"])
 def test_is_pytorchs_cell(
     used: str, seed: int, nodes: int, size: int, steps: int, scale: float
@@ -63,7 +63,14 @@ def test_functional_gradient() -> None:
     )
 
 
-@given(seeds, st.integers(1, 5), st.integers(1, 4))
+def test_leaves_it_to_pytorch_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, q = NodeLSTM(2, 2), torch.randn(3, 2)
+    assert cell.joined(q) is not None
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert cell.joined(q) is None
+
+
+@given(seeds, st.integers(1, 5), st.integers(1, 6))
 def test_gates_are_those_of_pytorchs_cell(seed: int, nodes: int, size: int) -> None:
     """Told from what that cell does to memories of zeros and ones."""
     torch.manual_seed(seed)

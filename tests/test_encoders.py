@@ -1,9 +1,11 @@
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 
-from graphfusion import ContextEncoder, Geometry, ModalityEmbedding
-from graphfusion.testing.strategies import RaggedBatch, batches
+from graphfusion import ContextEncoder, Geometry, ModalityEmbedding, SpeakerEncoder
+from graphfusion.recurrent import SequenceMemory
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
 ENCODER = ContextEncoder(5, 3).double()
@@ -27,6 +29,40 @@ def test_is_a_gru_over_each_conversation(encoder: ContextEncoder, batch: RaggedB
 def test_needs_no_modality_where_all_are_present(batch: RaggedBatch) -> None:
     x = batch.x[:, 0]
     assert torch.equal(ENCODER(x, batch.ptr), ENCODER(x, batch.geometry, modality=0))
+
+
+@given(seeds, st.integers(1, 3))
+def test_a_memory_goes_on_where_it_stood(seed: int, num_layers: int) -> None:
+    torch.manual_seed(seed)
+    encoder = ContextEncoder(5, 3, num_layers, bidirectional=False).double()
+    memory = SequenceMemory(encoder, 4)
+    x, here = torch.randn(6, 4, 5, dtype=torch.float64), torch.rand(6, 4) < 0.7
+    out = torch.zeros(6, 4, 3, dtype=torch.float64)
+    for t in range(6):
+        chosen = torch.randperm(4)[: 1 + t % 4]
+        there = here[t].clone()
+        here[t] = False
+        here[t, chosen] = there[chosen]
+        with torch.no_grad():
+            out[t, chosen] = memory.step(x[t, chosen], here[t, chosen], chosen)
+    expected = torch.zeros_like(out)
+    for s in range(4):
+        if here[:, s].any():
+            expected[here[:, s], s] = encoder.rnn(x[here[:, s], s])[0].detach()
+    assert_equal(out, expected)
+
+
+@pytest.mark.parametrize("kind", [ContextEncoder, SpeakerEncoder])
+def test_reads_both_ways_in_two_layers_unless_told(
+    kind: type[ContextEncoder] | type[SpeakerEncoder],
+) -> None:
+    encoder = kind(4, 3)
+    assert (encoder.rnn.num_layers, encoder.rnn.bidirectional, encoder.rnn.dropout) == (2, True, 0)
+    assert encoder.out_channels == 6
+    other = kind(4, 3, num_layers=1, dropout=0.3, bidirectional=False)
+    assert (other.rnn.num_layers, other.rnn.bidirectional, other.rnn.dropout) == (1, False, 0)
+    assert other.out_channels == 3
+    assert kind(4, 3, dropout=0.3).rnn.dropout == 0.3
 
 
 def test_learns_and_saves() -> None:
@@ -65,7 +101,9 @@ def test_bad_input() -> None:
         encoder(torch.randn(3, 4).double(), ptr)
     with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32, but got"):
         ModalityEmbedding(2, 4)(torch.randn(3, 2, 4).double())
-    with pytest.raises(ValueError, match="num_modalities must be at least 1, but got 0"):
+    with pytest.raises(ValueError, match="^num_modalities must be at least 1, but got 0"):
         ModalityEmbedding(0, 4)
+    with pytest.raises(ValueError, match="^channels must be at least 1, but got 0"):
+        ModalityEmbedding(2, 0)
     with pytest.raises(ValueError, match=r"x must have shape \[U, 2, 4\], but got \[3, 3, 4\]"):
         ModalityEmbedding(2, 4)(torch.randn(3, 3, 4))

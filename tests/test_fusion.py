@@ -155,6 +155,24 @@ def test_a_hundred_layers_stay_finite(scale: float, gated: bool) -> None:
     assert all(parameter.grad.isfinite().all() for parameter in fusion.parameters())
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_large_numbers_are_not_cut(gated: bool) -> None:
+    fusion = DynamicFusion(4, 3, 5, gated=gated).double()
+    x = 1e9 * torch.randn(6, 2, 4, dtype=torch.float64)
+    graph = ConversationGraph()(x, torch.tensor([0, 6]))
+    expected = oracle.fuse(fusion, x.flatten(0, 1), graph.to_dense()).view(6, 2, -1)
+    assert_equal(fusion(x, graph), expected)
+
+
+def test_autocast_to_float16_has_room_for_a_hundred_layers() -> None:
+    fusion = DynamicFusion(8, 6, 100)
+    x, ptr = 1e4 * torch.randn(9, 2, 8), torch.tensor([0, 4, 9])
+    with torch.autocast("cpu", dtype=torch.float16):
+        out = fusion(x, ConversationGraph()(x, ptr))
+    assert out[..., 8:].amax() > 1e4
+    assert out.isfinite().all()
+
+
 def test_autocast_and_half() -> None:
     fusion = DynamicFusion(16, 8, 4)
     x = torch.randn(9, 2, 16)
@@ -193,6 +211,21 @@ def test_saves(gated: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_everything_is_where_its_input_is(gated: bool) -> None:
+    geometry = Geometry(torch.tensor([0, 30, 50]), present=torch.rand(50, 2) < 0.7).to("meta")
+    fusion, x = DynamicFusion(4, 3, 2, gated=gated).to("meta"), torch.randn(50, 2, 4, device="meta")
+    assert fusion(x, ConversationGraph()(x, geometry)).device.type == "meta"
+    edge_index = torch.zeros(2, 7, dtype=torch.int64, device="meta")
+    assert fusion(x[:, 0], edge_index, torch.ones(7, device="meta")).device.type == "meta"
+
+
+def test_is_the_papers_unless_told() -> None:
+    fusion = DynamicFusion(4, 3, 2)
+    assert (fusion.alpha, fusion.theta, fusion.dropout.p) == (0.2, 0.5, 0.0)
+    assert (fusion.gated, fusion.concat, fusion.checkpoint) == (True, True, False)
+
+
 def test_repr() -> None:
     assert repr(DynamicFusion(4, 3, 2)) == "DynamicFusion(4, 3, num_layers=2, gated=True)"
 
@@ -212,6 +245,8 @@ def test_from_published_finds_its_weights_anywhere() -> None:
     static = {key: value for key, value in theirs.items() if "rnn" not in key}
     assert not DynamicFusion.from_published(static).gated
     assert not DynamicFusion.from_published(theirs, gated=False).gated
+    double = {key: value.double() for key, value in theirs.items()}
+    assert DynamicFusion.from_published(double).weight.dtype == torch.float64
     ours = DynamicFusion.from_published(theirs).state_dict()
     assert all(torch.equal(ours[key], value) for key, value in state.items())
     for missing in ("fcs.0.weight", "fcs.0.bias", "convs.0.weight", "rnn.bias_hh_l0"):

@@ -1,15 +1,18 @@
 import copy
 import itertools
 import pickle
+import re
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from torch import Tensor
 
 from graphfusion import ConversationGraph, Geometry
-from graphfusion.geometry import Sequences
+from graphfusion.geometry import Sequences, as_geometry
 from graphfusion.testing.strategies import RaggedBatch, batches
+
+PTR = torch.tensor([0, 2])
 
 
 def unpack(sequences: Sequences) -> list[list[int]]:
@@ -53,7 +56,20 @@ def test_no_two_blocks_could_be_one(batch: RaggedBatch) -> None:
     assert len(used) == 1 or used[:2].sum() > geometry.blocks.size(1)
 
 
+def test_long_conversations_leave_room_for_short_ones() -> None:
+    """As they come, they would need four blocks."""
+    assert Geometry(torch.tensor([0, 3, 6, 13, 20, 30])).blocks.shape == (3, 10)
+
+
+def many_turns() -> RaggedBatch:
+    """More speakers and modalities, some absent, than a drawn batch is likely to have."""
+    ptr = torch.tensor([0, 7, 10, 24])
+    speaker, present = torch.arange(24) % 5, torch.arange(72).view(24, 3) % 4 > 0
+    return RaggedBatch(torch.ones(24, 3, 5), ptr, speaker, present)
+
+
 @given(batches())
+@example(many_turns())
 def test_sequences(batch: RaggedBatch) -> None:
     geometry = batch.geometry
     conversation = geometry.batch.tolist()
@@ -73,6 +89,17 @@ def test_sequences(batch: RaggedBatch) -> None:
     width = 1 if geometry.present is None else here.size(1)
     assert geometry.turns is not None
     assert sorted(unpack(geometry.turns)) == groups(keys, [u * width + m for u, m in nodes])
+
+
+@given(batches())
+def test_keeps_what_it_is_given(batch: RaggedBatch) -> None:
+    geometry = Geometry(batch.ptr, batch.speaker, batch.present)
+    assert torch.equal(geometry.ptr, batch.ptr)
+    assert torch.equal(geometry.speaker, batch.speaker)
+    assert Geometry(batch.ptr, batch.speaker).num_modalities is None
+    if batch.present is not None:
+        assert geometry.num_modalities == batch.x.size(1)
+        assert (geometry.present is None) == bool(batch.present.all())
 
 
 @given(batches(masked=True))
@@ -106,19 +133,58 @@ def test_copies() -> None:
 
 def test_a_geometry_elsewhere_is_refused() -> None:
     geometry = Geometry(torch.tensor([0, 2])).to("meta")
-    with pytest.raises(ValueError, match=r"geometry must be on cpu, .* but got meta; move it with"):
+    message = (
+        "geometry must be on cpu, as the features are, but got meta; "
+        "move it with geometry.to(device)."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ConversationGraph()(torch.randn(2, 1, 3), geometry)
 
 
-@pytest.mark.parametrize("ptr", [[0], [0, 0], [1, 2], [0, 2, 2], [0, 3, 1], [-1, 2], []])
-def test_bad_ptr(ptr: list[int]) -> None:
-    with pytest.raises(
-        ValueError, match="ptr must strictly increase from 0 to the number of .* but got"
+@given(batches())
+def test_as_geometry_adds_what_is_lacking(batch: RaggedBatch) -> None:
+    ptr, speaker, present = batch.ptr, batch.speaker, batch.present
+    host, whole = torch.device("cpu"), batch.geometry
+    for one in (
+        as_geometry(ptr, host, speaker, present),
+        as_geometry(Geometry(ptr), host, speaker, present),
+        as_geometry(Geometry(ptr, speaker), host, None, present),
+        as_geometry(Geometry(ptr, speaker), host, speaker + 1, present),  # its own count
+        as_geometry(Geometry(ptr, None, present), host, speaker),
     ):
+        assert torch.equal(one.ptr, ptr)
+        assert torch.equal(one.speaker, speaker)
+        assert (one.present is None) == (whole.present is None)
+        assert torch.equal(one.turns.order, whole.turns.order)
+        assert len(one.conversations) == len(whole.conversations)
+    bare = Geometry(ptr)
+    assert as_geometry(bare, host) is bare
+    assert as_geometry(whole, host) is as_geometry(whole, host, speaker + 1) is whole
+    assert as_geometry(ptr, torch.device("meta")).blocks.device.type == "meta"
+
+
+def test_as_geometry_takes_no_second_mask() -> None:
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    for geometry in (Geometry(PTR, present=mask), Geometry(PTR, present=~mask)):
+        with pytest.raises(ValueError, match=r"^present must be left out .* has its own\.$"):
+            as_geometry(geometry, torch.device("cpu"), present=mask)
+
+
+@pytest.mark.parametrize(
+    "ptr", [[0], [0, 0], [1, 2], [0, 2, 2], [0, 3, 1], [-1, 2], [], [0, 1, 2, 3, 4, 5, 6, 6]]
+)
+def test_bad_ptr(ptr: list[int]) -> None:
+    message = (
+        "ptr must strictly increase from 0 to the number of utterances, with an entry for each "
+        f"conversation's start and one for the end, but got {ptr}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Geometry(torch.tensor(ptr, dtype=torch.int64))
 
 
-PTR = torch.tensor([0, 2])
+def test_a_long_ptr_is_shown_in_part() -> None:
+    with pytest.raises(ValueError, match=r"but got \[5, 6, 7, 8, 9, 10, 11, 12, \.\.\.\]\.$"):
+        Geometry(torch.arange(5, 14))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +193,12 @@ PTR = torch.tensor([0, 2])
         ({"ptr": [0, 2]}, TypeError, "ptr must be a tensor, but got list"),
         ({"ptr": PTR.int()}, TypeError, "ptr must be of dtype torch.int64, but got torch.int32"),
         ({"ptr": PTR.view(1, 2)}, ValueError, r"ptr must have shape \[B \+ 1\], but got \[1, 2\]"),
-        ({"speaker": torch.zeros(2)}, TypeError, "speaker must be of dtype torch.int64"),
+        ({"speaker": torch.zeros(2)}, TypeError, "^speaker must be of dtype torch.int64"),
+        (
+            {"speaker": torch.zeros(2, 1, dtype=torch.int64)},
+            ValueError,
+            r"^speaker must have shape \[U\], but got \[2, 1\]",
+        ),
         (
             {"speaker": torch.zeros(3, dtype=torch.int64)},
             ValueError,
@@ -138,7 +209,12 @@ PTR = torch.tensor([0, 2])
             ValueError,
             "speaker must not be negative, but got -4",
         ),
-        ({"present": torch.ones(2, 3)}, TypeError, "present must be of dtype torch.bool"),
+        ({"present": torch.ones(2, 3)}, TypeError, "^present must be of dtype torch.bool"),
+        (
+            {"present": torch.ones(2, dtype=torch.bool)},
+            ValueError,
+            r"^present must have shape \[U, M\], but got \[2\]",
+        ),
         (
             {"present": torch.ones(3, 3, dtype=torch.bool)},
             ValueError,
@@ -147,7 +223,7 @@ PTR = torch.tensor([0, 2])
         (
             {"present": torch.ones(2, 0, dtype=torch.bool)},
             ValueError,
-            "present must have at least one modality",
+            r"^present must have at least one modality, but got none\.$",
         ),
     ],
 )

@@ -263,3 +263,36 @@ def test_bad_input() -> None:
         build(torch.randn(3, 1, 4), masked)
     with pytest.raises(ValueError, match=r"x must have shape \[3, 2, C\], but got \[3, 4\]"):
         build(torch.randn(3, 2, 4), ptr).propagate(torch.randn(3, 4))
+
+
+def test_everyone_hears_everyone_unless_told() -> None:
+    assert (
+        repr(ConversationGraph()) == "ConversationGraph(past=None, future=None, cross_weight=1.0)"
+    )
+
+
+@pytest.mark.parametrize("past", [None, 1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_everything_is_where_its_input_is(masked: bool, past: int | None) -> None:
+    present = torch.rand(50, 2) < 0.7 if masked else None
+    geometry = Geometry(torch.tensor([0, 30, 50]), present=present).to("meta")
+    x = torch.randn(50, 2, 4, device="meta")
+    graph = ConversationGraph(past)(x, geometry)
+    for each in (graph.within, graph.across, graph.source, graph.target, graph.propagate(x)):
+        assert each.device.type == "meta"
+
+
+def test_propagates_its_own_dtype() -> None:
+    graph = ConversationGraph()(torch.randn(3, 2, 4), torch.tensor([0, 3]))
+    with pytest.raises(
+        TypeError, match=r"^x must be of the module's dtype torch\.float32, but got"
+    ):
+        graph.propagate(torch.randn(3, 2, 4).double())
+
+
+def test_refuses_vectors_of_no_nodes() -> None:
+    ptr = torch.tensor([0, 3])
+    with pytest.raises(ValueError, match=r"^x must have shape \[U, M, C\], but got \[3, 4\]"):
+        ConversationGraph()(torch.randn(3, 4), ptr)
+    with pytest.raises(ValueError, match=r"^x must not be empty, but got shape \[3, 0, 4\]"):
+        ConversationGraph()(torch.randn(3, 0, 4), ptr)

@@ -29,6 +29,11 @@ def test_without_focus_is_cross_entropy(seed: int) -> None:
     torch.testing.assert_close(focal_loss(logits, target, gamma=0), expected)
 
 
+def test_focuses_by_a_half_unless_told() -> None:
+    logits, target = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
+    assert torch.equal(focal_loss(logits, target), focal_loss(logits, target, gamma=0.5))
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_sure_predictions_stay_finite(gamma: float, dtype: torch.dtype) -> None:
@@ -37,6 +42,7 @@ def test_sure_predictions_stay_finite(gamma: float, dtype: torch.dtype) -> None:
     loss = focal_loss(logits, torch.tensor([0, 0, 0, 0]), gamma)
     loss.backward()
     assert loss.isfinite()
+    assert loss.dtype == torch.promote_types(dtype, torch.float32)
     assert logits.grad.isfinite().all()
 
 
@@ -49,6 +55,8 @@ def test_bad_input() -> None:
     logits, target = torch.randn(2, 3), torch.tensor([0, 1])
     with pytest.raises(ValueError, match="gamma must be finite and at least 0, but got -1"):
         focal_loss(logits, target, gamma=-1)
+    with pytest.raises(ValueError, match=r"^logits must have shape \[U, K\], but got \[3\]"):
+        focal_loss(logits[0], target)
     with pytest.raises(ValueError, match=r"target must have shape \[2\], but got \[3\]"):
         focal_loss(logits, torch.tensor([0, 1, 2]))
     with pytest.raises(TypeError, match="target must be of dtype torch.int64"):

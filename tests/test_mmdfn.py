@@ -512,3 +512,28 @@ def test_predict_refuses_what_is_not_one_conversation() -> None:
         model.predict(Conversation({"text": features["text"]}, speaker))
     with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[U, 6\], but got"):
         model.predict(Conversation(features | {"text": torch.ones(5, 7)}, speaker))
+
+
+def test_repr() -> None:
+    model = MMDFN({"audio": 3}, num_classes=4, num_layers=2)
+    assert repr(model) == "MMDFN({'audio': 3}, num_classes=4, num_layers=2)"
+
+
+def test_from_published_leaves_out_a_gate_that_is_not_wanted() -> None:
+    gated = MMDFN({"text": 4}, 2, **SMALL).eval()
+    static = MMDFN({"text": 4}, 2, gated=False, **SMALL).eval()
+    static.load_state_dict(
+        {key: value for key, value in gated.state_dict().items() if "fusion.cell" not in key}
+    )
+    ours = MMDFN.from_published(published(gated), ("text",), gated=False).eval()
+    inputs = {"text": torch.randn(5, 4)}, torch.zeros(5, dtype=torch.int64), torch.tensor([0, 5])
+    assert torch.equal(ours(*inputs), static(*inputs))
+    assert not torch.equal(ours(*inputs), gated(*inputs))
+
+
+def test_new_weights_without_an_encoder_of_speakers() -> None:
+    model = MMDFN({"text": 4}, 2, speaker_weights={"text": 0}, **SMALL)
+    before = [each.clone() for each in model.parameters()]
+    model.reset_parameters()
+    for one, other in zip(model.parameters(), before, strict=True):
+        assert not torch.equal(one, other)

@@ -82,13 +82,17 @@ def test_embedding_adds_the_speakers_vector() -> None:
 
 
 def test_bad_input() -> None:
-    for kind in (SpeakerEncoder, SpeakerEmbedding):
-        with pytest.raises(ValueError, match="must be at least 1, but got 0"):
-            kind(0, 4)
-        with pytest.raises(ValueError, match="must be at least 1, but got -3"):
-            kind(4, -3)
-    with pytest.raises(ValueError, match="dropout must be finite"):
-        SpeakerEncoder(4, 3, dropout=-0.1)
+    with pytest.raises(ValueError, match="^channels must be at least 1, but got 0"):
+        SpeakerEncoder(0, 4)
+    with pytest.raises(ValueError, match="^hidden_channels must be at least 1, but got -3"):
+        SpeakerEncoder(4, -3)
+    with pytest.raises(ValueError, match="^num_speakers must be at least 1, but got 0"):
+        SpeakerEmbedding(0, 4)
+    with pytest.raises(ValueError, match="^channels must be at least 1, but got -3"):
+        SpeakerEmbedding(4, -3)
+    for bad in (-0.1, 1.5):
+        with pytest.raises(ValueError, match=rf"^dropout must .* in \[0, 1\], but got {bad}"):
+            SpeakerEncoder(4, 3, dropout=bad)
     with pytest.raises(ValueError, match="num_layers must be at least 1, but got 0"):
         SpeakerEncoder(4, 3, num_layers=0)
     encoder = SpeakerEncoder(4, 3)
@@ -103,6 +107,8 @@ def test_bad_input() -> None:
     embedding = SpeakerEmbedding(2, 4)
     with pytest.raises(ValueError, match=r"x must have shape \[U, M, 4\], but got \[3, 1, 5\]"):
         embedding(torch.randn(3, 1, 5), speaker)
+    with pytest.raises(ValueError, match=r"x must have shape \[U, 4\], but got \[3, 5\]"):
+        embedding(torch.randn(3, 5), speaker)
     with pytest.raises(ValueError, match=r"speaker must have shape \[2\], but got \[3\]"):
         embedding(torch.randn(2, 4), speaker)
     for bad in (-1, 2):

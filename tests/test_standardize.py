@@ -54,6 +54,19 @@ def test_large_offsets_and_constants() -> None:
     assert repr(fresh) == "Standardize({'a.b': 3})"
 
 
+def test_features_of_any_scale_beside_each_other() -> None:
+    x = torch.randn(50, 3, dtype=torch.float64) * torch.tensor([1e-12, 1, 1e12])
+    x = torch.cat([x, torch.full((50, 1), 1e6 / 3)], 1)
+    mask = torch.tensor([[True, False]] * 50)
+    features = {"a": x, "b": torch.zeros(50, 2).double()}
+    one = Conversation(features, torch.zeros(50, dtype=torch.int64), present=mask)
+    standardize = Standardize({"a": 4, "b": 2}).double().fit([one])
+    out = standardize(one.features)["a"]
+    assert_equal(out.std(0, correction=0), torch.tensor([1.0, 1, 1, 0]).double())
+    # What never varies, or is never present, keeps its scale.
+    assert torch.equal(standardize.scale[3:], torch.ones(3).double())
+
+
 def test_one_conversation_and_any_order_of_modalities() -> None:
     x = {"a": torch.randn(5, 3), "b": torch.randn(5, 2)}
     mask = torch.tensor([[True, False]] * 4 + [[True, True]])
@@ -70,7 +83,7 @@ def test_bad_input() -> None:
         Standardize({})
     with pytest.raises(ValueError, match=r"in_channels\['a'\] must be at least 1, but got 0"):
         Standardize({"a": 0})
-    with pytest.raises(ValueError, match="conversations must not be empty"):
+    with pytest.raises(ValueError, match=r"^conversations must not be empty\.$"):
         Standardize({"a": 3}).fit([])
     with pytest.raises(ValueError, match=r"features must be those of \['b'\], but got \['a'\]"):
         Standardize({"b": 3}).fit([one])
@@ -82,8 +95,9 @@ def test_bad_input() -> None:
         Standardize({"a": 3})(torch.ones(2, 3))
     with pytest.raises(TypeError, match="conversations must be of Conversation, but got dict"):
         Standardize({"a": 3}).fit([one.features])
-    with pytest.raises(ValueError, match=r"features\['a'\] must have shape \[U, 4\], but got"):
-        Standardize({"a": 4})(one.features)
+    for use in (lambda it: it.fit([one]), lambda it: it(one.features)):
+        with pytest.raises(ValueError, match=r"^features\['a'\] must have shape \[U, 4\], but got"):
+            use(Standardize({"a": 4}))
 
 
 def test_what_hardly_varies_is_left_as_it_is() -> None:

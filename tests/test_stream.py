@@ -302,3 +302,22 @@ def test_the_state_is_a_copy() -> None:
     other.load_state_dict(state)
     other.step(**small_step())
     assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_a_fresh_stream_knows_nobody() -> None:
+    known = small_model().stream(3).state_dict()["speakers.known"]
+    assert torch.equal(known, torch.full((3, 1), -1))
+
+
+def test_newcomers_of_one_conversation_leave_those_of_another_their_places() -> None:
+    model = small_model()
+    together, alone = model.stream(2), model.stream()
+    for speaker in (0, 1, 2):
+        step = small_step() | {"speaker": torch.tensor([speaker])}
+        together.step(**step, conversation=torch.tensor([0]))
+    for speaker in (2, 7, 0, 2, 7):
+        step = small_step() | {"speaker": torch.tensor([speaker])}
+        logits = together.step(**step, conversation=torch.tensor([1]))
+        assert_equal(logits, alone.step(**step), rtol=1e-11)
+    known = together.state_dict()["speakers.known"]
+    assert known.tolist() == [[0, 1, 2, -1], [2, 7, 0, -1]]

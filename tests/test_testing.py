@@ -217,3 +217,22 @@ def test_hypothesis_is_only_needed_for_the_strategies() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ImportError: hypothesis must be installed for the strategies: pip install" in run.stderr
     assert "graphfusion/testing/strategies.py" in run.stderr
+
+
+def test_an_output_of_another_shape_alone_is_told() -> None:
+    def run(x: Tensor, geometry: Geometry) -> Tensor:
+        return x.flatten(1)[:, : geometry.num_conversations]
+
+    batch = odd_batches(3)[0]
+    message = r"^batch independence: on the batch .*, the output must have shape \[\d+, 1\], got"
+    with pytest.raises(AssertionError, match=message):
+        contracts.assert_batch_independent(run, batch)
+
+
+def test_what_has_no_gradient_may_be_finite_and_mutate_nothing() -> None:
+    def run(x: Tensor, geometry: Geometry) -> Tensor:
+        return torch.zeros(len(x), geometry.num_conversations)
+
+    for batch in odd_batches(3):
+        contracts.assert_finite(run, batch)
+        contracts.assert_not_mutating(run, batch)

@@ -8,6 +8,7 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, load_npz
+from graphfusion.datasets._problems import inconsistencies
 from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes
 
 
@@ -127,3 +128,15 @@ def test_repr_is_short():
 def test_an_inconsistent_corpus_is_refused(classes, splits, message):
     with pytest.raises(ValueError, match=message):
         Corpus(classes, splits)
+
+
+def test_every_inconsistency_is_found():
+    splits = {"train": [talk(name=None), talk(y=(0.0, 1.0))], "test": [talk(y=(0, 9))]}
+    found = [(each.conversation, each.field) for each in inconsistencies(("a", "a"), splits)]
+    assert found == [
+        (None, "classes"),
+        (None, "id"),
+        ("talk", "y"),
+        ("talk", "id"),
+        ("talk", "y"),
+    ]
