@@ -35,6 +35,7 @@ from graphfusion.fusion import DynamicFusion
 from graphfusion.geometry import Geometry
 from graphfusion.graph import ConversationGraph, MultimodalGraph
 from graphfusion.losses import focal_loss
+from graphfusion.missing import drop_modalities
 from graphfusion.mmdfn import MMDFN
 from graphfusion.similarity import angular_similarity
 from graphfusion.speakers import SpeakerEmbedding, SpeakerEncoder
@@ -57,5 +58,6 @@ __all__ = [
     "Standardize",
     "Stream",
     "angular_similarity",
+    "drop_modalities",
     "focal_loss",
 ]

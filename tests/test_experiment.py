@@ -2,28 +2,33 @@
 
 import csv
 import json
+import math
 import re
-from itertools import chain
+from itertools import chain, pairwise, product
 from pathlib import Path
+from types import SimpleNamespace
 
+import missing_modalities
 import numpy as np
 import pytest
 import results
 import search
 import torch
 from experiment.batches import batches, draw_seed
-from experiment.data import fingerprint, held_out, subsets
+from experiment.data import fingerprint, held_out, read, subsets
 from experiment.models import make_model
 from experiment.recipes import ABLATIONS, MODELS, parse_settings, recipe_of
+from experiment.recognizer import Recognizer
 from experiment.report import cell, compare, majority, markdown, show
-from experiment.training import AtomicCheckpoints
+from experiment.training import AtomicCheckpoints, Run, train
 from hypothesis import given
 from hypothesis import strategies as st
+from torch_geometric.data import Batch
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus
-from tests.test_example import write_npz
+from tests.test_example import weights, write_npz
 
 counts = st.integers(1, 60)
 
@@ -75,6 +80,103 @@ def test_recipes() -> None:
     json.dumps(recipe.as_dict())
 
 
+@pytest.mark.parametrize("model", ["mmdfn", "bigru"])
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (1.1, ValueError, r"drop_modalities must be finite and in \[0, 1\], but got 1.1"),
+        (math.nan, ValueError, "drop_modalities must be finite .* but got nan"),
+        ("often", TypeError, "drop_modalities must be a number, but got 'often'"),
+        (True, TypeError, "drop_modalities must be a number, but got True"),
+    ],
+)
+def test_bad_recipes(model: str, value: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        recipe_of(model, "iemocap", {"drop_modalities": value})
+
+
+def trained_on(batch: Batch, model: str, p: float, *, epoch: int = 0, step: int = 0, rank: int = 0):
+    """Which modalities a training step saw, and its loss."""
+    settings = {"drop_modalities": p} | ({"num_layers": 2} if model in ABLATIONS else {})
+    recipe = recipe_of(model, "iemocap", settings)
+    torch.manual_seed(0)
+    recognizer = Recognizer(
+        model, "iemocap", {"text": 4, "audio": 3}, ["x", "y"], recipe.as_dict(), 0
+    )
+    strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)  # noqa: ARG005
+    recognizer.trainer = SimpleNamespace(
+        current_epoch=epoch, global_rank=rank, world_size=1, strategy=strategy
+    )
+    seen = []
+    recognizer.model.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[3]))
+    recognizer.on_train_batch_start(batch, step)
+    loss = recognizer.training_step(batch).detach()
+    return seen[0], float(loss)
+
+
+def ten_talks() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    talks = [
+        Conversation(
+            {
+                name: torch.randn(8, size, generator=generator)
+                for name, size in (("text", 4), ("audio", 3))
+            },
+            torch.arange(8) % 2,
+            torch.randint(0, 2, (8,), generator=generator),
+        )
+        for _ in range(10)
+    ]
+    return Batch.from_data_list(talks)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_modalities_are_dropped_in_training(model: str) -> None:
+    whole, loss = trained_on(ten_talks(), model, 0.0)
+    assert whole.all()
+    some, other_loss = trained_on(ten_talks(), model, 0.3)
+    assert 0.15 < (~some).float().mean() < 0.45
+    assert math.isfinite(other_loss)
+    assert other_loss != loss
+    assert trained_on(ten_talks(), model, 0.3)[1] == other_loss
+
+
+def test_every_step_and_process_drops_others() -> None:
+    batch = ten_talks()
+    present = batch.present.clone()
+    draws = [
+        trained_on(ten_talks(), "logistic", 0.5, **where)[0]
+        for where in ({}, {"epoch": 1}, {"step": 1}, {"rank": 1})
+    ]
+    assert len({tuple(each.flatten().tolist()) for each in draws}) == 4
+    # A conversation's own mask is not touched.
+    talks = batch.to_data_list()
+    trained_on(Batch.from_data_list(talks[:1]), "logistic", 0.5)
+    assert torch.equal(torch.cat([each.present for each in talks]), present)
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
+    write_npz(tmp_path / "talks.npz", {"text": 5, "audio": 4}, ("train", "test"))
+    corpus = read(tmp_path / "talks.npz", None)
+
+    def run(p: float, folder: str, epochs: int) -> dict[str, torch.Tensor]:
+        recipe = recipe_of("mmdfn", "iemocap", {"num_layers": 2, "drop_modalities": p})
+        train(Run("mmdfn", "iemocap", recipe, 0, epochs, tmp_path / folder, True), corpus, "")
+        return weights(tmp_path / folder)
+
+    whole = run(0.4, "whole", 3)
+    run(0.4, "cut", 1)
+    resumed, complete = run(0.4, "cut", 3), run(0.0, "complete", 3)
+    assert all(torch.equal(resumed[key], value) for key, value in whole.items())
+    assert not all(torch.equal(complete[key], value) for key, value in whole.items())
+    # The last epoch's, though the first one's score was as good.
+    assert torch.load(tmp_path / "cut/last.ckpt", weights_only=True)["epoch"] == 2
+    assert (
+        json.loads((tmp_path / "cut/config.json").read_text())["recipe"]["drop_modalities"] == 0.4
+    )
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_models_predict_every_utterance_and_ignore_what_is_absent(name: str) -> None:
     sizes = {"text": 5, "audio": 4}
@@ -89,6 +191,27 @@ def test_models_predict_every_utterance_and_ignore_what_is_absent(name: str) -> 
     assert out.shape == (6, 3)
     features["audio"][1] = torch.nan
     assert torch.equal(model(features, speaker, ptr, present), out)
+
+
+def test_zero_filled_sees_the_mean_and_no_mask() -> None:
+    talks, sizes = ten_talks().to_data_list(), {"text": 4, "audio": 3}
+    filled, told = (
+        make_model(name, "iemocap", sizes, ["x", "y"], {"num_layers": 2}).eval()
+        for name in ("zero_filled", "mmdfn")
+    )
+    filled.standardize.fit(talks)
+    told.load_state_dict(filled.state_dict())
+    features, speaker, ptr = talks[0].features, talks[0].speaker, torch.tensor([0, 8])
+    present = torch.ones(8, 2, dtype=torch.bool)
+    assert torch.equal(
+        filled(features, speaker, ptr, present), told(features, speaker, ptr, present)
+    )
+    present[2:5, 1] = False
+    means = {"audio": features["audio"].clone()}
+    means["audio"][2:5] = filled.standardize.mean[4:]
+    expected = told(features | means, speaker, ptr)
+    assert not told.standardize(features | means)["audio"][2:5].any()
+    assert torch.equal(filled(features, speaker, ptr, present), expected)
 
 
 def test_an_unknown_model() -> None:
@@ -228,3 +351,75 @@ def test_the_table_of_results(tmp_path: Path) -> None:
     before = (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns
     assert results.main(arguments) == page
     assert (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns == before
+
+
+def test_more_is_lost_at_a_greater_share() -> None:
+    talks = ten_talks().to_data_list()
+    kept = [
+        torch.cat([each.present for each in missing_modalities.lose(talks, share, 3)])
+        for share in (0.0, 0.3, 0.6, 1.0)
+    ]
+    assert kept[0].all()
+    assert not kept[-1].any()
+    assert all((more <= less).all() for less, more in pairwise(kept))
+    assert all(each.present.all() for each in talks)
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_the_study_of_missing_modalities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "one.npz", tmp_path / "other.npz"]
+    for path, splits in zip(paths, (("train", "test"), ("train", "dev", "test")), strict=True):
+        write_npz(path, {"text": 5, "audio": 3}, splits)
+    out, arms = tmp_path / "out", list(missing_modalities.ARMS)
+    common = ["--epochs", "2", "--set", "num_layers=1", "--output", str(out), "--features"]
+    scores = missing_modalities.main(["--seeds", "1", *common, *map(str, paths)])
+    found = [(score.data, score.arm, score.share) for score in scores]
+    assert found == list(product(["one", "other"], arms, missing_modalities.SHARES))
+    assert all(0 <= score.f1 <= 1 for score in scores)
+    complete = {(score.data, score.arm): score.f1 for score in scores if score.share == 0}
+    for data in ("one", "other"):
+        assert complete[data, "masked"] == complete[data, "zero-filled"]
+    with (out / "scores.csv").open() as file:
+        assert [float(row["f1"]) for row in csv.DictReader(file)] == [each.f1 for each in scores]
+    assert (out / "scores.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+    # The epoch is picked on the same conversations, less what is missing if so in training.
+    data, dropped = (
+        json.loads((out / f"other/mmdfn/drop_{p}/seed_0/config.json").read_text())["data"]
+        for p in ("0.0", "0.5")
+    )
+    assert dropped["held_out"] == data["held_out"]
+    assert dropped["fingerprint"] != data["fingerprint"]
+
+    # Another seed, and nothing is trained twice.
+    checkpoint = out / "one/mmdfn/drop_0.5/seed_0/last.ckpt"
+    before = checkpoint.stat().st_mtime_ns
+    capsys.readouterr()
+    more = missing_modalities.main(["--seeds", "2", *common, str(paths[0])])
+    assert checkpoint.stat().st_mtime_ns == before
+    assert [each for each in more if each.seed == 0] == [
+        each for each in scores if each.data == "one"
+    ]
+    mean = 50 * sum(each.f1 for each in more if (each.arm, each.share) == (arms[3], 0.9))
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("| 90% | ")
+    assert last.split(" | ")[-1].startswith(f"{mean:.1f} ± ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--features", "missing.npz"], "No such file"),
+        (["--seeds", "0"], "--seeds must be at least 1, but got 0"),
+        (["--drop", "2"], "drop_modalities must be finite and in"),
+        (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
+    ],
+)
+def test_bad_arguments_of_the_study(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        missing_modalities.main([*arguments, "--output", str(tmp_path)])
+    assert message in capsys.readouterr().err

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from experiment.recipes import ABLATIONS
-from graphfusion import MMDFN, ContextEncoder, Standardize
+from graphfusion import MMDFN, ContextEncoder, Geometry, Standardize
 
 
 class Joined(torch.nn.Module):
@@ -23,6 +23,30 @@ class Joined(torch.nn.Module):
         features = self.standardize(features)
         parts = zip(features.values(), present.unbind(1), strict=True)
         return torch.cat([x.where(here.unsqueeze(1), 0) for x, here in parts], 1)
+
+
+class ZeroFilled(MMDFN):
+    """MM-DFN by the usual habit: absent modalities are zeros, and nobody tells it which they are.
+
+    They are zeros once standardised, that is, the mean of the training conversations.
+    """
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        speaker: Tensor | Geometry | None,
+        ptr: Tensor | Geometry | None = None,
+        present: Tensor | None = None,
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Returns logits `[U, K]`."""
+        if present is not None:
+            means = self.standardize.mean.split(list(self.in_channels.values()))
+            features = {
+                name: features[name].where(here.unsqueeze(1), mean)
+                for name, mean, here in zip(self.in_channels, means, present.unbind(1), strict=True)
+            }
+        return super().forward(features, speaker, ptr, return_gates=return_gates)
 
 
 class LogisticRegression(Joined):
@@ -92,9 +116,10 @@ def make_model(
     if settings.get("speaker_weights") == 0:
         settings["speaker_weights"] = dict.fromkeys(in_channels, 0)
     settings["class_names"] = list(classes)
+    kind = ZeroFilled if name == "zero_filled" else MMDFN
     try:
-        return MMDFN.from_preset(preset, in_channels, len(classes), **settings)
+        return kind.from_preset(preset, in_channels, len(classes), **settings)
     except ValueError:
         # The preset knows none of these modalities, so they are all treated alike.
         alike = {"context": list(in_channels), "speaker_weights": {}}
-        return MMDFN.from_preset(preset, in_channels, len(classes), **(alike | settings))
+        return kind.from_preset(preset, in_channels, len(classes), **(alike | settings))

@@ -1,6 +1,6 @@
-"""Pictures of a run: its learning curves, its confusions, and its gates."""
+"""Pictures: learning curves, confusions and gates of a run; what missing modalities cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ STYLE: dict[Any, Any] = {
     "savefig.bbox": "tight",
 }
 GATES = ("input", "forget", "output")
+PAIR = (("#0072b2", "o"), ("#d55e00", "s"))  # told apart by the colour-blind, and in grey
 
 
 def learning_curves(history: Sequence[dict[str, float]], result: Result, path: Path) -> None:
@@ -111,6 +112,40 @@ def gates(model: MMDFN, conversation: Conversation, path: Path) -> None:
         for axes in grid[-1]:
             axes.set_xlabel("utterance")
         figure.colorbar(image, ax=grid, label="mean opening")
+        figure.savefig(path)
+
+
+def missing(
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    shares: Sequence[float],
+    path: Path,
+) -> None:
+    """Weighted F1 by share of missing modalities: a panel for each data set, a line for each arm.
+
+    A panel has, for each of its arms and each share, the scores of the seeds; lines are their means
+    and bands their standard deviations. Arms come in pairs, and a pair is dashed or solid.
+    """
+    percent = [100 * share for share in shares]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.5, 2.9), layout="constrained")
+        for axes, (title, arms) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            for number, (arm, scores) in enumerate(arms.items()):
+                f1 = 100 * torch.tensor(scores)
+                mean = f1.mean(1)
+                color, marker = PAIR[number % 2]
+                line = "--" if number < 2 else "-"
+                axes.plot(percent, mean, line, color=color, marker=marker, markersize=3, label=arm)
+                if f1.size(1) > 1:
+                    band = f1.std(1)
+                    axes.fill_between(
+                        percent, mean - band, mean + band, color=color, alpha=0.15, linewidth=0
+                    )
+            axes.set(title=title, xlabel="missing modalities (%)")
+            axes.set_ylabel("weighted F1 (%)")
+        handles = axes.get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False)
         figure.savefig(path)
 
 

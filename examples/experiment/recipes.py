@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from graphfusion._checks import check_real
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -17,7 +19,12 @@ class Recipe:
         class_weights: Whether classes weigh one over their frequency in the loss.
         batch_size: The most conversations in a step.
         average: Decay of the running mean of the weights, whose scores count; 0: none is kept.
+        drop_modalities: Probability of dropping a modality of an utterance in training.
         model: Arguments of the model.
+
+    Raises:
+        TypeError: If `drop_modalities` is not a number.
+        ValueError: If `drop_modalities` is not a probability.
     """
 
     lr: float
@@ -26,7 +33,11 @@ class Recipe:
     class_weights: bool
     batch_size: int = 32
     average: float = 0.0
+    drop_modalities: float = 0.0
     model: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_real("drop_modalities", self.drop_modalities, 0, 1)
 
     def change(self, settings: Mapping[str, Any]) -> "Recipe":
         """The recipe with other settings, the model's arguments among them."""
@@ -52,6 +63,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "static": {"gated": False},
     "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},  # every node hears itself alone
     "no_speaker": {"speaker_weights": 0},
+    "zero_filled": {},  # what changes is what it is told of absent modalities: nothing
 }
 
 BASELINES = {

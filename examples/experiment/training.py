@@ -170,9 +170,12 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
         "best",
         monitor="val_f1",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
+    )
+    # Not save_last, which writes no epoch but a best one (2.6).
+    every = ModelCheckpoint(
+        run.folder, "last", save_on_train_epoch_end=True, enable_version_counter=False
     )
     trainer = pl.Trainer(
         max_epochs=run.epochs,
@@ -181,7 +184,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
         strategy="ddp" if run.devices > 1 else "auto",
         use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[best, *_averaging(run.recipe)],
+        callbacks=[best, every, *_averaging(run.recipe)],
         enable_progress_bar=sys.stderr.isatty(),
         plugins=[AtomicCheckpoints()],
         logger=[CSVLogger(run.folder, name="", version=""), TensorBoardLogger(run.folder, "", "")],
@@ -194,7 +197,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     trainer.fit(recognizer, data, ckpt_path=last if resumed else None, weights_only=True)
     seconds = time.perf_counter() - start
     chosen = Recognizer.load_from_checkpoint(best.best_model_path, weights_only=True)
-    predicted = _predict(chosen, corpus)
+    predicted = predict(chosen, corpus.splits["test"])
     result = _score(recognizer.history, predicted, corpus, seconds)
     _write_result(run.folder, result, predicted, chosen, corpus)
     return result
@@ -204,12 +207,12 @@ def _averaging(recipe: Recipe) -> list[pl.Callback]:
     return [EMAWeightAveraging(decay=recipe.average)] if recipe.average else []
 
 
-def _predict(chosen: Recognizer, corpus: Corpus) -> Tensor:
-    """The predicted class of every test utterance."""
+def predict(chosen: Recognizer, conversations: list[Conversation]) -> Tensor:
+    """The predicted class of every utterance."""
     chosen.eval()
-    batches_of_test = DataLoader(corpus.splits["test"], batch_size=chosen.recipe.batch_size)
+    packed = DataLoader(conversations, batch_size=chosen.recipe.batch_size)
     with torch.no_grad():
-        logits = [chosen(batch.to(chosen.device)).cpu() for batch in batches_of_test]
+        logits = [chosen(batch.to(chosen.device)).cpu() for batch in packed]
     return torch.cat(logits).argmax(1)
 
 
