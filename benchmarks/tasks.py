@@ -9,6 +9,7 @@ import torch
 from benchmarks.measure import resident_peak
 from benchmarks.workloads import CHANNELS, HIDDEN_CHANNELS, IN_CHANNELS, Workload, iemocap, single
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion, focal_loss
+from graphfusion.memory import GraphMemory
 
 
 def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], None]:
@@ -57,7 +58,7 @@ def stream_step(position: int, past: int | None) -> Callable[[], None]:
     state = stream.state_dict()
     # What is remembered does not matter to the time that it takes, but how much it is.
     places = position if past is None else min(position, past)
-    for name, axis in (("unit", 2), ("scale", 2), ("nodes", 3)):
+    for name, axis in GraphMemory.growing.items():
         one = state[f"graph.{name}"].narrow(axis, 0, 1)
         state[f"graph.{name}"] = one.repeat_interleave(places, axis)
     state["graph.position"] = torch.tensor([position])
