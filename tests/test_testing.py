@@ -160,9 +160,15 @@ def test_dynamic_fusion_holds(dtype: torch.dtype, gated: bool, concat: bool) -> 
     check_fusion(fusion)
 
 
-def test_encoders_and_models_hold() -> None:
-    check_encoder(SpeakerEncoder(6, 4, dropout=0.3))
-    check_model(MMDFN({"text": 3, "audio": 5}, 4, context=("text",), channels=6, num_layers=2))
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_encoders_hold(bidirectional: bool) -> None:
+    check_encoder(SpeakerEncoder(6, 4, dropout=0.3, bidirectional=bidirectional))
+
+
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"relations": True}, {"past": 2}])
+def test_models_hold(options: dict[str, object]) -> None:
+    sizes = {"text": 3, "audio": 5}
+    check_model(MMDFN(sizes, 4, context=("text",), channels=6, num_layers=2, **options))
 
 
 def test_encoders_and_models_that_do_not() -> None:
