@@ -117,3 +117,10 @@ def test_the_citation_is_of_this_software() -> None:
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\ntitle: {project['name']}\n" in citation
     assert f"\nlicense: {project['license']}\n" in citation
+    assert f"\nversion: {project['version']}\n" in citation
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (first, *_) = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first == project["version"]
