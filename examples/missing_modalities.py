@@ -16,6 +16,7 @@ again.
 
 import argparse
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, fields
@@ -28,6 +29,7 @@ from experiment.recipes import PUBLISHED, Recipe, parse_settings, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, markdown
 from experiment.training import Run, predict, quiet, train
+from torch import Tensor
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion import Conversation, drop_modalities
@@ -54,6 +56,8 @@ class Score:
         seed: That of the run, and of what is missing.
         share: In [0, 1].
         f1: A fraction.
+        f1_some: Of the utterances that have a modality left; NaN if there are none.
+        f1_none: Of those that have nothing left, likewise.
     """
 
     data: str
@@ -61,6 +65,8 @@ class Score:
     seed: int
     share: float
     f1: float
+    f1_some: float
+    f1_none: float
 
 
 def parser() -> argparse.ArgumentParser:
@@ -167,9 +173,20 @@ def _scores(
     )
     target = torch.cat([each.y for each in test])
     for share in SHARES:
-        predicted = predict(recognizer, lose(test, share, seed))
-        f1 = multiclass_f1_score(predicted, target, corpus.num_classes, average="weighted")
-        yield Score(source, arm, seed, share, float(f1))
+        left = lose(test, share, seed)
+        predicted = predict(recognizer, left)
+        some = torch.cat([each.present for each in left]).any(1)
+        f1 = [
+            _f1(predicted[of], target[of], corpus.num_classes)
+            for of in (torch.ones_like(some), some, ~some)
+        ]
+        yield Score(source, arm, seed, share, *f1)
+
+
+def _f1(predicted: Tensor, target: Tensor, num_classes: int) -> float:
+    if len(target) == 0:
+        return math.nan
+    return float(multiclass_f1_score(predicted, target, num_classes, average="weighted"))
 
 
 if __name__ == "__main__":

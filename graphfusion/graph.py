@@ -10,7 +10,7 @@ from graphfusion._checks import check_dtype, check_not_empty, check_real, check_
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.relations import Relations
 from graphfusion.similarity import direction, similarity_of_cosine
-from graphfusion.tiles import tile
+from graphfusion.tiles import take, tile
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -168,16 +168,14 @@ class ConversationGraph(torch.nn.Module):
         rows, columns, joined, slot = tile(geometry, self.past, self.future)
         joined = joined.unsqueeze(1)
         if present is not None:
-            joined = (
-                joined & _take(present, rows).unsqueeze(3) & _take(present, columns).unsqueeze(2)
-            )
+            joined = joined & take(present, rows).unsqueeze(3) & take(present, columns).unsqueeze(2)
 
         unit = direction(x)
-        cosine = _take(unit, rows) @ _take(unit, columns).mT
+        cosine = take(unit, rows) @ take(unit, columns).mT
         # A vector's cosine with itself is known, and arccos is steepest there.
         itself = (rows.unsqueeze(2) == columns.unsqueeze(1)).unsqueeze(1)
         nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
-        cosine = torch.where(itself, _take(nonzero, rows).unsqueeze(3), cosine)
+        cosine = torch.where(itself, take(nonzero, rows).unsqueeze(3), cosine)
         within = similarity_of_cosine(cosine).where(joined, 0)
         if self.relations is not None and geometry.speaker is not None:
             target, source = rows.unsqueeze(2), columns.unsqueeze(1)
@@ -194,7 +192,7 @@ class ConversationGraph(torch.nn.Module):
         if present is not None:
             degree = degree.where(present, 1)  # any number: an absent node has no edges
         scale = degree.rsqrt()
-        within = within * _take(scale, rows).unsqueeze(3) * _take(scale, columns).unsqueeze(2)
+        within = within * take(scale, rows).unsqueeze(3) * take(scale, columns).unsqueeze(2)
         across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
         return MultimodalGraph(
             within=within.to(x.dtype),
@@ -221,9 +219,3 @@ def join_modalities(unit: Tensor, present: Tensor | None) -> Tensor:
     if present is not None:
         distinct = distinct & present.unsqueeze(2) & present.unsqueeze(1)
     return similarity_of_cosine(unit @ unit.mT).where(distinct, 0)
-
-
-def _take(x: Tensor, utterances: Tensor) -> Tensor:
-    """Those utterances of `x [U, M, ...]`, `[N, S]` of them, as `[N, M, S, ...]`."""
-    taken: Tensor = x.index_select(0, utterances.flatten()).unflatten(0, utterances.shape)
-    return taken.transpose(1, 2)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._autocast import without_autocast
+from graphfusion.filling import weigh
 from graphfusion.graph import ConversationGraph, join_modalities
 from graphfusion.similarity import direction, similarity_of_cosine
 
@@ -19,7 +20,8 @@ class GraphMemory:
     """The past of B conversations whose graph has no future, as far as that graph reaches.
 
     What a node hears of earlier ones never changes, nor does what these hear themselves: so it is
-    enough to keep their directions, their degrees, and what each layer of the fusion propagated.
+    enough to keep their directions, their degrees, what each layer of the fusion propagated, and
+    what came out.
 
     Args:
         graph: Says how far the past reaches.
@@ -33,9 +35,16 @@ class GraphMemory:
         unit: `[B, M, K, C]`, the directions of the nodes there.
         scale: `[B, M, K]`, the inverse roots of their degrees; 0 where there is no node.
         nodes: `[L, B, M, K, H]`, what they put into each layer's propagation.
+        fused: `[B, M, K, out_channels]`, what the fusion made of them.
     """
 
-    growing: ClassVar[dict[str, int]] = {"speaker": 1, "unit": 2, "scale": 2, "nodes": 3}
+    growing: ClassVar[dict[str, int]] = {
+        "speaker": 1,
+        "unit": 2,
+        "scale": 2,
+        "nodes": 3,
+        "fused": 2,
+    }
 
     def __init__(
         self,
@@ -52,6 +61,7 @@ class GraphMemory:
         self.unit = direction(like.new_zeros(*size, fusion.in_channels))
         self.scale = self.unit.new_zeros(size)
         self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
+        self.fused = like.new_zeros(*size, fusion.out_channels)
 
     def newest(
         self, x: Tensor, present: Tensor, conversation: Tensor, speaker: Tensor
@@ -64,20 +74,17 @@ class GraphMemory:
             conversation: `[n]` int64, on the host, which conversations they are.
             speaker: `[n]` int64.
         """
-        reach = int(self.position[conversation].max())
-        everyone = torch.equal(conversation, torch.arange(len(self.position)))
-        chosen = slice(None) if everyone else conversation.to(x.device)
+        place = self._within_reach(conversation)
         x = x.where(present.unsqueeze(2), 0)
         with without_autocast(x.device):
             unit = direction(x)
-            past = self.unit[chosen, :, :reach]
-            past_scale = self.scale[chosen, :, :reach]
+            past, past_scale = self.unit[place], self.scale[place]
             joined = (past_scale > 0) & present.unsqueeze(2)
             cosine = (past @ unit.unsqueeze(3)).squeeze(3)
             within = similarity_of_cosine(cosine).where(joined, 0)
             itself = similarity_of_cosine(unit.ne(0).any(2).to(unit.dtype)).where(present, 0)
             if self.graph.relations is not None:
-                other = self.speaker[chosen, :reach] != speaker.unsqueeze(1)
+                other = self.speaker[place[0], place[2]] != speaker.unsqueeze(1)
                 earlier = torch.full_like(other, -1, dtype=torch.int64)
                 within = within * self.graph.relations(other, earlier).unsqueeze(1)
                 itself = itself * self.graph.relations.strength[0]
@@ -86,12 +93,30 @@ class GraphMemory:
             scale = degree.rsqrt()
             within = within * scale.unsqueeze(2) * past_scale
             across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
-        nodes = self.nodes[:, chosen, :, :reach]
+        nodes = self.nodes[:, *place]
         scale = scale.where(present, 0)
         within, across = within.to(x.dtype), across.to(x.dtype)
         return NewestNodes(within, across, present, nodes, speaker, unit, scale)
 
-    def remember(self, newest: "NewestNodes", conversation: Tensor) -> None:
+    def fill_absent(self, fused: Tensor, present: Tensor, conversation: Tensor) -> Tensor:
+        """What :func:`graphfusion.filling.fill_absent` makes of the next utterances.
+
+        Args:
+            fused: `[n, M, out_channels]`, what the fusion made of them.
+            present: `[n, M]` bool.
+            conversation: `[n]` int64, on the host, which conversations they are.
+        """
+        if bool(present.all()):
+            return fused
+        place = self._within_reach(conversation)
+        past, heard = self.fused[place], self.scale[place] > 0
+        size = past.size(2)
+        # Where a window is full, the next place has the oldest one.
+        distance = (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
+        weight = weigh(distance.to(past.device).unsqueeze(1), heard, past.dtype)
+        return fused.where(present.unsqueeze(2), (weight.unsqueeze(2) @ past).squeeze(2))
+
+    def remember(self, newest: "NewestNodes", fused: Tensor, conversation: Tensor) -> None:
         """Takes in the utterances that :meth:`newest` was asked for, once the fusion has run."""
         place = self.position[conversation]
         self.position[conversation] = place + 1
@@ -108,6 +133,7 @@ class GraphMemory:
         self.speaker[conversation, place] = newest.speaker
         self.unit[conversation, :, place] = newest.unit
         self.scale[conversation, :, place] = newest.scale
+        self.fused[conversation, :, place] = fused.to(self.fused.dtype)
         heard = torch.stack(newest.heard).to(self.nodes.dtype)
         self.nodes[:, conversation, :, place] = heard.transpose(0, 1)
 
@@ -124,12 +150,22 @@ class GraphMemory:
                 f"state must have a place for each of {least} utterances in reach, but got {size}."
             )
 
+    def _within_reach(self, conversation: Tensor) -> tuple[slice | Tensor, slice, slice]:
+        """Where the past of these conversations is, by conversation, modality and place.
+
+        A view of all of them is kept one: a copy would cost as much as what is done with it.
+        """
+        everyone = torch.equal(conversation, torch.arange(len(self.position)))
+        chosen = slice(None) if everyone else conversation.to(self.scale.device)
+        return chosen, slice(None), slice(int(self.position[conversation].max()))
+
     def _grow(self, more: int) -> None:
         pad = torch.nn.functional.pad
         self.speaker = pad(self.speaker, (0, more))
         self.unit = pad(self.unit, (0, 0, 0, more))
         self.scale = pad(self.scale, (0, more))
         self.nodes = pad(self.nodes, (0, 0, 0, more))
+        self.fused = pad(self.fused, (0, 0, 0, more))
 
 
 class NewestNodes:

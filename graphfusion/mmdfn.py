@@ -22,6 +22,7 @@ from graphfusion._evaluation import evaluating
 from graphfusion.conversation import Conversation
 from graphfusion.dropout import Dropout
 from graphfusion.encoders import ContextEncoder
+from graphfusion.filling import fill_absent
 from graphfusion.fusion import DynamicFusion
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.graph import ConversationGraph
@@ -38,7 +39,8 @@ class MMDFN(torch.nn.Module):
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
     `context + w * speaker`, with the projection for the context where there is no context encoder.
     The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
-    gives its logits. With the settings of the paper: :meth:`from_preset`.
+    gives its logits. For a modality that an utterance lacks, the mean of its turns nearby stands
+    in, if the graph reaches any. With the settings of the paper: :meth:`from_preset`.
 
     A trained model, with all that it needs, in three lines, and one conversation's predictions::
 
@@ -345,7 +347,7 @@ class MMDFN(torch.nn.Module):
         x = self.join(projected, context, self._encode_speakers(projected, geometry))
         out = self.fusion(x, self.graph(x, geometry), return_gates=return_gates)
         out, gates = out if return_gates else (out, None)
-        logits = self.classify(out)
+        logits = self.classify(fill_absent(out, geometry, self.graph.past, self.graph.future))
         return logits if gates is None else (logits, gates)
 
     def project(self, features: Mapping[str, Tensor], present: Tensor | None) -> dict[str, Tensor]:
@@ -375,7 +377,7 @@ class MMDFN(torch.nn.Module):
         return torch.stack(nodes, 1)
 
     def classify(self, x: Tensor) -> Tensor:
-        """The last step: logits `[U, K]` from the fused nodes `[U, M, C]` of each utterance."""
+        """The last step: logits `[U, K]` from the fused nodes `[U, M, C]`, absent ones filled."""
         logits: Tensor = self.classifier(self.dropout(rearrange(x, "u m c -> u (m c)")).relu())
         return logits
 

@@ -102,8 +102,9 @@ class Stream:
                 history = dict(zip(projected, turns.unbind(1), strict=True))
             nodes = model.join(projected, context, history)
             newest = self._graph.newest(nodes, present, conversation, speaker.to(nodes.device))
-            logits = model.classify(model.fusion(nodes, newest))
-            self._graph.remember(newest, conversation)
+            fused = model.fusion(nodes, newest)
+            logits = model.classify(self._graph.fill_absent(fused, present, conversation))
+            self._graph.remember(newest, fused, conversation)
         return logits
 
     def state_dict(self) -> dict[str, Tensor]:

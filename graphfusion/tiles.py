@@ -57,3 +57,9 @@ def tile(geometry: Geometry, past: int | None, future: int | None) -> Tiles:
     offset = columns.unsqueeze(1) - rows.unsqueeze(2)
     joined = (of_row == of_column) & (offset >= -past) & (offset <= future)
     return Tiles(rows, columns, joined, slot)
+
+
+def take(x: Tensor, utterances: Tensor) -> Tensor:
+    """Those utterances of `x [U, M, ...]`, `[N, S]` of them, as `[N, M, S, ...]`."""
+    taken: Tensor = x.index_select(0, utterances.flatten()).unflatten(0, utterances.shape)
+    return taken.transpose(1, 2)

@@ -81,3 +81,24 @@ def fuse(fusion: DynamicFusion, x: Tensor, p: Tensor) -> Tensor:
         if fusion.gated:
             z = z + q
     return torch.cat([x, z], -1) if fusion.concat else z
+
+
+def fill(
+    x: Tensor, ptr: Tensor, present: Tensor, past: int | None = None, future: int | None = None
+) -> Tensor:
+    """What stands in for the absent nodes of `x [U, M, C]`."""
+    size, num_modalities, _ = x.shape
+    conversation = [int((ptr[1:] <= u).sum()) for u in range(size)]
+    past = size if past is None else past
+    future = size if future is None else future
+    out = torch.where(present.unsqueeze(2), x, 0)
+    for t, m in ((t, m) for t in range(size) for m in range(num_modalities)):
+        heard = [
+            s
+            for s in range(max(t - past, 0), min(t + future + 1, size))
+            if conversation[s] == conversation[t] and present[s, m]
+        ]
+        if not present[t, m] and heard:
+            weight = torch.tensor([math.exp(-abs(s - t) / 3) for s in heard], dtype=x.dtype)
+            out[t, m] = weight / weight.sum() @ x[heard, m]
+    return out

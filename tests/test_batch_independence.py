@@ -1,4 +1,4 @@
-"""A conversation's logits are the same alone and in any batch."""
+"""A conversation's logits are the same alone and in any batch, in any place of it."""
 
 import pytest
 import torch
@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphfusion import MMDFN, Geometry
-from graphfusion.testing import RaggedBatch, assert_batch_independent
+from graphfusion.testing import (
+    RaggedBatch,
+    assert_batch_independent,
+    assert_permutation_equivariant,
+    assert_shape_and_dtype,
+)
 from graphfusion.testing.batches import VECTORS
 from graphfusion.testing.strategies import NAMES, batches, seeds, windows
 
@@ -46,7 +51,9 @@ def holds(model: MMDFN, batch: RaggedBatch) -> None:
     def run(x: Tensor, geometry: Geometry) -> Tensor:
         return model(batch.with_x(x).features, geometry)
 
+    assert_shape_and_dtype(run, batch, [len(batch.x), model.num_classes])
     assert_batch_independent(run, batch)
+    assert_permutation_equivariant(run, batch, utterances=False, modalities=False)
 
 
 @given(st.data(), batches(max_conversations=6), st.sampled_from(sorted(VECTORS)))

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch_geometric.nn import GCN2Conv
 
 from graphfusion import ConversationGraph, DynamicFusion, Geometry
-from graphfusion.testing.strategies import RaggedBatch, batches, seeds, windows
+from graphfusion.testing import RaggedBatch, assert_batch_independent
+from graphfusion.testing.strategies import batches, seeds, windows
 from tests import oracle
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
@@ -70,9 +71,7 @@ def test_a_batch_is_its_conversations(
     batch: RaggedBatch, fusion: DynamicFusion, past: int | None
 ) -> None:
     build = ConversationGraph(past)
-    together = fusion(batch.x, build(batch.x, batch.geometry))
-    alone = [fusion(each.x, build(each.x, each.geometry)) for each in batch.conversations()]
-    assert_equal(together, torch.cat(alone))
+    assert_batch_independent(lambda x, geometry: fusion(x, build(x, geometry)), batch)
 
 
 @given(batches(masked=True), fusions())

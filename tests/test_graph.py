@@ -9,7 +9,13 @@ from torch_geometric.nn import SimpleConv
 from torch_geometric.utils import to_dense_adj
 
 from graphfusion import ConversationGraph, Geometry
-from graphfusion.testing.strategies import RaggedBatch, batches, seeds, windows
+from graphfusion.testing import (
+    RaggedBatch,
+    assert_batch_independent,
+    assert_finite,
+    assert_not_mutating,
+)
+from graphfusion.testing.strategies import batches, seeds, windows
 from graphfusion.tiles import tile
 from tests import oracle
 from tests.asserts import assert_equal
@@ -135,9 +141,9 @@ def test_a_batch_is_its_conversations(
     batch: RaggedBatch, past: int | None, future: int | None
 ) -> None:
     build = ConversationGraph(past, future)
-    together = build(batch.x, batch.geometry).to_dense()
+    assert_batch_independent(lambda x, geometry: build(x, geometry).propagate(x), batch)
     alone = [build(each.x, each.geometry).to_dense() for each in batch.conversations()]
-    assert_equal(together, torch.block_diag(*alone))
+    assert_equal(build(batch.x, batch.geometry).to_dense(), torch.block_diag(*alone))
 
 
 @given(batches(masked=True, max_conversations=2), windows, seeds)
@@ -162,11 +168,10 @@ def test_what_lies_in_absent_places_never_matters(
 
 @given(batches(odd_vectors=True), windows)
 def test_zero_vectors_and_duplicates_stay_finite(batch: RaggedBatch, past: int | None) -> None:
-    x = batch.x.float().requires_grad_()
-    graph = ConversationGraph(past)(x, batch.geometry)
-    graph.propagate(x).sum().backward()
-    assert graph.within.isfinite().all()
-    assert x.grad.isfinite().all()
+    build = ConversationGraph(past)
+    batch = batch.with_x(batch.x.float())
+    assert_finite(lambda x, geometry: build(x, geometry).propagate(x), batch)
+    assert build(batch.x, batch.geometry).within.isfinite().all()
 
 
 @given(batches(), windows)
@@ -210,10 +215,9 @@ def test_dtypes(dtype: torch.dtype, scale: float) -> None:
 
 @given(batches(max_conversations=2))
 def test_a_pytree_that_mutates_nothing(batch: RaggedBatch) -> None:
-    before = batch.x.clone()
-    graph = ConversationGraph()(batch.x, batch.geometry)
-    graph.propagate(batch.x)
-    assert torch.equal(batch.x, before)
+    build = ConversationGraph()
+    assert_not_mutating(lambda x, geometry: build(x, geometry).propagate(x), batch)
+    graph = build(batch.x, batch.geometry)
     leaves, spec = pytree.tree_flatten(graph)
     assert all(isinstance(leaf, torch.Tensor) or leaf is None for leaf in leaves)
     assert torch.equal(pytree.tree_unflatten(leaves, spec).to_dense(), graph.to_dense())

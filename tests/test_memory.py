@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import ConversationGraph, DynamicFusion
+from graphfusion.filling import fill_absent
 from graphfusion.memory import GraphMemory
 from graphfusion.testing.strategies import RaggedBatch, batches, windows
 from tests.asserts import assert_equal
@@ -21,6 +22,9 @@ def test_the_newest_rows_are_those_of_the_whole_graph(
     y = torch.randn(*batch.x.shape[:2], 3, dtype=torch.float64)
     expected = graph(batch.x, batch.geometry).propagate(y).detach()
     fusion = DynamicFusion(batch.x.size(2), y.size(2), num_layers=1).double()
+    fused = torch.randn(*batch.x.shape[:2], fusion.out_channels, dtype=torch.float64)
+    fused = fused.where(batch.here.unsqueeze(2), 0)
+    filled = fill_absent(fused, batch.geometry, past, 0)
     memory = GraphMemory(graph, fusion, len(batch.ptr) - 1, batch.x.size(1))
     start, lengths = batch.ptr[:-1], batch.ptr.diff()
     for step in range(int(lengths.max())):
@@ -30,4 +34,5 @@ def test_the_newest_rows_are_those_of_the_whole_graph(
         with torch.no_grad():
             newest = memory.newest(batch.x[rows], here, conversation, batch.speaker[rows])
             assert_equal(newest.propagate(y[rows])[here], expected[rows][here])
-            memory.remember(newest, conversation)
+            assert_equal(memory.fill_absent(fused[rows], here, conversation), filled[rows])
+            memory.remember(newest, fused[rows], conversation)

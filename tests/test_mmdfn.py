@@ -1,5 +1,4 @@
 import math
-from random import Random
 
 import pytest
 import torch
@@ -38,28 +37,6 @@ def models_and_batches(draw: st.DrawFn, masked: bool | None = None) -> tuple[MMD
     return draw(models(batch.x.size(1))), batch
 
 
-@given(models_and_batches())
-def test_a_batch_is_its_conversations(case: tuple[MMDFN, RaggedBatch]) -> None:
-    model, batch = case
-    together = model(batch.features, batch.geometry)
-    assert together.shape == (len(batch.x), model.num_classes)
-    alone = [model(each.features, each.geometry) for each in batch.conversations()]
-    assert_equal(together, torch.cat(alone))
-
-
-@given(models_and_batches(), st.randoms())
-def test_permuting_conversations_permutes_predictions(
-    case: tuple[MMDFN, RaggedBatch], random: Random
-) -> None:
-    model, batch = case
-    parts = list(torch.arange(len(batch.x)).split(batch.ptr.diff().tolist()))
-    random.shuffle(parts)
-    order = torch.cat(parts)
-    shuffled = batch.take(order, [len(part) for part in parts])
-    expected = model(batch.features, batch.geometry)
-    assert_equal(model(shuffled.features, shuffled.geometry), expected[order])
-
-
 @given(models_and_batches(), seeds)
 def test_renumbering_speakers_changes_nothing(case: tuple[MMDFN, RaggedBatch], seed: int) -> None:
     model, batch = case
@@ -67,26 +44,6 @@ def test_renumbering_speakers_changes_nothing(case: tuple[MMDFN, RaggedBatch], s
     expected = model(batch.features, batch.geometry)
     renamed = model(batch.features, names[batch.speaker], batch.ptr, batch.present)
     assert_equal(renamed, expected)
-
-
-@given(models_and_batches(masked=True))
-def test_what_lies_in_absent_places_never_matters(case: tuple[MMDFN, RaggedBatch]) -> None:
-    model, batch = case
-    expected = model(batch.features, batch.geometry)
-    junk = batch.with_x(batch.x.masked_fill(~batch.here.unsqueeze(-1), float("nan")))
-    out = model(junk.features, junk.geometry)
-    assert torch.equal(out, expected)
-    out.sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is None or parameter.grad.isfinite().all(), name
-
-
-@given(models_and_batches(masked=False))
-def test_everything_present_is_no_mask(case: tuple[MMDFN, RaggedBatch]) -> None:
-    model, batch = case
-    out = model(batch.features, batch.speaker, batch.ptr)
-    full = model(batch.features, batch.speaker, batch.ptr, batch.here)
-    assert torch.equal(full, out)
 
 
 @given(models_and_batches())
