@@ -1,4 +1,4 @@
-"""What stands in for absent modalities before the classifier: the same one of turns nearby."""
+"""What stands in for absent modalities before the classifier: the same one, of turns nearby."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ def fill_absent(x: Tensor, geometry: Geometry, past: int | None, future: int | N
     nodes stay as they are.
 
     Args:
-        x: `[U, M, C]`.
+        x: `[U, M, C]`; what lies in absent places may be anything.
         geometry: The batch's geometry; without a mask, nothing is absent.
         past: How many preceding utterances are in reach; None: all.
         future: How many following utterances are in reach; None: all.
@@ -24,6 +24,7 @@ def fill_absent(x: Tensor, geometry: Geometry, past: int | None, future: int | N
     present = geometry.present
     if present is None:
         return x
+    x = x.where(present.unsqueeze(2), 0)
     rows, columns, joined, slot = tile(geometry, past, future)
     heard = joined.unsqueeze(1) & take(present, columns).unsqueeze(2)
     distance = (rows.unsqueeze(2) - columns.unsqueeze(1)).abs().unsqueeze(1)

@@ -39,8 +39,9 @@ class MMDFN(torch.nn.Module):
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
     `context + w * speaker`, with the projection for the context where there is no context encoder.
     The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
-    gives its logits. For a modality that an utterance lacks, the mean of its turns nearby stands
-    in, if the graph reaches any. With the settings of the paper: :meth:`from_preset`.
+    gives its logits. For a modality that an utterance lacks, the mean of what fusion made of it at
+    turns nearby stands in, if the graph reaches any. With the settings of the paper:
+    :meth:`from_preset`.
 
     A trained model, with all that it needs, in three lines, and one conversation's predictions::
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphfusion import ConversationGraph, DynamicFusion, Geometry, MultimodalGraph
+from graphfusion.filling import fill_absent
 
 # No size here is one of the channels: the compiler takes equal sizes for the same size.
 LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
@@ -40,7 +41,7 @@ def test_compiles_whole_and_once(
     fusion = DynamicFusion(11, 7, 3, gated=gated)
 
     def stack(x: Tensor, geometry: Geometry) -> Tensor:
-        return fusion(x, build(x, geometry))
+        return fill_absent(fusion(x, build(x, geometry)), geometry, past, None)
 
     fast = torch.compile(stack, backend=backend, fullgraph=True, dynamic=True)
     for lengths in LENGTHS:

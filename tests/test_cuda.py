@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion, Geometry
+from graphfusion.filling import fill_absent
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -21,13 +22,20 @@ def test_everything_moves_and_agrees() -> None:
         torch.testing.assert_close(model(moved, *arguments).cpu(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_prepared_geometry_costs_no_synchronisation() -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_prepared_geometry_costs_no_synchronisation(masked: bool) -> None:
     build, fusion = ConversationGraph(), DynamicFusion(8, 4, 3).cuda()
-    geometry = Geometry(torch.tensor([0, 3, 5])).to("cuda")
+    present = torch.rand(5, 2) < 0.7 if masked else None
+    geometry = Geometry(torch.tensor([0, 3, 5]), present=present).to("cuda")
     x = torch.randn(5, 2, 8, device="cuda", requires_grad=True)
-    fusion(x, build(x, geometry)).sum().backward()
+
+    def step() -> None:
+        out = fusion(x, build(x, geometry))
+        fill_absent(out, geometry, None, None).sum().backward()
+
+    step()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        fusion(x, build(x, geometry)).sum().backward()
+        step()
     finally:
         torch.cuda.set_sync_debug_mode("default")

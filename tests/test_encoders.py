@@ -91,7 +91,9 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"x must have shape \[3, 4\], but got \[2, 4\]"):
         encoder(torch.randn(2, 4), ptr)
     masked = Geometry(ptr, present=torch.zeros(3, 2, dtype=torch.bool))
-    with pytest.raises(ValueError, match="modality must be given where modalities are absent"):
+    with pytest.raises(
+        ValueError, match="^modality must be given where modalities are absent, but got None"
+    ):
         encoder(torch.randn(3, 4), masked)
     with pytest.raises(ValueError, match="modality must be one of the 2 that present has, but got"):
         encoder(torch.randn(3, 4), masked, modality=2)

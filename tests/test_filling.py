@@ -12,28 +12,33 @@ from tests import oracle
 from tests.asserts import assert_equal
 
 
+def holds(batch: RaggedBatch, past: int | None, future: int | None) -> None:
+    """It is the oracle, and so are its gradients; what lies in absent places does not matter."""
+    x = batch.x.masked_fill(~batch.here.unsqueeze(2), torch.nan).requires_grad_()
+    filled = fill_absent(x, batch.geometry, past, future)
+    expected = oracle.fill(x, batch.ptr, batch.here, past, future)
+    assert_equal(filled, expected)
+    assert torch.equal(filled[batch.here], x[batch.here])
+    weight = torch.randn_like(x)
+    assert_equal(*(torch.autograd.grad((out * weight).sum(), x)[0] for out in (filled, expected)))
+
+
 @given(batches(masked=True), windows, windows)
 def test_absent_nodes_get_the_mean_of_those_nearby(
     batch: RaggedBatch, past: int | None, future: int | None
 ) -> None:
-    x = batch.x.masked_fill(~batch.here.unsqueeze(2), 0)
-    filled = fill_absent(x, batch.geometry, past, future)
-    assert_equal(filled, oracle.fill(batch.x, batch.ptr, batch.here, past, future))
-    assert torch.equal(filled[batch.here], batch.x[batch.here])
+    holds(batch, past, future)
 
 
-@given(batches(masked=True), windows, windows)
-def test_gradients(batch: RaggedBatch, past: int | None, future: int | None) -> None:
-    x = batch.x.masked_fill(~batch.here.unsqueeze(2), 0).requires_grad_()
-    weight = torch.randn_like(x)
-    got, expected = (
-        torch.autograd.grad((filled * weight).sum(), x)[0]
-        for filled in (
-            fill_absent(x, batch.geometry, past, future),
-            oracle.fill(x, batch.ptr, batch.here, past, future),
-        )
+@pytest.mark.parametrize("lengths", [[40] * 3, [60, 1, 1, 1, 1, 1, 1, 1], [100]])
+@pytest.mark.parametrize(("past", "future"), [(0, 0), (3, 1), (None, 2), (None, None)])
+def test_in_both_kinds_of_tiles(lengths: list[int], past: int | None, future: int | None) -> None:
+    ptr = torch.tensor([0, *lengths]).cumsum(0)
+    x = torch.randn(sum(lengths), 2, 3, dtype=torch.float64)
+    present = torch.rand(len(x), 2) < 0.5
+    holds(
+        RaggedBatch(x, ptr, torch.zeros(len(x), dtype=torch.int64), present, "long"), past, future
     )
-    assert_equal(got, expected)
 
 
 @given(batches(masked=False))

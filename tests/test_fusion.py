@@ -219,6 +219,14 @@ def test_everything_is_where_its_input_is(gated: bool) -> None:
     assert fusion(x[:, 0], edge_index, torch.ones(7, device="meta")).device.type == "meta"
 
 
+def test_weights_are_drawn_as_in_the_authors_code() -> None:
+    weight = DynamicFusion(4, 100, 3).weight
+    assert weight.abs().max() <= 0.1
+    expected = torch.tensor([-0.05, 0.0, 0.05])  # the quartiles of uniform in [-0.1, 0.1]
+    quartiles = torch.quantile(weight.detach().flatten(), torch.tensor([0.25, 0.5, 0.75]))
+    torch.testing.assert_close(quartiles, expected, rtol=0, atol=0.002)
+
+
 def test_is_the_papers_unless_told() -> None:
     fusion = DynamicFusion(4, 3, 2)
     assert (fusion.alpha, fusion.theta, fusion.dropout.p) == (0.2, 0.5, 0.0)
@@ -302,7 +310,7 @@ def test_bad_input() -> None:
         fusion(x, double)
     with pytest.raises(ValueError, match=r"edge_weight must have shape \[2\], but got \[3\]"):
         fusion(nodes, edge_index, torch.ones(3))
-    with pytest.raises(ValueError, match="edge_weight must be None with a graph"):
+    with pytest.raises(ValueError, match="^edge_weight must be None with a graph"):
         fusion(x, graph, torch.ones(2))
 
 
@@ -381,5 +389,5 @@ def test_gates_in_training_and_under_autocast() -> None:
 
 def test_without_a_gate_there_are_no_gates() -> None:
     fusion = DynamicFusion(4, 3, 2, gated=False)
-    with pytest.raises(ValueError, match="return_gates must be False where gated is, but got True"):
+    with pytest.raises(ValueError, match="^return_gates must be False where gated is, but"):
         fusion(torch.randn(5, 4), torch.tensor([[0, 1], [1, 2]]), return_gates=True)

@@ -69,7 +69,7 @@ def test_every_relation_learns() -> None:
 
 def test_relations_need_speakers() -> None:
     with pytest.raises(
-        ValueError, match="speaker must be given to the geometry for relations, but"
+        ValueError, match="^speaker must be given to the geometry for relations, but"
     ):
         ConversationGraph(relations=True)(torch.randn(3, 2, 4), torch.tensor([0, 3]))
 
@@ -242,6 +242,7 @@ def test_bare_ptr_and_repr() -> None:
     assert repr(build) == (
         "ConversationGraph(past=2, future=None, cross_weight=0.5, relations=False)"
     )
+    assert repr(ConversationGraph(relations=True).relations) == "Relations()"
     assert repr(graph) == "MultimodalGraph(num_utterances=3, num_modalities=2)"
     build.reset_parameters()
 

@@ -34,5 +34,7 @@ def test_the_newest_rows_are_those_of_the_whole_graph(
         with torch.no_grad():
             newest = memory.newest(batch.x[rows], here, conversation, batch.speaker[rows])
             assert_equal(newest.propagate(y[rows])[here], expected[rows][here])
+            again = memory.newest(batch.x[rows], here, conversation, batch.speaker[rows])
+            assert not fusion(batch.x[rows], again)[~here].any()
             assert_equal(memory.fill_absent(fused[rows], here, conversation), filled[rows])
             memory.remember(newest, fused[rows], conversation)

@@ -97,7 +97,7 @@ def test_bad_input() -> None:
         SpeakerEncoder(4, 3, num_layers=0)
     encoder = SpeakerEncoder(4, 3)
     ptr, speaker = torch.tensor([0, 3]), torch.tensor([0, 1, 0])
-    with pytest.raises(ValueError, match="speaker must be given to the geometry, but got none"):
+    with pytest.raises(ValueError, match="^speaker must be given to the geometry, but got none"):
         encoder(torch.randn(3, 2, 4), Geometry(ptr))
     with pytest.raises(ValueError, match=r"x must have shape \[U, M, 4\], but got \[3, 4\]"):
         encoder(torch.randn(3, 4), Geometry(ptr, speaker))

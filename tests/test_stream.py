@@ -140,24 +140,25 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_been(
 
 
 @pytest.mark.parametrize(
-    ("past", "gated", "kind"),
-    [(past, gated, "normal") for past in (None, 0, 40) for gated in (True, False)]
-    + [(10, True, kind) for kind in VECTORS],
+    ("past", "gated", "kind", "masked"),
+    [(past, gated, "normal", False) for past in (None, 0, 40) for gated in (True, False)]
+    + [(past, True, "normal", True) for past in (None, 0, 40)]
+    + [(10, True, kind, False) for kind in VECTORS],
 )
-def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str) -> None:
+def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str, masked: bool) -> None:
     torch.manual_seed(0)
     sizes = {"audio": 30, "visual": 20, "text": 10}
     model = MMDFN.from_preset("iemocap", sizes, 6, causal=True, past=past, gated=gated).eval()
     features = {name: VECTORS[kind](torch.randn(110, 1, d))[:, 0] for name, d in sizes.items()}
     speaker = torch.randint(0, 2, (110,))
+    present = torch.rand(110, 3) < (0.5 if masked else 1)
     stream = model.stream()
-    logits = torch.cat(
-        [
-            stream.step({name: x[u : u + 1] for name, x in features.items()}, speaker[u : u + 1])
-            for u in range(110)
-        ]
-    )
-    expected = model(features, speaker, torch.tensor([0, 110])).detach()
+    logits = []
+    for u in (slice(u, u + 1) for u in range(110)):
+        turn = {name: x[u] for name, x in features.items()}
+        logits.append(stream.step(turn, speaker[u], present=present[u]))
+    logits = torch.cat(logits)
+    expected = model(features, speaker, torch.tensor([0, 110]), present).detach()
     difference = (logits - expected).abs().amax(1) / expected.abs().amax(1)
     assert difference.max() <= 1e-5
 
