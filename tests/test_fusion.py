@@ -6,6 +6,7 @@ from torch import Tensor
 from torch_geometric.nn import GCN2Conv
 
 from graphfusion import ConversationGraph, DynamicFusion, Geometry
+from graphfusion.cell import NodeLSTM
 from graphfusion.testing import RaggedBatch, assert_batch_independent
 from graphfusion.testing.strategies import batches, seeds, windows
 from tests import oracle
@@ -184,6 +185,19 @@ def test_autocast_and_half() -> None:
     out = half(x.bfloat16(), ConversationGraph()(x.bfloat16(), ptr))
     assert out.dtype == torch.bfloat16
     torch.testing.assert_close(out.float(), expected, rtol=0.1, atol=0.1)
+
+
+def test_autocast_does_not_round_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    memories, original = [], NodeLSTM.step
+
+    def step(self: NodeLSTM, q: Tensor, g: Tensor, c: Tensor, *rest: object) -> object:
+        memories.append(c)
+        return original(self, q, g, c, *rest)
+
+    monkeypatch.setattr(NodeLSTM, "step", step)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        DynamicFusion(4, 3, 3)(torch.randn(3, 4), torch.tensor([[0, 1], [1, 2]]))
+    assert [each.dtype for each in memories] == [torch.float32] * 3
 
 
 @pytest.mark.parametrize("gated", [True, False])
