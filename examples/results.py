@@ -16,7 +16,7 @@ from experiment.report import compare, majority, markdown, table
 from experiment.training import Result, Run, quiet, train
 
 PRESETS = {"iemocap6": "iemocap", "meld": "meld", "mosi": "iemocap"}
-MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn")
+MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tuned")
 
 
 def main(arguments: Sequence[str] | None = None) -> str:
@@ -64,9 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> str:
             f"## {name}: {', '.join(corpus.in_channels)}",
             markdown(table(corpus.classes, results)),
         ]
-        if "mmdfn" in options.models:
-            others = [model for model in options.models if model != "mmdfn"]
-            folders = {model: options.runs / name / model for model in (*others, "mmdfn")}
+        for ours in ("mmdfn", "tuned"):
+            if ours not in options.models:
+                continue
+            others = [model for model in options.models if model != ours]
+            folders = {model: options.runs / name / model for model in (*others, ours)}
             lines.append(compare(folders, options.seeds, corpus.num_classes))
         sections.append("\n\n".join(lines))
     page = "\n\n".join(sections) + "\n"

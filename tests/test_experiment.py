@@ -8,6 +8,7 @@ from itertools import chain, pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
 
+import cross_validate
 import missing_modalities
 import numpy as np
 import pytest
@@ -153,6 +154,31 @@ def test_every_step_and_process_drops_others() -> None:
     talks = batch.to_data_list()
     trained_on(Batch.from_data_list(talks[:1]), "logistic", 0.5)
     assert torch.equal(torch.cat([each.present for each in talks]), present)
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_a_run_may_move_before_it_goes_on(tmp_path: Path) -> None:
+    write_npz(tmp_path / "talks.npz", {"text": 5, "audio": 4}, ("train", "test"))
+    corpus = read(tmp_path / "talks.npz", None)
+    best = []
+    for seed in range(4):
+        folders = [tmp_path / f"{name}{seed}" for name in ("whole", "cut", "moved")]
+
+        def run(folder: Path, epochs: int, seed: int = seed) -> dict[str, object]:
+            recipe = recipe_of("logistic", "iemocap", {})
+            train(Run("logistic", "iemocap", recipe, seed, epochs, folder, True), corpus, "")
+            return json.loads((folder / "result.json").read_text()) | {"seconds": None}
+
+        whole = run(folders[0], 6)
+        run(folders[1], 3)
+        folders[1].rename(folders[2])
+        assert run(folders[2], 6) == whole
+        one, other = ((folder / "predictions.csv").read_text() for folder in folders[::2])
+        assert one == other
+        checkpoint = torch.load(folders[2] / "best.ckpt", weights_only=True)
+        assert checkpoint["epoch"] == whole["epoch"]["strict"]
+        best.append(checkpoint["epoch"])
+    assert min(best) < 3  # or nothing would have been forgotten
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
@@ -340,17 +366,56 @@ def test_a_search_goes_on_where_it_was(
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_the_table_of_results(tmp_path: Path) -> None:
     write_npz(tmp_path / "mosi.npz", {"text": 5, "audio": 3}, ("train", "test"))
-    arguments = ["--data", str(tmp_path), "--only", "mosi", "--models", "logistic", "mmdfn"]
+    arguments = [
+        "--data",
+        str(tmp_path),
+        "--only",
+        "mosi",
+        "--models",
+        "logistic",
+        "mmdfn",
+        "tuned",
+    ]
     arguments += ["--seeds", "2", "--epochs", "1", "--runs", str(tmp_path / "runs")]
     arguments += ["--output", str(tmp_path / "table.md")]
     page = results.main(arguments)
     assert (tmp_path / "table.md").read_text() == page
     assert page.startswith("## mosi: text, audio")
     assert "| mmdfn | 2 |" in page
-    assert "| mmdfn against | strict F1 | 95 % of draws |" in page
+    for ours, others in (("mmdfn", ["logistic", "tuned"]), ("tuned", ["logistic", "mmdfn"])):
+        _, _, rows = page.partition(f"| {ours} against | strict F1 | 95 % of draws |\n")
+        assert [row.split(" | ")[0] for row in rows.splitlines()[1:3]] == [f"| {n}" for n in others]
     before = (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns
     assert results.main(arguments) == page
     assert (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns == before
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_each_group_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "some.npz", tmp_path / "out"
+    write_npz(path, {"text": 5, "audio": 3}, ("train", "test"))
+    small = "num_layers=1 channels=4"
+    arguments = ["--features", str(path), "--output", str(out), "--epochs", "1"]
+    arguments += ["--try", small, f"{small} batch_size=2", "--prefix"]
+    scores = cross_validate.main([*arguments, "6"])
+    assert [len(each) for each in scores.values()] == [6, 6]
+    names = [f"train{number}" for number in range(6)]
+    folders = [folder / name for folder in out.iterdir() for name in names]
+    for folder in folders:
+        with (folder / "predictions.csv").open() as file:
+            assert {row["conversation"] for row in csv.DictReader(file)} == {folder.name}
+        data = json.loads((folder / "config.json").read_text())["data"]
+        assert data["splits"] == {"train": 5, "test": 1}
+        assert folder.name not in data["held_out"]
+    before = [(folder / "best.ckpt").stat().st_mtime_ns for folder in folders]
+    assert cross_validate.main([*arguments, "6"]) == scores
+    assert [(folder / "best.ckpt").stat().st_mtime_ns for folder in folders] == before
+    table = capsys.readouterr().out.splitlines()[-2:]
+    for line, (settings, each) in zip(table, scores.items(), strict=True):
+        assert line.startswith(f"| {settings} | {100 * each[0]:.1f} | ")
+    with pytest.raises(SystemExit):
+        cross_validate.main([*arguments, "5"])
+    assert "--prefix must tell two groups apart, but 5 gives ['train']" in capsys.readouterr().err
 
 
 def test_more_is_lost_at_a_greater_share() -> None:

@@ -141,6 +141,22 @@ class AtomicCheckpoints(TorchCheckpointIO):
         write_atomically(path, buffer.getvalue())
 
 
+class MovableCheckpoint(ModelCheckpoint):
+    """Where the run's folder was moved to, the trainer's own would forget which epoch was best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the same files of the folder where it is now for those that it was about."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath), Path(path).name)) if path else path
+
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        paths = {key: here(state_dict[key]) for key in state_dict if key.endswith("_model_path")}
+        super().load_state_dict(
+            state_dict | paths | {"best_k_models": best, "dirpath": self.dirpath}
+        )
+
+
 def train(run: Run, corpus: Corpus, source: str) -> Result:
     """Trains one model and scores it.
 
@@ -165,7 +181,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     last = run.folder / "last.ckpt"
     resumed = run.resume and last.exists()
     _write_config(run, corpus, source, [each.id for each in validation], resumed)
-    best = ModelCheckpoint(
+    best = MovableCheckpoint(
         run.folder,
         "best",
         monitor="val_f1",
@@ -174,7 +190,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
         enable_version_counter=False,
     )
     # Not save_last, which writes no epoch but a best one (2.6).
-    every = ModelCheckpoint(
+    every = MovableCheckpoint(
         run.folder, "last", save_on_train_epoch_end=True, enable_version_counter=False
     )
     trainer = pl.Trainer(

@@ -1,0 +1,79 @@
+r"""Chooses settings of MM-DFN for speakers it has not heard, on training conversations alone.
+
+    python examples/cross_validate.py --features iemocap6.npz --prefix 5 \
+        --try "" "batch_size=8 average=0.97"
+
+Training conversations whose names begin with the same characters are a group: of IEMOCAP's, the
+first five name a session, whose speakers are in no other. Each group is left out once: of the rest,
+a tenth picks the epoch, and the group is what the model is scored on. The test conversations are
+not looked at. Runs that are there already are not run again.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiment.data import read
+from experiment.recipes import PUBLISHED, parse_settings, recipe_of
+from experiment.report import cell, markdown
+from experiment.training import Run, quiet, train
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
+    """Prints and returns the weighted F1 of each choice of settings on each group."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--features", type=Path, help="a feature file; without it, synthetic ones")
+    parser.add_argument("--prefix", type=int, required=True, help="characters that name a group")
+    parser.add_argument(
+        "--try",
+        dest="choices",
+        nargs="+",
+        default=[""],
+        metavar='"NAME=VALUE ..."',
+        help='settings to compare, each choice in quotes; "" for the published ones',
+    )
+    parser.add_argument("--preset", choices=PUBLISHED, default="iemocap")
+    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    parser.add_argument("--output", type=Path, default=Path("runs/cross"), help="folder")
+    options = parser.parse_args(arguments)
+    quiet()
+    scores: dict[str, list[float]] = {}
+    try:
+        corpus = read(options.features, None)
+        groups = _groups(corpus.splits["train"], options.prefix)
+        for choice in options.choices:
+            recipe = recipe_of("mmdfn", options.preset, parse_settings(choice.split()))
+            for seed, group in enumerate(groups, start=1):
+                folder = options.output / (choice.replace(" ", "_") or "published") / group
+                run = Run("mmdfn", options.preset, recipe, seed, options.epochs, folder, True)
+                rest = [talk for other in groups if other != group for talk in groups[other]]
+                parts = {"train": rest, "test": groups[group]}
+                result = train(run, Corpus(corpus.classes, parts), f"without {group}")
+                scores.setdefault(choice, []).append(result.strict["f1"])
+            print(f"{choice or 'published'}: {cell(scores[choice])}", flush=True)
+    except (OSError, ValueError, TypeError) as error:
+        parser.error(str(error))
+    lines = [
+        [choice or "published", *(f"{100 * each:.1f}" for each in of_groups), cell(of_groups)]
+        for choice, of_groups in scores.items()
+    ]
+    print(markdown([["settings", *groups, "mean"], *lines]))
+    return scores
+
+
+def _groups(conversations: Sequence[Conversation], prefix: int) -> dict[str, list[Conversation]]:
+    groups: dict[str, list[Conversation]] = {}
+    for conversation in conversations:
+        groups.setdefault(conversation.id[:prefix], []).append(conversation)
+    if prefix < 1 or len(groups) < 2:
+        raise ValueError(f"--prefix must tell two groups apart, but {prefix} gives {list(groups)}.")
+    return groups
+
+
+if __name__ == "__main__":
+    main()
