@@ -1,12 +1,14 @@
-r"""Chooses settings of MM-DFN for speakers it has not heard, on training conversations alone.
+r"""Chooses settings of MM-DFN on training conversations alone, each scored when left out.
 
     python examples/cross_validate.py --features iemocap6.npz --prefix 5 \
         --try "" "batch_size=8 average=0.97"
+    python examples/cross_validate.py --features meld.npz --preset meld --folds 5
 
-Training conversations whose names begin with the same characters are a group: of IEMOCAP's, the
-first five name a session, whose speakers are in no other. Each group is left out once: of the rest,
-a tenth picks the epoch, and the group is what the model is scored on. The test conversations are
-not looked at. Runs that are there already are not run again.
+Training conversations are in groups: with `--prefix`, those whose names begin with the same
+characters (of IEMOCAP's, the first five name a session, whose speakers are in no other); with
+`--folds`, every so many-th one. Each group is left out once, and is what the model is scored on. A
+tenth of the rest, or the validation split if there is one, picks the epoch. The test conversations
+are not looked at. Runs that are there already are not run again.
 """
 
 import argparse
@@ -28,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--features", type=Path, help="a feature file; without it, synthetic ones")
-    parser.add_argument("--prefix", type=int, required=True, help="characters that name a group")
+    grouping = parser.add_mutually_exclusive_group(required=True)
+    grouping.add_argument("--prefix", type=int, help="characters that name a group")
+    grouping.add_argument("--folds", type=int, help="how many groups, if names do not tell")
     parser.add_argument(
         "--try",
         dest="choices",
@@ -45,14 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
     scores: dict[str, list[float]] = {}
     try:
         corpus = read(options.features, None)
-        groups = _groups(corpus.splits["train"], options.prefix)
+        training = corpus.splits["train"]
+        if options.folds is None:
+            groups = _groups(training, options.prefix)
+        else:
+            groups = _folds(training, options.folds)
         for choice in options.choices:
             recipe = recipe_of("mmdfn", options.preset, parse_settings(choice.split()))
             for seed, group in enumerate(groups, start=1):
                 folder = options.output / (choice.replace(" ", "_") or "published") / group
                 run = Run("mmdfn", options.preset, recipe, seed, options.epochs, folder, True)
                 rest = [talk for other in groups if other != group for talk in groups[other]]
-                parts = {"train": rest, "test": groups[group]}
+                parts = corpus.splits | {"train": rest, "test": groups[group]}
                 result = train(run, Corpus(corpus.classes, parts), f"without {group}")
                 scores.setdefault(choice, []).append(result.strict["f1"])
             print(f"{choice or 'published'}: {cell(scores[choice])}", flush=True)
@@ -73,6 +81,12 @@ def _groups(conversations: Sequence[Conversation], prefix: int) -> dict[str, lis
     if prefix < 1 or len(groups) < 2:
         raise ValueError(f"--prefix must tell two groups apart, but {prefix} gives {list(groups)}.")
     return groups
+
+
+def _folds(conversations: Sequence[Conversation], count: int) -> dict[str, list[Conversation]]:
+    if not 2 <= count <= len(conversations):
+        raise ValueError(f"--folds must be from 2 to {len(conversations)}, but got {count}.")
+    return {f"fold_{fold + 1}": list(conversations[fold::count]) for fold in range(count)}
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ class ConversationGraph(torch.nn.Module):
         within = within * take(scale, rows).unsqueeze(3) * take(scale, columns).unsqueeze(2)
         across = across * scale.unsqueeze(2) * scale.unsqueeze(1)
         return MultimodalGraph(
-            within=within.to(x.dtype),
+            within=within.to(x.dtype).contiguous(),  # or each layer would copy it
             across=across.to(x.dtype),
             source=columns.unsqueeze(1) * num_modalities + modality.unsqueeze(1),
             target=target,

@@ -22,7 +22,7 @@ from experiment.recipes import ABLATIONS, MODELS, parse_settings, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, compare, majority, markdown, show
 from experiment.training import AtomicCheckpoints, Run, train
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
 from torchmetrics.functional.classification import multiclass_f1_score
@@ -85,15 +85,61 @@ def test_recipes() -> None:
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (1.1, ValueError, r"drop_modalities must be finite and in \[0, 1\], but got 1.1"),
-        (math.nan, ValueError, "drop_modalities must be finite .* but got nan"),
-        ("often", TypeError, "drop_modalities must be a number, but got 'often'"),
-        (True, TypeError, "drop_modalities must be a number, but got True"),
+        (-0.1, ValueError, "must be finite and .*, but got -0.1"),
+        (math.nan, ValueError, "must be finite .* but got nan"),
+        ("often", TypeError, "must be a number, but got 'often'"),
+        (True, TypeError, "must be a number, but got True"),
     ],
 )
-def test_bad_recipes(model: str, value: object, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        recipe_of(model, "iemocap", {"drop_modalities": value})
+@pytest.mark.parametrize("setting", ["drop_modalities", "drop_features", "class_weights"])
+def test_bad_recipes(
+    model: str, setting: str, value: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"{setting} {message}"):
+        recipe_of(model, "iemocap", {setting: value})
+
+
+@pytest.mark.parametrize("setting", ["drop_modalities", "drop_features"])
+def test_nothing_is_more_probable_than_1(setting: str) -> None:
+    with pytest.raises(ValueError, match=rf"{setting} must be finite and in \[0, 1\], but got 1.1"):
+        recipe_of("mmdfn", "iemocap", {setting: 1.1})
+
+
+def recognizer_of(model: str, settings: dict[str, object]) -> Recognizer:
+    """An untrained one for `ten_talks`."""
+    settings |= {"num_layers": 2} if model in ABLATIONS else {}
+    recipe = recipe_of(model, "meld", settings).as_dict()
+    return Recognizer(model, "meld", {"text": 4, "audio": 3}, ["x", "y", "z"], recipe, 0)
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=3, max_size=3), power=st.floats(0, 2))
+def test_classes_weigh_a_power_of_their_rarity(counts: list[int], power: float) -> None:
+    assume(sum(counts))
+    y = torch.arange(3).repeat_interleave(torch.tensor(counts))
+    features = {"text": torch.randn(len(y), 4), "audio": torch.randn(len(y), 3)}
+    recognizer = recognizer_of("logistic", {"class_weights": power})
+    recognizer.fit_statistics([Conversation(features, torch.zeros_like(y), y)])
+    expected = [(len(y) / max(count, 1)) ** power for count in counts]
+    torch.testing.assert_close(recognizer.class_weights, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_features_are_dropped_in_training_alone(model: str) -> None:
+    torch.manual_seed(0)
+    batch = ten_talks()
+    recognizer = recognizer_of(model, {"drop_features": 0.3})
+    recognizer.fit_statistics(batch.to_data_list())
+    standardize = recognizer.model.standardize
+    for name, value in standardize(batch.features).items():
+        dropped = value == 0
+        assert 0.2 < dropped.float().mean() < 0.4
+        expected = (batch.features[name] - batch.features[name].mean(0)) / (1 - 0.3)
+        expected = expected / batch.features[name].std(0, correction=0)
+        torch.testing.assert_close(value, expected.where(~dropped, 0))
+    assert not torch.equal(recognizer(batch), recognizer(batch))
+    recognizer.eval()
+    assert not any(value.eq(0).any() for value in standardize(batch.features).values())
+    assert torch.equal(recognizer(batch), recognizer(batch))
 
 
 def trained_on(batch: Batch, model: str, p: float, *, epoch: int = 0, step: int = 0, rank: int = 0):
@@ -187,7 +233,8 @@ def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
     corpus = read(tmp_path / "talks.npz", None)
 
     def run(p: float, folder: str, epochs: int) -> dict[str, torch.Tensor]:
-        recipe = recipe_of("mmdfn", "iemocap", {"num_layers": 2, "drop_modalities": p})
+        dropped = {"drop_modalities": p, "drop_features": p, "average": 0.5}
+        recipe = recipe_of("mmdfn", "iemocap", {"num_layers": 2} | dropped)
         train(Run("mmdfn", "iemocap", recipe, 0, epochs, tmp_path / folder, True), corpus, "")
         return weights(tmp_path / folder)
 
@@ -416,6 +463,29 @@ def test_each_group_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         cross_validate.main([*arguments, "5"])
     assert "--prefix must tell two groups apart, but 5 gives ['train']" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_each_fold_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "some.npz", tmp_path / "out"
+    write_npz(path, {"text": 5, "audio": 3}, ("train", "dev", "test"))
+    arguments = ["--features", str(path), "--output", str(out), "--epochs", "1"]
+    arguments += ["--try", "num_layers=1 channels=4", "--folds"]
+    (scores,) = cross_validate.main([*arguments, "4"]).values()
+    left_out: list[str] = []
+    for fold in range(1, 5):
+        folder = out / "num_layers=1_channels=4" / f"fold_{fold}"
+        with (folder / "predictions.csv").open() as file:
+            left_out += sorted({row["conversation"] for row in csv.DictReader(file)})
+        data = json.loads((folder / "config.json").read_text())["data"]
+        assert data["splits"]["train"] in (4, 5)
+        assert set(data["held_out"]) == {f"dev{number}" for number in range(6)}
+    assert sorted(left_out) == [f"train{number}" for number in range(6)]
+    assert len(scores) == 4
+    for wrong in ("1", "7"):
+        with pytest.raises(SystemExit):
+            cross_validate.main([*arguments, wrong])
+        assert f"--folds must be from 2 to 6, but got {wrong}" in capsys.readouterr().err
 
 
 def test_more_is_lost_at_a_greater_share() -> None:

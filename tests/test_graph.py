@@ -1,4 +1,5 @@
 import pickle
+from itertools import accumulate
 
 import pytest
 import torch
@@ -107,6 +108,13 @@ def test_one_long_conversation_does_not_blow_up_the_others() -> None:
     geometry = Geometry(torch.tensor([0, 500, *range(501, 701)]))
     padded = 201 * 500 * 500
     assert tile(geometry, None, None).joined.numel() < padded / 20
+
+
+@pytest.mark.parametrize(("past", "lengths"), [(None, [5, 40, 3]), (2, [100, 100])])
+def test_layers_need_not_copy_the_tiles(past: int | None, lengths: list[int]) -> None:
+    ptr = torch.tensor([0, *accumulate(lengths)])
+    graph = ConversationGraph(past, past)(torch.randn(sum(lengths), 3, 7), ptr)
+    assert graph.within.is_contiguous()
 
 
 def test_short_conversations_share_a_tile() -> None:

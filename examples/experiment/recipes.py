@@ -16,28 +16,32 @@ class Recipe:
         lr: Learning rate of Adam.
         weight_decay: L2 penalty.
         gamma: Focusing exponent of the focal loss.
-        class_weights: Whether classes weigh one over their frequency in the loss.
+        class_weights: Power of one over a class's frequency that weighs it in the loss; 0: none.
         batch_size: The most conversations in a step.
         average: Decay of the running mean of the weights, whose scores count; 0: none is kept.
         drop_modalities: Probability of dropping a modality of an utterance in training.
+        drop_features: Probability of dropping a standardised feature in training.
         model: Arguments of the model.
 
     Raises:
-        TypeError: If `drop_modalities` is not a number.
-        ValueError: If `drop_modalities` is not a probability.
+        TypeError: If `class_weights` or a probability is not a number.
+        ValueError: If one of them is out of its range.
     """
 
     lr: float
     weight_decay: float
     gamma: float
-    class_weights: bool
+    class_weights: float
     batch_size: int = 32
     average: float = 0.0
     drop_modalities: float = 0.0
+    drop_features: float = 0.0
     model: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_real("class_weights", self.class_weights, 0)
         check_real("drop_modalities", self.drop_modalities, 0, 1)
+        check_real("drop_features", self.drop_features, 0, 1)
 
     def change(self, settings: Mapping[str, Any]) -> "Recipe":
         """The recipe with other settings, the model's arguments among them."""
@@ -53,8 +57,8 @@ class Recipe:
 
 # As published with the model's presets of the same names (MM-DFN, section on experiments).
 PUBLISHED = {
-    "iemocap": Recipe(lr=3e-4, weight_decay=1e-4, gamma=0.5, class_weights=True),
-    "meld": Recipe(lr=5e-4, weight_decay=1e-4, gamma=0.5, class_weights=False),
+    "iemocap": Recipe(lr=3e-4, weight_decay=1e-4, gamma=0.5, class_weights=1.0),
+    "meld": Recipe(lr=5e-4, weight_decay=1e-4, gamma=0.5, class_weights=0.0),
 }
 
 # What each model changes about the published one.
@@ -69,8 +73,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 BASELINES = {
-    "bigru": Recipe(lr=2e-3, weight_decay=1e-4, gamma=0.0, class_weights=False),
-    "logistic": Recipe(lr=3e-3, weight_decay=1e-5, gamma=0.0, class_weights=False),
+    "bigru": Recipe(lr=2e-3, weight_decay=1e-4, gamma=0.0, class_weights=0.0),
+    "logistic": Recipe(lr=3e-3, weight_decay=1e-5, gamma=0.0, class_weights=0.0),
 }
 
 MODELS = (*ABLATIONS, *BASELINES)

@@ -6,6 +6,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import dropout
 from torch_geometric.data import Batch
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -39,6 +41,7 @@ class Recognizer(pl.LightningModule):
         self.recipe = Recipe(**recipe)
         self.seed = seed
         self.model = make_model(name, preset, in_channels, classes, self.recipe.model)
+        self.model.standardize.register_forward_hook(self._drop_features)  # type: ignore[union-attr]
         self.register_buffer("class_weights", torch.ones(len(classes)))
         # Every process scores all of the data, so there is nothing to put together.
         scores: dict[str, Metric | MetricCollection] = {
@@ -54,15 +57,19 @@ class Recognizer(pl.LightningModule):
     def fit_statistics(self, conversations: Sequence[Conversation]) -> None:
         """Takes what is known of the training conversations before training."""
         self.model.standardize.fit(conversations)  # type: ignore[operator, union-attr]
-        if self.recipe.class_weights:
-            labels = torch.cat([each.y for each in conversations])
-            counts = labels.bincount(minlength=len(self.class_weights))
-            self.class_weights = len(labels) / counts.clamp_min(1)
+        labels = torch.cat([each.y for each in conversations])
+        counts = labels.bincount(minlength=len(self.class_weights)).clamp_min(1)
+        self.class_weights = (len(labels) / counts) ** self.recipe.class_weights
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the logits of a batch of conversations."""
         logits: Tensor = self.model(batch.features, batch.speaker, batch.ptr, batch.present)
         return logits
+
+    def _drop_features(self, _: Module, __: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Their mean, which is 0, stands in for dropped features."""
+        p = self.recipe.drop_features if self.training else 0.0
+        return {name: dropout(value, p) for name, value in features.items()} if p else features
 
     def on_fit_start(self) -> None:
         """Gives the loggers the epochs before a resumption."""
