@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment.data import read
-from experiment.recipes import PUBLISHED, parse_settings, recipe_of
+from experiment.recipes import RECIPES, parse_settings, recipe_of
 from experiment.report import cell, markdown
 from experiment.training import Run, quiet, train
 
@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
         nargs="+",
         default=[""],
         metavar='"NAME=VALUE ..."',
-        help='settings to compare, each choice in quotes; "" for the published ones',
+        help='settings to compare, each choice in quotes; "" for those of the preset',
     )
-    parser.add_argument("--preset", choices=PUBLISHED, default="iemocap")
+    parser.add_argument("--preset", choices=RECIPES, default="iemocap")
     parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
     parser.add_argument("--output", type=Path, default=Path("runs/cross"), help="folder")
     options = parser.parse_args(arguments)
@@ -57,17 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
         for choice in options.choices:
             recipe = recipe_of("mmdfn", options.preset, parse_settings(choice.split()))
             for seed, group in enumerate(groups, start=1):
-                folder = options.output / (choice.replace(" ", "_") or "published") / group
+                folder = options.output / (choice.replace(" ", "_") or options.preset) / group
                 run = Run("mmdfn", options.preset, recipe, seed, options.epochs, folder, True)
                 rest = [talk for other in groups if other != group for talk in groups[other]]
                 parts = corpus.splits | {"train": rest, "test": groups[group]}
                 result = train(run, Corpus(corpus.classes, parts), f"without {group}")
                 scores.setdefault(choice, []).append(result.strict["f1"])
-            print(f"{choice or 'published'}: {cell(scores[choice])}", flush=True)
+            print(f"{choice or options.preset}: {cell(scores[choice])}", flush=True)
     except (OSError, ValueError, TypeError) as error:
         parser.error(str(error))
     lines = [
-        [choice or "published", *(f"{100 * each:.1f}" for each in of_groups), cell(of_groups)]
+        [choice or options.preset, *(f"{100 * each:.1f}" for each in of_groups), cell(of_groups)]
         for choice, of_groups in scores.items()
     ]
     print(markdown([["settings", *groups, "mean"], *lines]))

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from experiment.data import held_out, read
 from experiment.pictures import missing
-from experiment.recipes import PUBLISHED, Recipe, parse_settings, recipe_of
+from experiment.recipes import RECIPES, Recipe, parse_settings, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, markdown
 from experiment.training import Run, predict, quiet, train
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--drop", type=float, default=0.5, help="how likely a modality is dropped in training"
     )
-    out.add_argument("--preset", choices=PUBLISHED, default="iemocap", help="published settings")
+    out.add_argument("--preset", choices=RECIPES, default="iemocap", help="whose settings")
     out.add_argument(
         "--set",
         nargs="+",

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from experiment import pictures
 from experiment.data import read, subsets
-from experiment.recipes import ABLATIONS, MODELS, PUBLISHED, parse_settings, recipe_of
+from experiment.recipes import ABLATIONS, MODELS, RECIPES, parse_settings, recipe_of
 from experiment.report import majority, show, table
 from experiment.training import Result, Run, quiet, train
 from pytorch_lightning.utilities import rank_zero_only
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         default=["logistic", "mmdfn"],
         help="mmdfn; without its gate, graph or speaker encoder; and two baselines",
     )
-    out.add_argument("--preset", choices=PUBLISHED, default="iemocap", help="published settings")
+    out.add_argument("--preset", choices=RECIPES, default="iemocap", help="whose settings")
     out.add_argument(
         "--set",
         nargs="+",

@@ -41,13 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> str:
             parser.error(str(error))
         results: dict[str, list[Result]] = {"majority class": [majority(corpus)]}
         for model in options.models:
-            recipe = recipe_of(model, PRESETS[name], {})
+            kind, preset = model, PRESETS[name]
+            if model == "tuned":
+                kind, preset = "mmdfn", f"{preset}_tuned"
+            recipe = recipe_of(kind, preset, {})
             folder = options.runs / name / model
             results[model] = [
                 train(
                     Run(
-                        model,
-                        PRESETS[name],
+                        kind,
+                        preset,
                         recipe,
                         seed,
                         options.epochs,

@@ -15,7 +15,7 @@ from statistics import mean
 
 import optuna
 from experiment.data import read
-from experiment.recipes import PUBLISHED, recipe_of
+from experiment.recipes import recipe_of
 from experiment.training import Run, quiet, train
 
 from graphfusion.datasets import Corpus
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> optuna.Study:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--features", type=Path, help="a feature file; without it, synthetic ones")
-    parser.add_argument("--preset", choices=PUBLISHED, default="iemocap")
+    parser.add_argument("--preset", choices=GRIDS, default="iemocap")
     parser.add_argument("--trials", type=int, default=20, help="how many settings to try in all")
     parser.add_argument("--seeds", type=int, default=3, help="how many runs of each")
     parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")

@@ -232,7 +232,7 @@ class DynamicFusion(torch.nn.Module):
         theta = (self.theta / layer.to(self.weight.dtype)).log1p().view(-1, 1, 1)
         identity = torch.eye(self.hidden_channels, dtype=theta.dtype, device=theta.device)
         skip = torch.cat([(1 - self.alpha) * identity, self.alpha * identity])
-        p_weight, h0_weight = (theta * self.weight + (1 - theta) * skip).chunk(2, 1)
+        p_weight, h0_weight = torch.lerp(skip, self.weight, theta).chunk(2, 1)
         return p_weight, h0_weight
 
     def __repr__(self) -> str:

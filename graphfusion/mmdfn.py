@@ -178,10 +178,11 @@ class MMDFN(torch.nn.Module):
     def from_preset(
         cls, preset: str, in_channels: Mapping[str, int], num_classes: int, **kwargs: Any
     ) -> Self:
-        """A model with published settings.
+        """A model with the settings of the paper, or with ours.
 
         Args:
-            preset: "iemocap" or "meld".
+            preset: "iemocap" or "meld", as published, or "iemocap_tuned" or "meld_tuned", which did
+                better in cross-validation on other features (see the documentation's results).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them if that
                 is its name, or its name goes on with an underscore, as in "text_minilm"; for

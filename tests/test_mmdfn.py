@@ -177,7 +177,7 @@ def test_any_name_will_do(name: str) -> None:
     assert model(features, speaker, ptr).shape == (5, 3)
 
 
-def test_presets_are_the_published_settings() -> None:
+def test_presets_are_the_published_settings_or_ours() -> None:
     sizes = {"audio": 1582, "visual": 342, "text": 100}
     model = MMDFN.from_preset("iemocap", sizes, num_classes=6)
     assert model.speaker_weights == {"audio": 3.0, "visual": 0.0, "text": 1.0}
@@ -194,6 +194,11 @@ def test_presets_are_the_published_settings() -> None:
         MMDFN.from_preset("meld", {"texts": 600, "pose": 3}, num_classes=7)
     MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
     assert meld.fusion.num_layers == 32
+    ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
+    assert ours.speaker_weights == meld.speaker_weights
+    assert (ours.fusion.num_layers, len(ours.contexts), ours.dropout.p) == (4, 0, meld.dropout.p)
+    ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
+    assert ours.config == model.config | {"class_names": list(ours.class_names)}
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
         MMDFN.from_preset("dialogue", sizes, num_classes=6)
 

@@ -49,7 +49,7 @@ class Run:
 
     Attributes:
         model: One of `recipes.MODELS`.
-        preset: Whose published settings the model has.
+        preset: Whose settings the model has.
         recipe: How it is trained.
         seed: Draws weights, order, dropout, and the held-out conversations.
         epochs: How many to choose from.
