@@ -195,8 +195,7 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
     assert meld.fusion.num_layers == 32
     ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
-    assert ours.speaker_weights == meld.speaker_weights
-    assert (ours.fusion.num_layers, len(ours.contexts), ours.dropout.p) == (4, 0, meld.dropout.p)
+    assert ours.config == meld.config | {"num_layers": 4}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
     assert ours.config == model.config | {"class_names": list(ours.class_names)}
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
