@@ -15,8 +15,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiment.arguments import count, parse_settings
 from experiment.data import read
-from experiment.recipes import RECIPES, parse_settings, recipe_of
+from experiment.recipes import RECIPES, recipe_of
 from experiment.report import cell, markdown
 from experiment.training import Run, quiet, train
 
@@ -30,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--features", type=Path, help="a feature file; without it, synthetic ones")
-    grouping = parser.add_mutually_exclusive_group(required=True)
-    grouping.add_argument("--prefix", type=int, help="characters that name a group")
-    grouping.add_argument("--folds", type=int, help="how many groups, if names do not tell")
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument("--prefix", type=count, help="characters that name a group")
+    either.add_argument("--folds", type=int, help="how many groups, if names do not tell")
     parser.add_argument(
         "--try",
         dest="choices",
@@ -42,22 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
         help='settings to compare, each choice in quotes; "" for those of the preset',
     )
     parser.add_argument("--preset", choices=RECIPES, default="iemocap")
-    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    parser.add_argument("--epochs", type=count, default=30, help="how many to choose from")
     parser.add_argument("--output", type=Path, default=Path("runs/cross"), help="folder")
     options = parser.parse_args(arguments)
     quiet()
     scores: dict[str, list[float]] = {}
     try:
-        corpus = read(options.features, None)
+        corpus = read(options.features, None, needed=())
         training = corpus.splits["train"]
         if options.folds is None:
-            groups = _groups(training, options.prefix)
+            groups, grouping = _groups(training, options.prefix), f"prefix_{options.prefix}"
         else:
-            groups = _folds(training, options.folds)
+            groups, grouping = _folds(training, options.folds), f"folds_{options.folds}"
+        source = options.features.stem if options.features else "synthetic"
+        output = options.output / source / grouping / options.preset
         for choice in options.choices:
             recipe = recipe_of("mmdfn", options.preset, parse_settings(choice.split()))
             for seed, group in enumerate(groups, start=1):
-                folder = options.output / (choice.replace(" ", "_") or options.preset) / group
+                folder = output / (choice.replace(" ", "_") or "as_it_is") / group
                 run = Run("mmdfn", options.preset, recipe, seed, options.epochs, folder, True)
                 rest = [talk for other in groups if other != group for talk in groups[other]]
                 parts = corpus.splits | {"train": rest, "test": groups[group]}

@@ -23,9 +23,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
+from experiment.arguments import count, parse_settings
 from experiment.data import held_out, read
 from experiment.pictures import missing
-from experiment.recipes import RECIPES, Recipe, parse_settings, recipe_of
+from experiment.recipes import RECIPES, Recipe, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, markdown
 from experiment.training import Run, predict, quiet, train
@@ -92,8 +93,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="other settings of MM-DFN or of its training, e.g. lr=0.001",
     )
-    out.add_argument("--epochs", type=int, default=30, help="how many to choose from")
-    out.add_argument("--seeds", type=int, default=3, help="how many runs of each arm")
+    out.add_argument("--epochs", type=count, default=30, help="how many to choose from")
+    out.add_argument("--seeds", type=count, default=3, help="how many runs of each arm")
     out.add_argument("--output", type=Path, default=Path("runs/missing"), help="folder to write to")
     return out
 
@@ -102,9 +103,6 @@ def main(arguments: Sequence[str] | None = None) -> list[Score]:
     """Trains what is not there yet, and scores, writes and returns all."""
     command = parser()
     options = command.parse_args(arguments)
-    for name in ("epochs", "seeds"):
-        if getattr(options, name) < 1:
-            command.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
     quiet()
     scores: list[Score] = []
     try:

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment import pictures
+from experiment.arguments import count, parse_settings
 from experiment.data import read, subsets
-from experiment.recipes import ABLATIONS, MODELS, RECIPES, parse_settings, recipe_of
-from experiment.report import majority, show, table
+from experiment.recipes import MODELS, RECIPES, recipe_of
+from experiment.report import compare, majority, show, table
 from experiment.training import Result, Run, quiet, train
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -62,12 +63,12 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="other settings of MM-DFN or of its training, e.g. lr=0.001 past=10 future=10",
+        help="other settings of training, or of MM-DFN, e.g. batch_size=8 past=10 future=10",
     )
-    out.add_argument("--epochs", type=int, default=30, help="how many to choose from")
-    out.add_argument("--seeds", type=int, default=3, help="how many runs of each model")
+    out.add_argument("--epochs", type=count, default=30, help="how many to choose from")
+    out.add_argument("--seeds", type=count, default=3, help="how many runs of each model")
     out.add_argument("--seed", type=int, default=0, help="the first of them")
-    out.add_argument("--devices", type=int, default=1, help="how many processes share the work")
+    out.add_argument("--devices", type=count, default=1, help="how many processes share the work")
     out.add_argument("--output", type=Path, default=Path("runs"), help="folder to write to")
     out.add_argument("--resume", action="store_true", help="go on with what --output has")
     return out
@@ -77,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Result]]:
     """Runs the example and returns what it prints."""
     command = parser()
     options = command.parse_args(arguments)
-    for name in ("epochs", "seeds", "devices"):
-        if getattr(options, name) < 1:
-            command.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
     quiet()
 
     try:
@@ -98,36 +96,51 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Result]]:
     say("\nTest scores in % (mean ± standard deviation), F1 weighted, or of a class if strict")
     say(show(table(corpus.classes, results)))
     say("strict: epoch picked on held-out conversations; legacy: by its test score")
+    if len(set(options.models)) > 1:
+        _compare(corpus, options)
     words = sys.argv[1:] if arguments is None else arguments
     say("Repeat with: " + shlex.join(["python", "examples/mmdfn_iemocap.py", *words]))
     return results
+
+
+def _folders(model: str, corpus: Corpus, options: argparse.Namespace) -> dict[int, Path]:
+    """The folder of each seed's run."""
+    source = options.features.stem if options.features else "synthetic"
+    group = options.output / source / "_".join(corpus.in_channels) / model
+    seeds = range(options.seed, options.seed + options.seeds)
+    return {seed: group / f"seed_{seed}" for seed in seeds}
 
 
 def _runs(
     model: str, corpus: Corpus, settings: dict[str, object], options: argparse.Namespace
 ) -> list[Result]:
     """Trains the model with every seed, draws the pictures, and says where everything is."""
-    source = options.features.stem if options.features else "synthetic"
-    group = options.output / source / "_".join(corpus.in_channels) / model
-    recipe = recipe_of(model, options.preset, settings if model in ABLATIONS else {})
+    recipe = recipe_of(model, options.preset, settings)
     results = []
-    for seed in range(options.seed, options.seed + options.seeds):
+    for seed, folder in _folders(model, corpus, options).items():
         run = Run(
             model,
             options.preset,
             recipe,
             seed,
             options.epochs,
-            group / f"seed_{seed}",
+            folder,
             options.resume,
             options.devices,
         )
-        result = train(run, corpus, str(options.features) if options.features else source)
+        result = train(run, corpus, str(options.features or "synthetic"))
         _draw(run.folder, result, corpus)
         scores = ", ".join(f"{key} {100 * value:.1f}" for key, value in result.strict.items())
         say(f"{model}, seed {seed}: strict {scores}, {result.seconds:.0f} s, in {run.folder}")
         results.append(result)
     return results
+
+
+@rank_zero_only
+def _compare(corpus: Corpus, options: argparse.Namespace) -> None:
+    folders = {model: list(_folders(model, corpus, options).values()) for model in options.models}
+    print("\n" + show(compare(folders, corpus.num_classes)))
+    print("test conversations drawn with replacement, the same for both")
 
 
 @rank_zero_only

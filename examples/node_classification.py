@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import torch
+from experiment.arguments import count
 from experiment.pictures import STYLE
 from experiment.report import cell, markdown
 from matplotlib.figure import Figure
@@ -241,14 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 8, 32, 64])
-    parser.add_argument("--seeds", type=int, default=5, help="how many graphs and weights")
-    parser.add_argument("--epochs", type=int, default=100, help="how many to choose from")
+    parser.add_argument("--seeds", type=count, default=5, help="how many graphs and weights")
+    parser.add_argument("--epochs", type=count, default=100, help="how many to choose from")
     parser.add_argument("--lr", type=float, nargs="+", default=[0.01], help="to choose from")
     parser.add_argument("--output", type=Path, help="a picture of accuracy against depth")
     options = parser.parse_args(arguments)
-    for name in ("seeds", "epochs"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
 
     scores: dict[str, dict[str, list[list[float]]]] = {}
     print("Test accuracy in % (mean ± standard deviation over seeds)")

@@ -10,10 +10,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiment.arguments import count
 from experiment.data import read
 from experiment.recipes import recipe_of
 from experiment.report import compare, majority, markdown, table
-from experiment.training import Result, Run, quiet, train
+from experiment.training import Run, quiet, train
 
 PRESETS = {"iemocap6": "iemocap", "meld": "meld", "mosi": "iemocap"}
 MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tuned")
@@ -27,57 +28,50 @@ def main(arguments: Sequence[str] | None = None) -> str:
     parser.add_argument("--data", type=Path, required=True, help="folder of the feature files")
     parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=5, help="how many runs of each model")
-    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    parser.add_argument("--seeds", type=count, default=5, help="how many runs of each model")
+    parser.add_argument("--epochs", type=count, default=30, help="how many to choose from")
     parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="their folder")
     parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
     options = parser.parse_args(arguments)
     quiet()
-    sections = []
-    for name in options.only:
-        try:
-            corpus = read(options.data / f"{name}.npz", None)
-        except (OSError, ValueError) as error:
-            parser.error(str(error))
-        results: dict[str, list[Result]] = {"majority class": [majority(corpus)]}
-        for model in options.models:
-            kind, preset = model, PRESETS[name]
-            if model == "tuned":
-                kind, preset = "mmdfn", f"{preset}_tuned"
-            recipe = recipe_of(kind, preset, {})
-            folder = options.runs / name / model
-            results[model] = [
-                train(
-                    Run(
-                        kind,
-                        preset,
-                        recipe,
-                        seed,
-                        options.epochs,
-                        folder / f"seed_{seed}",
-                        resume=True,
-                    ),
-                    corpus,
-                    f"{name}.npz",
-                )
-                for seed in range(options.seeds)
-            ]
-            print(f"{name}, {model}: done", flush=True)
-        lines = [
-            f"## {name}: {', '.join(corpus.in_channels)}",
-            markdown(table(corpus.classes, results)),
-        ]
-        for ours in ("mmdfn", "tuned"):
-            if ours not in options.models:
-                continue
-            others = [model for model in options.models if model != ours]
-            folders = {model: options.runs / name / model for model in (*others, ours)}
-            lines.append(compare(folders, options.seeds, corpus.num_classes))
-        sections.append("\n\n".join(lines))
+    try:
+        sections = [_section(name, options) for name in options.only]
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     page = "\n\n".join(sections) + "\n"
     options.output.write_text(page)
     print(page)
     return page
+
+
+def _section(name: str, options: argparse.Namespace) -> str:
+    """Trains what is missing on that data, and compares it."""
+    corpus = read(options.data / f"{name}.npz", None)
+    results = {"majority class": [majority(corpus)]}
+    folders: dict[str, list[Path]] = {}
+    for model in options.models:
+        kind, preset = model, PRESETS[name]
+        if model == "tuned":
+            kind, preset = "mmdfn", f"{preset}_tuned"
+        recipe = recipe_of(kind, preset, {})
+        group = options.runs / name / model
+        folders[model] = [group / f"seed_{seed}" for seed in range(options.seeds)]
+        results[model] = [
+            train(
+                Run(kind, preset, recipe, seed, options.epochs, folder, resume=True),
+                corpus,
+                f"{name}.npz",
+            )
+            for seed, folder in enumerate(folders[model])
+        ]
+        print(f"{name}, {model}: done", flush=True)
+    tables = [table(corpus.classes, results)]
+    for ours in ("mmdfn", "tuned"):
+        if ours in folders:
+            # The last one is compared with the others.
+            ordered = {model: folders[model] for model in folders if model != ours}
+            tables.append(compare(ordered | {ours: folders[ours]}, corpus.num_classes))
+    return "\n\n".join([f"## {name}: {', '.join(corpus.in_channels)}", *map(markdown, tables)])
 
 
 if __name__ == "__main__":

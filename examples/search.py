@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import mean
 
 import optuna
-from experiment.data import read
+from experiment.arguments import count
+from experiment.data import fingerprint, read
 from experiment.recipes import recipe_of
 from experiment.training import Run, quiet, train
 
@@ -46,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> optuna.Study:
     )
     parser.add_argument("--features", type=Path, help="a feature file; without it, synthetic ones")
     parser.add_argument("--preset", choices=GRIDS, default="iemocap")
-    parser.add_argument("--trials", type=int, default=20, help="how many settings to try in all")
-    parser.add_argument("--seeds", type=int, default=3, help="how many runs of each")
-    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    parser.add_argument("--trials", type=count, default=20, help="how many settings to try in all")
+    parser.add_argument("--seeds", type=count, default=3, help="how many runs of each")
+    parser.add_argument("--epochs", type=count, default=30, help="how many to choose from")
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder to write to")
     options = parser.parse_args(arguments)
     quiet()
@@ -61,9 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'trials.db'}",
-        study_name=f"{options.preset}, {options.epochs} epochs, {options.seeds} seeds",
+        study_name=f"{fingerprint(corpus)}, {options.epochs} epochs, {options.seeds} seeds",
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=0),
         load_if_exists=True,
     )
     done = sum(trial.state.is_finished() for trial in study.trials)
@@ -73,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> optuna.Study:
         settings = {name: trial.suggest_categorical(name, grid[name]) for name in grid}
         return _score(settings, corpus, folder / f"trial_{trial.number}", source, options)
 
-    study.optimize(objective, n_trials=max(0, options.trials - done))
+    for number in range(done, options.trials):
+        # Whether or not it was cut off, the same search: a sampler does not go on where it was.
+        study.sampler = optuna.samplers.TPESampler(seed=number)
+        study.optimize(objective, n_trials=1)
     words = [f"{name}={json.dumps(value)}" for name, value in study.best_params.items()]
     print(f"Best of {len(study.trials)}: weighted F1 {100 * study.best_value:.1f} on held-out data")
     print("--set " + " ".join(words))

@@ -181,8 +181,9 @@ class MMDFN(torch.nn.Module):
         """A model with the settings of the paper, or with ours.
 
         Args:
-            preset: "iemocap" or "meld", as published, or "iemocap_tuned" or "meld_tuned", which did
-                better in cross-validation on other features (see the documentation's results).
+            preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
+                features: "meld_tuned" has four layers, and "iemocap_tuned" is "iemocap", since only
+                its training differs (see the documentation on the paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them if that
                 is its name, or its name goes on with an underscore, as in "text_minilm"; for

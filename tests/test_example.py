@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from experiment.data import default_modalities
+from experiment.recipes import ABLATIONS
 
 from graphfusion import MMDFN
 from graphfusion.datasets import load
@@ -146,13 +147,18 @@ def test_trains_on_any_file(
     assert guesses == [config["data"]["classes"][int(line.split(",")[3])] for line in predictions]
 
 
-def test_all_models_and_all_choices_of_modalities(features: Path, tmp_path: Path) -> None:
+def test_all_models_and_all_choices_of_modalities(
+    features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--features", str(features), "--epochs", "1", "--seeds", "1", "--subsets"]
     arguments += ["--models", *example.MODELS, "--output", str(tmp_path / "runs")]
     rows = example.main([*arguments, "--set", "num_layers=2", "past=1", "future=1"])
     assert list(rows) == ["majority class", *example.MODELS, "mmdfn on text", "mmdfn on audio"]
+    *others, last = example.MODELS
+    _, _, comparison = capsys.readouterr().out.partition(f"{last} against")
+    assert [line.split()[0] for line in comparison.splitlines()[1 : len(others) + 1]] == others
     folder = tmp_path / "runs/features/text_audio"
-    for name in example.ABLATIONS:
+    for name in ABLATIONS:
         config = json.loads((folder / name / "seed_0/model/config.json").read_text())
         text = json.dumps(config)
         assert ('"gated": false' in text) == (name == "static")
@@ -206,7 +212,19 @@ def test_another_run_is_not_resumed(
     example.main(common)
     with pytest.raises(SystemExit):
         example.main([*common, "lr=0.1", "--resume"])
-    assert "must hold the run to resume, but its recipe is" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "must hold the run to resume, but has another recipe: lr 0.0003 instead of 0.1." in said
+    folder = tmp_path / "features/text_audio/mmdfn/seed_0"
+    before = (folder / "config.json").read_text()
+    common[3] = "3"
+    example.main([*common, "--resume"])
+    after = (folder / "config.json").read_text()
+    assert after != before
+    common[3] = "2"
+    with pytest.raises(SystemExit):
+        example.main([*common, "--resume"])
+    assert "epochs must be at least 3, as many as" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "config.json").read_text() == after
 
 
 TWO_PROCESSES = """
@@ -219,9 +237,6 @@ from experiment.training import Run, train
 
 torch.set_default_dtype(torch.float64)
 corpus = read(Path(sys.argv[1]), None)
-for talks in corpus.splits.values():
-    for talk in talks:
-        talk.features = {name: x.double() for name, x in talk.features.items()}
 recipe = recipe_of("mmdfn", "iemocap", {"num_layers": 2, "dropout": 0.0, "batch_size": 3})
 devices = int(sys.argv[3])
 train(Run("mmdfn", "iemocap", recipe, 0, 3, Path(sys.argv[2]), devices=devices), corpus, "")
@@ -253,11 +268,14 @@ def test_two_processes_learn_what_one_does(features: Path, tmp_path: Path) -> No
         (["--features", "missing.npz"], "No such file"),
         (["--modalities", "text,pose"], r"must be among .* but got \['pose'\]"),
         (["--preset", "dialogue"], "invalid choice"),
-        (["--epochs", "0"], "--epochs must be at least 1, but got 0"),
-        (["--seeds", "0"], "--seeds must be at least 1, but got 0"),
+        (["--epochs", "0"], "--epochs: must be at least 1, but got 0"),
+        (["--epochs", "ten"], "--epochs: invalid count value: 'ten'"),
+        (["--seeds", "0"], "--seeds: must be at least 1, but got 0"),
         (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
         (["--models", "mmdfn", "--set", "layers=3"], "unexpected keyword argument 'layers'"),
         (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
+        (["--set", "batch_size=0"], "batch_size must be at least 1"),
+        (["--set", "average=2"], r"average must be finite and in \[0, 1\], but got 2"),
     ],
 )
 def test_bad_arguments(

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import chain, pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ import pytest
 import results
 import search
 import torch
+from experiment.arguments import parse_settings
 from experiment.batches import batches, draw_seed
 from experiment.data import fingerprint, held_out, read, subsets
 from experiment.models import make_model
-from experiment.recipes import ABLATIONS, MODELS, parse_settings, recipe_of
+from experiment.recipes import ABLATIONS, BASELINES, MODELS, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, compare, majority, markdown, show
 from experiment.training import AtomicCheckpoints, Run, train
@@ -28,7 +30,7 @@ from torch_geometric.data import Batch
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion import Conversation
-from graphfusion.datasets import Corpus
+from graphfusion.datasets import Corpus, load, save
 from tests.test_example import weights, write_npz
 
 counts = st.integers(1, 60)
@@ -78,6 +80,11 @@ def test_recipes() -> None:
     assert recipe_of("mmdfn", "meld", {}).lr == 5e-4  # and what is published stays
     # An ablation is one whatever else is asked for.
     assert recipe_of("no_graph", "iemocap", {"past": 5}).model["past"] == 0
+    # Training is any model's, MM-DFN's arguments are its own.
+    settings = {"drop_modalities": 0.5, "past": 5}
+    assert recipe_of("bigru", "iemocap", settings) == replace(
+        BASELINES["bigru"], drop_modalities=0.5
+    )
     json.dumps(recipe.as_dict())
 
 
@@ -323,6 +330,30 @@ def test_the_fingerprint_is_of_everything() -> None:
     assert len({make(), make(label=0), make(value=1.5), make(split="dev")}) == 4
 
 
+def test_only_splits_that_are_used(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz", {"text": 5}, ("train", "val"))
+    with pytest.raises(ValueError, match=r"must have a test split, but has \['train', 'val'\]"):
+        read(tmp_path / "a.npz", None)
+    assert read(tmp_path / "a.npz", None, needed=()).splits.keys() == {"train", "val"}
+    write_npz(tmp_path / "a.npz", {"text": 5}, ("train", "development", "test"))
+    with pytest.raises(ValueError, match=r"one of dev, .* but has \['development'\]"):
+        read(tmp_path / "a.npz", None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+def test_features_may_have_any_dtype(tmp_path: Path, dtype: torch.dtype) -> None:
+    write_npz(tmp_path / "a.npz", {"text": 5, "audio": 4}, ("train", "test"))
+    corpus = load(tmp_path / "a.npz")
+    for talk in chain(*corpus.splits.values()):
+        talk.features = {name: value.to(dtype) for name, value in talk.features.items()}
+    save(corpus, tmp_path / "a.safetensors")
+    corpus = read(tmp_path / "a.safetensors", None)
+    for model in ("logistic", "bigru", "mmdfn"):
+        recipe = recipe_of(model, "iemocap", {"num_layers": 2})
+        train(Run(model, "iemocap", recipe, 0, 1, tmp_path / model), corpus, "")
+
+
 def test_subsets() -> None:
     assert subsets("abc") == [list(x) for x in ("a", "b", "c", "ab", "ac", "bc", "abc")]
 
@@ -375,17 +406,20 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     for seed in range(2):
         for name, predicted in (("good", labels), ("bad", wrong), ("same", labels)):
             write_predictions(tmp_path / name / f"seed_{seed}", labels, predicted)
-    folders = {name: tmp_path / name for name in ("bad", "same", "good")}
-    heading, _, bad, same = compare(folders, 2, 3).splitlines()
-    assert heading.startswith("| good against | strict F1 |")
-    assert same == "| same | +0.0 | +0.0 to +0.0 |"
+    folders = {
+        name: [tmp_path / name / f"seed_{seed}" for seed in range(2)]
+        for name in ("bad", "same", "good")
+    }
+    heading, bad, same = compare(folders, 3)
+    assert heading[:2] == ["good against", "strict F1"]
+    assert same == ["same", "+0.0", "+0.0 to +0.0"]
     # One hundred percent against the F1 that a library finds; draws scatter around it.
     f1 = float(
         multiclass_f1_score(torch.tensor(wrong), torch.tensor(labels), 3, average="weighted")
     )
-    mean = float(bad.split("|")[2])
+    mean = float(bad[1])
     assert mean == pytest.approx(100 * (1 - f1), abs=1)
-    low, high = map(float, bad.split("|")[3].split("to"))
+    low, high = map(float, bad[2].split("to"))
     assert 0 < low < mean < high
 
 
@@ -398,8 +432,13 @@ def test_a_search_goes_on_where_it_was(
     arguments = ["--features", str(tmp_path / "talks.npz"), "--seeds", "2", "--epochs", "1"]
     arguments += ["--output", str(tmp_path / "runs")]
     assert len(search.main([*arguments, "--trials", "1"]).trials) == 1
-    study = search.main([*arguments, "--trials", "2"])
-    assert len(study.trials) == 2
+    search.main([*arguments, "--trials", "2"])
+    study = search.main([*arguments, "--trials", "4"])
+    arguments[-1] += "_whole"
+    whole = search.main([*arguments, "--trials", "4"])
+    assert [each.params for each in study.trials] == [each.params for each in whole.trials]
+    assert len({json.dumps(each.params) for each in study.trials}) > 1
+    arguments[-1] = str(tmp_path / "runs")
     printed = capsys.readouterr().out
     settings = printed.splitlines()[-1].removeprefix("--set ").split()
     assert parse_settings(settings) == study.best_params
@@ -411,7 +450,7 @@ def test_a_search_goes_on_where_it_was(
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
-def test_the_table_of_results(tmp_path: Path) -> None:
+def test_the_table_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_npz(tmp_path / "mosi.npz", {"text": 5, "audio": 3}, ("train", "test"))
     arguments = [
         "--data",
@@ -435,6 +474,13 @@ def test_the_table_of_results(tmp_path: Path) -> None:
     before = (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns
     assert results.main(arguments) == page
     assert (tmp_path / "runs/mosi/mmdfn/seed_1/best.ckpt").stat().st_mtime_ns == before
+    write_npz(tmp_path / "mosi.npz", {"text": 6, "audio": 3}, ("train", "test"))
+    with pytest.raises(SystemExit):
+        results.main(arguments)
+    assert "must hold the run to resume, but has another data: fingerprint" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert (tmp_path / "table.md").read_text() == page
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
@@ -447,7 +493,9 @@ def test_each_group_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     scores = cross_validate.main([*arguments, "6"])
     assert [len(each) for each in scores.values()] == [6, 6]
     names = [f"train{number}" for number in range(6)]
-    folders = [folder / name for folder in out.iterdir() for name in names]
+    folders = [
+        folder / name for folder in (out / "some/prefix_6/iemocap").iterdir() for name in names
+    ]
     for folder in folders:
         with (folder / "predictions.csv").open() as file:
             assert {row["conversation"] for row in csv.DictReader(file)} == {folder.name}
@@ -468,13 +516,13 @@ def test_each_group_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_each_fold_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "some.npz", tmp_path / "out"
-    write_npz(path, {"text": 5, "audio": 3}, ("train", "dev", "test"))
+    write_npz(path, {"text": 5, "audio": 3}, ("train", "dev"))  # a test split is not needed
     arguments = ["--features", str(path), "--output", str(out), "--epochs", "1"]
     arguments += ["--try", "num_layers=1 channels=4", "--folds"]
     (scores,) = cross_validate.main([*arguments, "4"]).values()
     left_out: list[str] = []
     for fold in range(1, 5):
-        folder = out / "num_layers=1_channels=4" / f"fold_{fold}"
+        folder = out / "some/folds_4/iemocap/num_layers=1_channels=4" / f"fold_{fold}"
         with (folder / "predictions.csv").open() as file:
             left_out += sorted({row["conversation"] for row in csv.DictReader(file)})
         data = json.loads((folder / "config.json").read_text())["data"]
@@ -549,7 +597,7 @@ def test_the_study_of_missing_modalities(
     ("arguments", "message"),
     [
         (["--features", "missing.npz"], "No such file"),
-        (["--seeds", "0"], "--seeds must be at least 1, but got 0"),
+        (["--seeds", "0"], "--seeds: must be at least 1, but got 0"),
         (["--drop", "2"], "drop_modalities must be finite and in"),
         (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
     ],

@@ -106,4 +106,4 @@ def test_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_arguments(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         example.main([f"--{name}", "0"])
-    assert f"--{name} must be at least 1, but got 0" in capsys.readouterr().err
+    assert f"--{name}: must be at least 1, but got 0" in capsys.readouterr().err

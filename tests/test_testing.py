@@ -171,6 +171,16 @@ def test_models_hold(options: dict[str, object]) -> None:
     check_model(MMDFN(sizes, 4, context=("text",), channels=6, num_layers=2, **options))
 
 
+class Recalling(SpeakerEncoder):
+    """Adds the utterance before to the second modality, and so knows which it is."""
+
+    def forward(self, x: Tensor, geometry: Geometry) -> Tensor:
+        out = super().forward(x, geometry)
+        before = x.roll(1, 0).index_fill(0, geometry.ptr[:-1], 0)
+        out[:, 1, :6] += before[:, 1]
+        return out
+
+
 def test_encoders_and_models_that_do_not() -> None:
     class Padding(SpeakerEncoder):
         """Takes the batch for one conversation, and pads it."""
@@ -180,6 +190,8 @@ def test_encoders_and_models_that_do_not() -> None:
 
     with pytest.raises(AssertionError, match="^permutation: on the batch 'normal'"):
         check_encoder(Padding(6, 4))
+    with pytest.raises(AssertionError, match="^permutation: .* utterance .* is off by"):
+        check_encoder(Recalling(6, 4))
 
     class Centred(MMDFN):
         def forward(self, features: dict[str, Tensor], geometry: Geometry) -> Tensor:

@@ -6,21 +6,40 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+import torch
+
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, load, synthetic
 
+VALIDATION = ("dev", "val", "valid", "validation")
 
-def read(path: Path | None, modalities: Sequence[str] | None) -> Corpus:
-    """The file's corpus, or a synthetic one, with those modalities.
+
+def read(
+    path: Path | None, modalities: Sequence[str] | None, needed: Sequence[str] = ("test",)
+) -> Corpus:
+    """The file's corpus, or a synthetic one, with those modalities, in the default dtype.
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If anything in it is wrong, it has no test split, or a modality is not in it.
+        ValueError: If anything in it is wrong, a split is not there that is needed or there that
+            would be left out in silence, or a modality is not in it.
     """
     corpus = load(path) if path else synthetic()
-    if not corpus.splits.get("test"):
-        raise ValueError(f"{path} must have a test split, but has {list(corpus.splits)}.")
-    return corpus.select(modalities or default_modalities(corpus))
+    splits = list(corpus.splits)
+    for name in needed:
+        if not corpus.splits.get(name):
+            raise ValueError(f"{path} must have a {name} split, but has {splits}.")
+    if unknown := [name for name in splits if name not in ("train", "test", *VALIDATION)]:
+        raise ValueError(
+            f"{path} must have no splits but train, test and one of {', '.join(VALIDATION)}, but "
+            f"has {unknown}."
+        )
+    corpus = corpus.select(modalities or default_modalities(corpus))
+    for talks in corpus.splits.values():
+        for talk in talks:
+            for name, value in talk.features.items():
+                talk.features[name] = value.to(torch.get_default_dtype())
+    return corpus
 
 
 def default_modalities(corpus: Corpus) -> list[str]:
@@ -51,7 +70,7 @@ def held_out(corpus: Corpus, seed: int) -> tuple[list[Conversation], list[Conver
         ValueError: If there is but one training conversation.
     """
     train = corpus.splits["train"]
-    for name in ("dev", "val", "valid", "validation"):
+    for name in VALIDATION:
         if corpus.splits.get(name):
             return train, corpus.splits[name]
     if len(train) < 2:

@@ -1,11 +1,10 @@
 """How each model is made and trained."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from graphfusion._checks import check_real
+from graphfusion._checks import check_real, check_size
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class Recipe:
         model: Arguments of the model.
 
     Raises:
-        TypeError: If `class_weights` or a probability is not a number.
+        TypeError: If `batch_size` is not an integer, or `class_weights`, `average` or a probability
+            is not a number.
         ValueError: If one of them is out of its range.
     """
 
@@ -40,19 +40,25 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_real("class_weights", self.class_weights, 0)
+        check_size("batch_size", self.batch_size)
+        check_real("average", self.average, 0, 1)
         check_real("drop_modalities", self.drop_modalities, 0, 1)
         check_real("drop_features", self.drop_features, 0, 1)
 
     def change(self, settings: Mapping[str, Any]) -> "Recipe":
         """The recipe with other settings, the model's arguments among them."""
-        own = {each.name for each in fields(self)} - {"model"}
-        model = {key: value for key, value in settings.items() if key not in own}
-        trained = {key: value for key, value in settings.items() if key in own}
+        trained = _of_training(settings)
+        model = {key: value for key, value in settings.items() if key not in trained}
         return replace(self, **trained, model=self.model | model)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, as JSON has them."""
         return asdict(self)
+
+
+def _of_training(settings: Mapping[str, Any]) -> dict[str, Any]:
+    own = {each.name for each in fields(Recipe)} - {"model"}
+    return {key: value for key, value in settings.items() if key in own}
 
 
 # How the model's presets of the same names are trained: as published (MM-DFN, section on
@@ -84,25 +90,10 @@ MODELS = (*ABLATIONS, *BASELINES)
 
 
 def recipe_of(model: str, preset: str, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe of a model: the preset's with what the model changes, or the baseline's own."""
-    if model in BASELINES:
-        return BASELINES[model].change(settings)
-    return RECIPES[preset].change(settings).change(ABLATIONS[model])
+    """The recipe of a model: the preset's with what the model changes, or the baseline's own.
 
-
-def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as `lr=0.001`, their values as JSON or else as strings.
-
-    Raises:
-        ValueError: If a word has no `=`.
+    Other settings of training are for any model, arguments of the model for MM-DFN alone.
     """
-    settings = {}
-    for word in words:
-        key, separator, value = word.partition("=")
-        if not separator or not key:
-            raise ValueError(f"a setting must be NAME=VALUE, but got {word!r}.")
-        try:
-            settings[key] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[key] = value
-    return settings
+    if model in BASELINES:
+        return BASELINES[model].change(_of_training(settings))
+    return RECIPES[preset].change(settings).change(ABLATIONS[model])

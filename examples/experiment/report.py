@@ -64,16 +64,13 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], rule, *rows[1:]])
 
 
-def compare(folders: dict[str, Path], seeds: int, num_classes: int) -> str:
-    """How much the last model is ahead of each other one, by a paired bootstrap, as Markdown.
+def compare(folders: dict[str, list[Path]], num_classes: int) -> list[list[str]]:
+    """How much the last model is ahead of each other one, by a paired bootstrap: heading and rows.
 
-    Weighted F1 is the mean over seeds; conversations are drawn with replacement, the same for
-    both models, because the utterances of one depend on each other.
+    Weighted F1 is the mean over a model's runs; conversations are drawn with replacement, the same
+    for both models, because the utterances of one depend on each other.
     """
-    tables = {
-        name: [_predictions(path / f"seed_{n}") for n in range(seeds)]
-        for name, path in folders.items()
-    }
+    tables = {name: [_predictions(path) for path in paths] for name, paths in folders.items()}
     *others, ours = tables
     first = tables[ours][0]
     rows_of = [
@@ -90,7 +87,7 @@ def compare(folders: dict[str, Path], seeds: int, num_classes: int) -> str:
         gain = 100 * (scores[ours] - scores[name])
         low, high = np.percentile(gain, [2.5, 97.5])
         lines.append([name, f"{gain.mean():+.1f}", f"{low:+.1f} to {high:+.1f}"])
-    return markdown([[f"{ours} against", "strict F1", "95 % of draws"], *lines])
+    return [[f"{ours} against", "strict F1", "95 % of draws"], *lines]
 
 
 def _predictions(folder: Path) -> dict[str, NDArray[Any]]:

@@ -165,7 +165,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     `predictions.csv` (of the test utterances), and `model`, which `MMDFN.from_pretrained` reads.
 
     Raises:
-        ValueError: If the folder to resume holds another run.
+        ValueError: If the folder to resume holds another run, or more epochs of this one.
     """
     pl.seed_everything(run.seed, verbose=False)
     training, validation = held_out(corpus, run.seed)
@@ -180,6 +180,13 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     recognizer.fit_statistics(training)
     last = run.folder / "last.ckpt"
     resumed = run.resume and last.exists()
+    if resumed:
+        done = torch.load(last, weights_only=True)["epoch"] + 1
+        if run.epochs < done:
+            raise ValueError(
+                f"epochs must be at least {done}, as many as {run.folder} has, but got "
+                f"{run.epochs}."
+            )
     _write_config(run, corpus, source, [each.id for each in validation], resumed)
     best = MovableCheckpoint(
         run.folder,
@@ -265,6 +272,13 @@ def _write_result(
         chosen.model.save_pretrained(folder / "model")
 
 
+def _difference(before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(f"{key} {_difference(before.get(key), now.get(key))}" for key in differing)
+    return f"{before} instead of {now}"
+
+
 @rank_zero_only
 def _write_config(
     run: Run, corpus: Corpus, source: str, held_out_ids: list[str], resumed: bool
@@ -294,8 +308,8 @@ def _write_config(
         for key in ("model", "preset", "recipe", "seed", "devices", "data"):
             if before[key] != config[key]:
                 raise ValueError(
-                    f"{run.folder} must hold the run to resume, but its {key} is {before[key]} "
-                    f"instead of {config[key]}."
+                    f"{run.folder} must hold the run to resume, but has another {key}: "
+                    f"{_difference(before[key], config[key])}."
                 )
     run.folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(config, indent=2) + "\n")
