@@ -65,6 +65,7 @@ def test_pyg_agrees() -> None:
     assert relative(pyg(nodes, csr(*edges, len(nodes))), ours) < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events")  # PyTorch 2.11's
 def test_the_floor_multiplies_what_the_stack_does() -> None:
     """The products counted by hand, and by the profiler in the real step."""
     fusion = DynamicFusion(200, 100, 3)
