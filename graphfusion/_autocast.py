@@ -17,6 +17,7 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, enabled=False)
 
 
-@torch.compiler.assume_constant_result  # PyTorch 2.11 cannot trace it
+# PyTorch 2.11 cannot trace it.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _has_autocast(kind: str) -> bool:
     return torch.amp.is_autocast_available(kind)
