@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
 from graphfusion.geometry import Sequences
+from graphfusion.gru import PackedGRU
 
 
 class RecurrentEncoder(torch.nn.Module):
@@ -32,7 +33,7 @@ class RecurrentEncoder(torch.nn.Module):
         check_real("dropout", dropout, 0, 1)
         self.channels = channels
         self.hidden_channels = hidden_channels
-        self.rnn = torch.nn.GRU(
+        self.rnn = PackedGRU(
             channels,
             hidden_channels,
             num_layers,

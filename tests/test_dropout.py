@@ -7,7 +7,7 @@ from graphfusion.dropout import Dropout
 from graphfusion.testing.strategies import seeds
 
 
-@given(seeds, st.sampled_from([0.0, 0.1, 0.4, 0.5, 0.9, 1.0]))
+@given(seeds, st.sampled_from([0.0, 1e-9, 0.1, 0.4, 0.5, 0.9, 1.0]))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_drops_that_share_and_keeps_the_mean(dtype: torch.dtype, seed: int, p: float) -> None:
     torch.manual_seed(seed)
@@ -18,10 +18,34 @@ def test_drops_that_share_and_keeps_the_mean(dtype: torch.dtype, seed: int, p: f
     assert dropped == pytest.approx(p, abs=0.03)  # six standard deviations
     if p < 1:
         kept = out[out != 0]
-        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
+        rtol = max(2**-16 / (1 - p), torch.finfo(dtype).eps)  # p comes in steps of 2^-16
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=rtol, atol=0)
     # Its slope is what it multiplied by.
     (gradient,) = torch.autograd.grad(out.sum(), x)
     torch.testing.assert_close(gradient, out)
+
+
+@given(seeds)
+def test_every_value_has_a_fate_of_its_own(seed: int) -> None:
+    torch.manual_seed(seed)
+    kept = Dropout(0.5)(torch.ones(40_000)).ne(0).double()
+    for apart in range(1, 9):
+        both = float((kept[apart:] * kept[:-apart]).mean())
+        assert both == pytest.approx(0.25, abs=0.015)  # six standard deviations
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1,), (5,), (3, 1, 3)])
+def test_any_shape(shape: tuple[int, ...]) -> None:
+    x = torch.ones(shape).mT if len(shape) > 1 else torch.ones(shape)
+    out = Dropout(0.5)(x)
+    assert out.shape == x.shape
+    assert ((out == 0) | (out == 2)).all()
+
+
+def test_what_is_almost_sure_is_finite() -> None:
+    out = Dropout(1 - 1e-9)(torch.ones(1000))
+    assert out.isfinite().all()
+    assert (out == 0).float().mean() > 0.9
 
 
 def test_is_a_seeds_own_and_off_in_evaluation() -> None:

@@ -212,7 +212,7 @@ def test_a_camera_that_fails_for_ten_turns(p: float, num_steps: int) -> None:
     model.standardize.fit(talks)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []
-    for _ in range(3 * num_steps):
+    for _ in range(6 * num_steps):
         for batch in DataLoader(talks, batch_size=3):
             present = drop_modalities(batch.present, p)
             logits = model(batch.features, batch.speaker, batch.ptr, present)

@@ -1,0 +1,140 @@
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+from graphfusion.gru import PackedGRU, _learns
+from graphfusion.testing.strategies import seeds
+from tests.asserts import assert_equal
+
+
+def packed(lengths: list[int], size: int) -> PackedSequence:
+    return pack_sequence([torch.randn(n, size, dtype=torch.float64) for n in lengths], False)
+
+
+def pytorchs(gru: PackedGRU) -> torch.nn.GRU:
+    kwargs = {"bidirectional": gru.bidirectional, "dropout": gru.dropout}
+    other = torch.nn.GRU(gru.input_size, gru.hidden_size, gru.num_layers, **kwargs).double()
+    other.load_state_dict(gru.state_dict())
+    return other
+
+
+def run(gru: torch.nn.GRU, sequences: PackedSequence, used: str) -> list[Tensor]:
+    """The output, the last states, and all gradients of what is used."""
+    data = sequences.data.clone().requires_grad_()
+    out, hidden = gru(sequences._replace(data=data))
+    weights = torch.linspace(-1, 1, out.data.numel(), dtype=data.dtype).view(out.data.shape)
+    losses = {"output": (out.data * weights).sum(), "hidden": hidden.square().sum()}
+    loss = losses[used] if used in losses else sum(losses.values())
+    return [out.data, hidden, *torch.autograd.grad(loss, [data, *gru.parameters()])]
+
+
+@given(
+    seeds,
+    st.lists(st.integers(1, 7), min_size=1, max_size=5),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([0.0, 0.1, 30.0]),
+)
+@pytest.mark.parametrize("used", ["output", "hidden", "both"])
+def test_is_pytorchs_gru(
+    used: str,
+    seed: int,
+    lengths: list[int],
+    size: int,
+    hidden_size: int,
+    num_layers: int,
+    bidirectional: bool,
+    scale: float,
+) -> None:
+    torch.manual_seed(seed)
+    gru = PackedGRU(size, hidden_size, num_layers, bidirectional=bidirectional).double()
+    sequences = packed(sorted(lengths, reverse=True), size)
+    sequences = sequences._replace(data=sequences.data * scale, sorted_indices=None)
+    assert _learns(sequences)
+    for ours, theirs in zip(
+        run(gru, sequences, used), run(pytorchs(gru), sequences, used), strict=True
+    ):
+        assert_equal(ours, theirs)
+
+
+def test_gradcheck() -> None:
+    gru = PackedGRU(2, 2, 2, bidirectional=True).double()
+    sequences = packed([3, 2, 2], 2)._replace(sorted_indices=None)
+
+    def states(data: Tensor, *_: Tensor) -> Tensor:
+        return gru(sequences._replace(data=data))[0].data
+
+    data = sequences.data.requires_grad_()
+    assert torch.autograd.gradcheck(states, (data, *gru.parameters()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_keeps_a_small_dtype(dtype: torch.dtype) -> None:
+    gru = PackedGRU(4, 6, 2, bidirectional=True).double()
+    sequences = packed([9, 5, 1], 4)._replace(sorted_indices=None)
+    exact = run(gru, sequences, "both")
+    small = run(gru.to(dtype), sequences._replace(data=sequences.data.to(dtype)), "both")
+    bound = 50 * torch.finfo(dtype).eps
+    for each, expected in zip(small, exact, strict=True):
+        assert each.dtype == dtype
+        assert (each - expected).abs().max() <= bound * (1 + expected.abs().max())
+
+
+def test_drops_out_between_its_layers_while_it_trains() -> None:
+    gru = PackedGRU(3, 4, 2, dropout=1.0).double()
+    sequences = packed([5, 2], 3)._replace(sorted_indices=None)
+    other = packed([5, 2], 3)._replace(sorted_indices=None)
+    assert torch.equal(gru(sequences)[0].data, gru(other)[0].data)
+    gru.eval()
+    assert not torch.equal(gru(sequences)[0].data, gru(other)[0].data)
+    gru = PackedGRU(3, 4, 2, dropout=0.5).double()
+    assert not torch.equal(gru(sequences)[0].data, gru(sequences)[0].data)
+    one = PackedGRU(3, 4, 1).double()
+    assert torch.equal(one(sequences)[0].data, one(sequences)[0].data)
+
+
+def test_leaves_to_pytorch_what_it_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    gru = PackedGRU(3, 4, 2, bidirectional=True).double()
+    theirs = pytorchs(gru)
+    unsorted = packed([2, 5, 3], 3)
+    assert unsorted.sorted_indices is not None
+    assert not _learns(unsorted)
+    for mine, his in zip(run(gru, unsorted, "both"), run(theirs, unsorted, "both"), strict=True):
+        assert torch.equal(mine, his)
+    sequences = packed([5, 3], 3)._replace(sorted_indices=None, unsorted_indices=None)
+    state = torch.randn(4, 2, 4, dtype=torch.float64)
+    assert torch.equal(gru(sequences, state)[0].data, theirs(sequences, state)[0].data)
+    padded = torch.randn(5, 2, 3, dtype=torch.float64)
+    assert torch.equal(gru(padded)[0], theirs(padded)[0])
+    assert _learns(sequences)
+    with torch.no_grad():
+        assert not _learns(sequences)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not _learns(sequences)
+    assert not _learns(sequences.to("meta"))
+    for owner, name in ((torch.compiler, "is_compiling"), (torch.jit, "is_tracing")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, lambda: True)
+            assert not _learns(sequences)
+
+
+def test_functional_gradient() -> None:
+    gru = PackedGRU(3, 4, 2, bidirectional=True).double()
+    sequences = packed([4, 2], 3)._replace(sorted_indices=None)
+
+    def loss(weights: dict[str, Tensor]) -> Tensor:
+        out, _ = torch.func.functional_call(gru, weights, (sequences,))
+        return out.data.square().sum()
+
+    functional = torch.func.grad(loss)(dict(gru.named_parameters()))
+    other = copy.deepcopy(gru)
+    other(sequences)[0].data.square().sum().backward()
+    for name, weight in other.named_parameters():
+        assert_equal(functional[name], weight.grad)
