@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-from graphfusion._autocast import is_autocasting
 from graphfusion.dropout import Dropout
 
 
@@ -62,10 +61,9 @@ class PackedGRU(torch.nn.GRU):
             shift = torch.cat([recurrent[:own], torch.zeros_like(recurrent[own:])])
             shift = getattr(self, f"bias_ih_{name}") + shift
             gates.append(torch.addmm(shift, x, getattr(self, f"weight_ih_{name}").t()))
+        x = torch.stack(gates).to(weight.dtype)  # autocast does not round the states
         states: Tensor
-        states, *_ = _Steps.apply(  # type: ignore[no-untyped-call]
-            torch.stack(gates), weight, bias[:, own:], batch_sizes
-        )
+        states, *_ = _Steps.apply(x, weight, bias[:, own:], batch_sizes)  # type: ignore[no-untyped-call]
         return states
 
 
@@ -139,13 +137,11 @@ class _Steps(torch.autograd.Function):
 
 def _learns(packed: PackedSequence) -> bool:
     """Whether its gradients are wanted where ours are fast. Without, PyTorch's GRU is fast."""
-    device = packed.data.device
     return (
         torch.is_grad_enabled()
-        and device.type == "cpu"
+        and packed.data.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        and not is_autocasting(device)
         and packed.sorted_indices is None
     )
 
