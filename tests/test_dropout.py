@@ -42,6 +42,29 @@ def test_any_shape(shape: tuple[int, ...]) -> None:
     assert ((out == 0) | (out == 2)).all()
 
 
+def test_draws_four_fates_at_once_and_leaves_others_to_pytorch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = torch.ones(4001)
+    torch.manual_seed(3)
+    Dropout(0.3)(x)
+    ours = torch.random.get_rng_state()
+    torch.manual_seed(3)
+    torch.empty(1001, dtype=torch.int64).random_(-(2**63), None)
+    assert torch.equal(torch.random.get_rng_state(), ours)
+    assert Dropout(0.3)(x.to("meta")).is_meta
+    for p in (0.0, 1.0):
+        torch.manual_seed(3)
+        state = torch.random.get_rng_state()
+        assert torch.equal(Dropout(p)(x), (1 - p) * x)
+        assert torch.equal(torch.random.get_rng_state(), state)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.manual_seed(3)
+    compiled = Dropout(0.3)(x)
+    torch.manual_seed(3)
+    assert torch.equal(compiled, torch.nn.functional.dropout(x, 0.3))
+
+
 def test_what_is_almost_sure_is_finite() -> None:
     out = Dropout(1 - 1e-9)(torch.ones(1000))
     assert out.isfinite().all()
