@@ -4,7 +4,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from graphfusion._autograd import first_derivative
+from graphfusion._tracing import is_traced
 
 
 class NodeLSTM(torch.nn.LSTMCell):
@@ -22,7 +24,7 @@ class NodeLSTM(torch.nn.LSTMCell):
         Returns:
             The weight `[4H, I + H]` and bias `[4H]` of `[q ; g]`, the candidate's rows doubled.
         """
-        if x.is_cuda or torch.compiler.is_compiling():
+        if x.is_cuda or is_traced():
             return None
         double = torch.ones_like(self.bias_ih)
         double[2 * self.hidden_size : 3 * self.hidden_size] = 2
@@ -92,7 +94,7 @@ class _Gates(torch.autograd.Function):
         ctx.dtype = gates.dtype
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, Tensor]:
         c, gate, squashed = ctx.saved_tensors
         i, f, s, o = gate.chunk(4, -1)

@@ -4,24 +4,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-from graphfusion.dropout import Dropout
+from graphfusion._autograd import Gradients, first_derivative
+from graphfusion._tracing import is_traced
+from graphfusion.dropout import dropout
 
 
 class PackedGRU(torch.nn.GRU):
-    """A :class:`torch.nn.GRU` that learns from packed sequences fast on a CPU.
+    """A :class:`torch.nn.GRU` that learns from packed sequences of many steps fast on a CPU.
 
     There, PyTorch goes back through every operation of every step, and adds up the weights'
     gradients step by step. Here, the derivative is written out: what a step multiplies its gradient
     with is computed for all steps at once, both directions run side by side, and the gradient of a
-    weight is one product at the end.
+    weight is one product at the end. It has no second derivative.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.between = Dropout(self.dropout)
 
     def forward(  # type: ignore[override]
         self,
@@ -29,17 +26,18 @@ class PackedGRU(torch.nn.GRU):
         hx: Tensor | None = None,
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """As :class:`torch.nn.GRU`."""
-        if not isinstance(input, PackedSequence) or hx is not None or not _learns(input):
+        if not isinstance(input, PackedSequence) or hx is not None or not self._is_ours(input):
             out: tuple[Tensor | PackedSequence, Tensor] = super().forward(input, hx)
             return out
         x, batch_sizes, _, _ = input
+        self.check_input(x, batch_sizes)
         first, step, sequence, length = _places(batch_sizes)
         backwards = first[length[sequence] - 1 - step] + sequence
-        last = first[length - 1] + torch.arange(len(length))
+        last = first[length - 1] + torch.arange(len(length), device=first.device)
         hidden = []
         for layer in range(self.num_layers):
             if layer:
-                x = self.between(x)
+                x = dropout(x, self.dropout, self.training)
             inputs = [x, x.index_select(0, backwards)] if self.bidirectional else [x]
             states = self._run(layer, inputs, batch_sizes.tolist())
             hidden.append(states.index_select(1, last))
@@ -48,6 +46,21 @@ class PackedGRU(torch.nn.GRU):
                 x = torch.cat([x, states[1].index_select(0, backwards)], 1)
         return PackedSequence(x, batch_sizes), torch.cat(hidden)
 
+    def _is_ours(self, packed: PackedSequence) -> bool:
+        """Whether to take our steps: where there are gradients; without, PyTorch's are fast.
+
+        And where values are dropped: a checkpoint runs without gradients, and then again with them,
+        and the same values have to be dropped.
+        """
+        drops = self.training and self.dropout > 0 and self.num_layers > 1
+        return (
+            (torch.is_grad_enabled() or drops)
+            and packed.data.device.type == "cpu"
+            and not is_traced()
+            and packed.sorted_indices is None
+            and self.bias
+        )
+
     def _run(self, layer: int, inputs: list[Tensor], batch_sizes: list[int]) -> Tensor:
         """The states `[D, n, H]` of a layer that reads D packed inputs `[n, C]` side by side."""
         names = [f"l{layer}", f"l{layer}_reverse"][: len(inputs)]
@@ -55,15 +68,16 @@ class PackedGRU(torch.nn.GRU):
             torch.stack([getattr(self, f"{kind}_hh_{name}") for name in names])
             for kind in ("weight", "bias")
         )
+        # The reset and the update gate have the recurrent bias in their input parts already.
+        both, candidate = bias.split([2 * self.hidden_size, self.hidden_size], 1)
+        both = torch.nn.functional.pad(both, (0, self.hidden_size))
         gates = []
-        own = 2 * self.hidden_size  # the candidate's recurrent part has a bias of its own
-        for x, name, recurrent in zip(inputs, names, bias, strict=True):
-            shift = torch.cat([recurrent[:own], torch.zeros_like(recurrent[own:])])
-            shift = getattr(self, f"bias_ih_{name}") + shift
+        for x, name, shift in zip(inputs, names, both, strict=True):
+            shift = shift + getattr(self, f"bias_ih_{name}")
             gates.append(torch.addmm(shift, x, getattr(self, f"weight_ih_{name}").t()))
-        x = torch.stack(gates).to(weight.dtype)  # autocast does not round the states
+        parts = torch.stack(gates).to(weight.dtype)  # autocast does not round the states
         states: Tensor
-        states, *_ = _Steps.apply(x, weight, bias[:, own:], batch_sizes)  # type: ignore[no-untyped-call]
+        states, *_ = _Steps.apply(parts, weight, candidate, batch_sizes)  # type: ignore[no-untyped-call]
         return states
 
 
@@ -103,8 +117,8 @@ class _Steps(torch.autograd.Function):
         ctx.save_for_backward(states, gates, recurrent, weight)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    @first_derivative
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> Gradients:
         if grad is None:
             return None, None, None, None
         states, gates, recurrent, weight = ctx.saved_tensors
@@ -135,20 +149,9 @@ class _Steps(torch.autograd.Function):
         return out, of_weight, of_bias, None
 
 
-def _learns(packed: PackedSequence) -> bool:
-    """Whether its gradients are wanted where ours are fast. Without, PyTorch's GRU is fast."""
-    return (
-        torch.is_grad_enabled()
-        and packed.data.device.type == "cpu"
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        and packed.sorted_indices is None
-    )
-
-
 def _places(batch_sizes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where each step begins, the step and sequence of each item, and each sequence's length."""
     first = batch_sizes.cumsum(0) - batch_sizes
-    step = torch.arange(len(batch_sizes)).repeat_interleave(batch_sizes)
-    sequence = torch.arange(len(step)) - first[step]
+    step = torch.arange(len(batch_sizes), device=first.device).repeat_interleave(batch_sizes)
+    sequence = torch.arange(len(step), device=first.device) - first[step]
     return first, step, sequence, sequence.bincount()

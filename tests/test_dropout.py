@@ -58,11 +58,19 @@ def test_draws_four_fates_at_once_and_leaves_others_to_pytorch(
         state = torch.random.get_rng_state()
         assert torch.equal(Dropout(p)(x), (1 - p) * x)
         assert torch.equal(torch.random.get_rng_state(), state)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    torch.manual_seed(3)
-    compiled = Dropout(0.3)(x)
-    torch.manual_seed(3)
-    assert torch.equal(compiled, torch.nn.functional.dropout(x, 0.3))
+    for owner, name in ((torch.compiler, "is_compiling"), (torch.jit, "is_tracing")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, lambda: True)
+            torch.manual_seed(3)
+            traced = Dropout(0.3)(x)
+        torch.manual_seed(3)
+        assert torch.equal(traced, torch.nn.functional.dropout(x, 0.3))
+
+
+def test_works_where_another_device_is_the_default() -> None:
+    x = torch.ones(5)
+    with torch.device("meta"):
+        assert Dropout(0.5)(x).device == x.device
 
 
 def test_what_is_almost_sure_is_finite() -> None:

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -6,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.utils.checkpoint import checkpoint
 
-from graphfusion.gru import PackedGRU, _learns
+from graphfusion import Geometry, SpeakerEncoder
+from graphfusion.cell import NodeLSTM
+from graphfusion.gru import PackedGRU
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
 
@@ -57,7 +61,7 @@ def test_is_pytorchs_gru(
     gru = PackedGRU(size, hidden_size, num_layers, bidirectional=bidirectional).double()
     sequences = packed(sorted(lengths, reverse=True), size)
     sequences = sequences._replace(data=sequences.data * scale, sorted_indices=None)
-    assert _learns(sequences)
+    assert gru._is_ours(sequences)
     for ours, theirs in zip(
         run(gru, sequences, used), run(pytorchs(gru), sequences, used), strict=True
     ):
@@ -116,7 +120,7 @@ def test_leaves_to_pytorch_what_it_does_well(monkeypatch: pytest.MonkeyPatch) ->
     theirs = pytorchs(gru)
     unsorted = packed([2, 5, 3], 3)
     assert unsorted.sorted_indices is not None
-    assert not _learns(unsorted)
+    assert not gru._is_ours(unsorted)
     for mine, his in zip(run(gru, unsorted, "both"), run(theirs, unsorted, "both"), strict=True):
         assert torch.equal(mine, his)
     sequences = packed([5, 3], 3)._replace(sorted_indices=None, unsorted_indices=None)
@@ -124,14 +128,49 @@ def test_leaves_to_pytorch_what_it_does_well(monkeypatch: pytest.MonkeyPatch) ->
     assert torch.equal(gru(sequences, state)[0].data, theirs(sequences, state)[0].data)
     padded = torch.randn(5, 2, 3, dtype=torch.float64)
     assert torch.equal(gru(padded)[0], theirs(padded)[0])
-    assert _learns(sequences)
+    biased = PackedGRU(3, 4, bias=False).double()
+    assert run(biased, sequences, "both")[0].shape == (8, 4)
+    assert gru._is_ours(sequences)
     with torch.no_grad():
-        assert not _learns(sequences)
-    assert not _learns(sequences.to("meta"))
+        assert not gru._is_ours(sequences)
+    assert not gru._is_ours(sequences.to("meta"))
     for owner, name in ((torch.compiler, "is_compiling"), (torch.jit, "is_tracing")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, lambda: True)
-            assert not _learns(sequences)
+            assert not gru._is_ours(sequences)
+
+
+def test_refuses_what_pytorchs_gru_refuses() -> None:
+    gru, sequences = PackedGRU(3, 4), packed([5, 3], 2).to(torch.float32)
+    with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size"):
+        gru(sequences._replace(sorted_indices=None))
+
+
+def test_works_where_another_device_is_the_default() -> None:
+    gru, sequences = PackedGRU(3, 4, 2, dropout=0.5), packed([5, 3], 3).to(torch.float32)
+    with torch.device("meta"):
+        assert gru(sequences._replace(sorted_indices=None))[0].data.device.type == "cpu"
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_checkpoint_drops_the_same_values_again(use_reentrant: bool) -> None:
+    encoder = SpeakerEncoder(3, 4, dropout=0.5).double()
+    geometry = Geometry(torch.tensor([0, 5, 8]), torch.tensor([0, 1, 0, 1, 0, 0, 1, 0]))
+    x = torch.randn(8, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def run(checkpointed: bool) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(5)
+        x.grad = None
+        out = (
+            checkpoint(encoder, x, geometry, use_reentrant=use_reentrant)
+            if checkpointed
+            else encoder(x, geometry)
+        )
+        out.square().sum().backward()
+        return out, x.grad
+
+    for one, other in zip(run(True), run(False), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_functional_gradient() -> None:
@@ -147,3 +186,38 @@ def test_functional_gradient() -> None:
     other(sequences)[0].data.square().sum().backward()
     for name, weight in other.named_parameters():
         assert_equal(functional[name], weight.grad)
+
+
+GRU, CELL = PackedGRU(3, 4, 2, bidirectional=True).double(), NodeLSTM(3, 3).double()
+
+
+def of_gru(x: Tensor) -> Tensor:
+    return GRU(PackedSequence(x, torch.tensor([2, 2, 1])))[0].data
+
+
+def of_cell(x: Tensor) -> Tensor:
+    return CELL.step(x, x, x, CELL.joined(x))[0]
+
+
+@pytest.mark.parametrize("function", [of_gru, of_cell])
+def test_a_second_derivative_is_an_error_however_it_is_asked_for(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+
+    def loss(x: Tensor) -> Tensor:
+        return function(x).square().sum() + x.square().sum()
+
+    def slope(x: Tensor) -> Tensor:
+        return torch.autograd.grad(loss(x), x, create_graph=True)[0].square().sum()
+
+    first = torch.autograd.grad(loss(x), x)[0]
+    assert torch.equal(torch.autograd.grad(loss(x), x, create_graph=True)[0], first)
+    with pytest.raises(RuntimeError, match="second derivative of a recurrent step"):
+        slope(x).backward()
+    with pytest.raises(RuntimeError, match="second derivative of a recurrent step"):
+        torch.autograd.grad(slope(x), x)
+    with pytest.raises(RuntimeError, match="second derivative of a recurrent step"):
+        torch.autograd.functional.hvp(loss, x, torch.ones_like(x))
+    with pytest.raises(RuntimeError, match="second derivative of a recurrent step"):
+        torch.func.grad(lambda x: torch.func.grad(loss)(x).square().sum())(x)
