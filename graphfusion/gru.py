@@ -52,9 +52,8 @@ class PackedGRU(torch.nn.GRU):
         And where values are dropped: a checkpoint runs without gradients, and then again with them,
         and the same values have to be dropped.
         """
-        drops = self.training and self.dropout > 0 and self.num_layers > 1
         return (
-            (torch.is_grad_enabled() or drops)
+            (torch.is_grad_enabled() or (self.training and self.dropout > 0))
             and packed.data.device.type == "cpu"
             and not is_traced()
             and packed.sorted_indices is None
