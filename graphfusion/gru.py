@@ -34,12 +34,12 @@ class PackedGRU(torch.nn.GRU):
         first, step, sequence, length = _places(batch_sizes)
         backwards = first[length[sequence] - 1 - step] + sequence
         last = first[length - 1] + torch.arange(len(length), device=first.device)
-        hidden = []
+        sizes, hidden = batch_sizes.tolist(), []
         for layer in range(self.num_layers):
             if layer:
                 x = dropout(x, self.dropout, self.training)
             inputs = [x, x.index_select(0, backwards)] if self.bidirectional else [x]
-            states = self._run(layer, inputs, batch_sizes.tolist())
+            states = self._run(layer, inputs, sizes)
             hidden.append(states.index_select(1, last))
             x = states[0]
             if self.bidirectional:

@@ -109,7 +109,7 @@ def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
     value = {row["what"]: row["value"] for row in rows}
     told = (ROOT / "benchmarks/README.md").read_text()
     for what, shown in (
-        ("MM-DFN training step, iemocap x32: against dense", "{:.1f} x"),
+        ("MM-DFN training step, iemocap x32: against dense", "| {:.1f} x ("),
         ("bfloat16 autocast against float32", "{:.2f} x"),
         ("512 conversations, checkpointing", "{:.2f} GiB"),
         ("compiled fusion against eager", "{:.2f} x"),
