@@ -93,6 +93,12 @@ def check_real(name: str, value: float, low: float = -math.inf, high: float = ma
         raise ValueError(f"{name} must be finite{interval}, but got {value}.")
 
 
+def check_bool(name: str, value: bool) -> None:
+    """Checks that a switch is True or False: the string "False" would count as true."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, but got {value!r}.")
+
+
 def check_in_channels(in_channels: object) -> None:
     """Checks that sizes are given by the names of at least one modality."""
     if not isinstance(in_channels, Mapping):

@@ -13,6 +13,6 @@ def import_safetensors() -> ModuleType:
         import safetensors.torch
     except ImportError as error:
         raise ImportError(
-            "safetensors must be installed to save and load: pip install 'graphfusion[data]'"
+            "safetensors must be installed to save and load; graphfusion's extra 'data' brings it."
         ) from error
     return safetensors.torch

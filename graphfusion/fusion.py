@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from graphfusion import published
 from graphfusion._checks import (
+    check_bool,
     check_dtype,
     check_not_empty,
     check_range,
@@ -57,7 +58,7 @@ class DynamicFusion(torch.nn.Module):
             it is needed, for less memory and about a third more time.
 
     Raises:
-        TypeError: If an argument is not a number.
+        TypeError: If an argument is not a number, or a switch not a bool.
         ValueError: If a size is not positive, or `alpha`, `theta` or `dropout` out of range.
     """
 
@@ -80,6 +81,9 @@ class DynamicFusion(torch.nn.Module):
         check_real("alpha", alpha, 0, 1)
         check_real("theta", theta, 0)
         check_real("dropout", dropout, 0, 1)
+        check_bool("gated", gated)
+        check_bool("concat", concat)
+        check_bool("checkpoint", checkpoint)
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -171,6 +175,11 @@ class DynamicFusion(torch.nn.Module):
                 x = x.where(edge_index.present.unsqueeze(-1), 0)
             graph: MultimodalGraph | NewestNodes | _Edges = edge_index
         else:
+            if isinstance(x, Tensor) and x.dim() == 3:
+                raise TypeError(
+                    "edge_index must be the graph that ConversationGraph makes where x is "
+                    f"[U, M, C], but got {type(edge_index).__name__}."
+                )
             check_tensor("x", x, ["N", self.in_channels])
             check_not_empty("x", x)
             graph = _Edges(edge_index, edge_weight, len(x))

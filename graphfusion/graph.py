@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from graphfusion._autocast import without_autocast
-from graphfusion._checks import check_dtype, check_not_empty, check_real, check_size, check_tensor
+from graphfusion._checks import (
+    check_bool,
+    check_dtype,
+    check_not_empty,
+    check_real,
+    check_size,
+    check_tensor,
+)
 from graphfusion.geometry import Geometry, as_geometry
 from graphfusion.relations import Relations
 from graphfusion.similarity import direction, similarity_of_cosine
@@ -110,7 +117,7 @@ class ConversationGraph(torch.nn.Module):
             or in the future. The geometry then needs speakers.
 
     Raises:
-        TypeError: If an argument is not a number.
+        TypeError: If an argument is not a number, or `relations` not a bool.
         ValueError: If an argument is negative.
     """
 
@@ -127,6 +134,7 @@ class ConversationGraph(torch.nn.Module):
         if future is not None:
             check_size("future", future, least=0)
         check_real("cross_weight", cross_weight, 0)
+        check_bool("relations", relations)
         self.past = past
         self.future = future
         self.cross_weight = cross_weight

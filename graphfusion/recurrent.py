@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from graphfusion._checks import check_dtype, check_real, check_size, check_tensor
+from graphfusion._checks import check_bool, check_dtype, check_real, check_size, check_tensor
 from graphfusion.geometry import Sequences
 from graphfusion.gru import PackedGRU
 
@@ -31,6 +31,7 @@ class RecurrentEncoder(torch.nn.Module):
         check_size("hidden_channels", hidden_channels)
         check_size("num_layers", num_layers)
         check_real("dropout", dropout, 0, 1)
+        check_bool("bidirectional", bidirectional)
         self.channels = channels
         self.hidden_channels = hidden_channels
         self.rnn = PackedGRU(

@@ -67,7 +67,7 @@ class SpeakerEncoder(RecurrentEncoder):
             forward alone, never looking ahead, so that it has H.
 
     Raises:
-        TypeError: If an argument is not a number.
+        TypeError: If an argument is not a number, or `bidirectional` not a bool.
         ValueError: If a size is not positive or `dropout` is not a probability.
     """
 

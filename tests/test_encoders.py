@@ -84,6 +84,8 @@ def test_modality_embedding_adds_the_modalitys_vector() -> None:
 
 
 def test_bad_input() -> None:
+    with pytest.raises(TypeError, match="bidirectional must be True or False, but got 'no'"):
+        ContextEncoder(4, 3, bidirectional="no")
     encoder = ContextEncoder(4, 3)
     ptr = torch.tensor([0, 3])
     with pytest.raises(ValueError, match=r"x must have shape \[U, 4\], but got \[3, 2, 4\]"):

@@ -287,6 +287,9 @@ def test_from_published_finds_its_weights_anywhere() -> None:
         ({"alpha": "1"}, TypeError, "alpha must be a number, but got '1'"),
         ({"theta": -0.1}, ValueError, "theta must be finite and at least 0, but got -0.1"),
         ({"dropout": 1.5}, ValueError, r"dropout must be finite and in \[0, 1\], but got 1.5"),
+        ({"gated": "False"}, TypeError, "gated must be True or False, but got 'False'"),
+        ({"concat": 2}, TypeError, "concat must be True or False, but got 2"),
+        ({"checkpoint": None}, TypeError, "checkpoint must be True or False, but got None"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], error: type[Exception], message: str) -> None:
@@ -302,8 +305,10 @@ def test_bad_input() -> None:
     nodes = torch.randn(3, 4)
     with pytest.raises(ValueError, match=r"x must have shape \[3, 2, 4\], but got \[3, 2, 5\]"):
         fusion(torch.randn(3, 2, 5), graph)
-    with pytest.raises(ValueError, match=r"x must have shape \[N, 4\], but got \[3, 2, 4\]"):
+    with pytest.raises(TypeError, match="edge_index must be the graph .* is .U, M, C., but got Te"):
         fusion(x, edge_index)
+    with pytest.raises(ValueError, match=r"x must have shape \[N, 4\], but got \[3, 5\]"):
+        fusion(torch.randn(3, 5), edge_index)
     with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32"):
         fusion(nodes.double(), edge_index)
     with pytest.raises(TypeError, match="edge_index must be a tensor, but got list"):

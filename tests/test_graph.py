@@ -263,6 +263,8 @@ def test_bad_input() -> None:
     for value in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="cross_weight must be finite and at least 0, but got"):
             ConversationGraph(cross_weight=value)
+    with pytest.raises(TypeError, match="relations must be True or False, but got 'no'"):
+        ConversationGraph(relations="no")
     build = ConversationGraph()
     ptr = torch.tensor([0, 3])
     with pytest.raises(ValueError, match=r"x must have shape \[3, M, C\], but got \[2, 2, 4\]"):

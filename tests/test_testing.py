@@ -28,6 +28,8 @@ class Plain(torch.nn.Module):
         self.lin = torch.nn.Linear(5, 4)
 
     def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+        if graph.present is not None:
+            x = x.where(graph.present.unsqueeze(-1), 0)
         return graph.propagate(self.lin(x))
 
 
@@ -51,6 +53,8 @@ class Ordered(Plain):
 
 class Dividing(Plain):
     def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+        if graph.present is not None:
+            x = x.where(graph.present.unsqueeze(-1), 1)  # else it divides NaN
         unit = x / x.norm(dim=-1, keepdim=True)
         if graph.present is not None:
             unit = unit.where(graph.present.unsqueeze(-1), 0)
@@ -82,6 +86,13 @@ class Multiplying(Plain):
         return super().forward(x, graph) + x[..., :4] * here
 
 
+class Late(Plain):
+    """Masks what is finite only in the output: the weight's gradient is 0 * NaN."""
+
+    def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+        return graph.propagate(self.lin(x))
+
+
 class Breaking(Plain):
     def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
         if x.sum() == 0.5:  # never, but the compiler cannot know
@@ -98,6 +109,7 @@ BROKEN = {
     Widening: "shape and dtype",
     Cutting: "shape and dtype",
     Multiplying: "absent modalities",
+    Late: "absent modalities",
     Breaking: "compile without breaks",
 }
 
@@ -118,7 +130,7 @@ def broken_by(layer: torch.nn.Module) -> set[str]:
         lambda batch: contracts.assert_not_mutating(run, batch),
         lambda batch: contracts.assert_permutation_equivariant(run, batch),
         lambda batch: contracts.assert_batch_independent(run, batch),
-        lambda batch: contracts.assert_ignores_absent(run, batch),
+        lambda batch: contracts.assert_ignores_absent(run, batch, layer.parameters()),
     ]
     out = set()
     for batch in odd_batches(5):
@@ -233,7 +245,9 @@ def test_hypothesis_is_only_needed_for_the_strategies() -> None:
         "import graphfusion.testing.strategies"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "ImportError: hypothesis must be installed for the strategies: pip install" in run.stderr
+    assert (
+        "ImportError: hypothesis must be installed for the strategies; graphfusion's" in run.stderr
+    )
     assert "graphfusion/testing/strategies.py" in run.stderr
 
 

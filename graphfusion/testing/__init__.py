@@ -8,7 +8,7 @@ A fusion layer of your own, `fusion(x [U, M, C], graph) -> [U, M, D]`, in one li
 
 or a contract at a time, on a batch of your own. A contract that is broken is an `AssertionError`
 that names it, the batch and the numbers. Strategies that draw batches for property tests are in
-`graphfusion.testing.strategies`, which needs `pip install 'graphfusion[testing]'`.
+`graphfusion.testing.strategies`, which needs the extra "testing".
 """
 
 from graphfusion.testing.batches import RaggedBatch, odd_batches

@@ -122,7 +122,7 @@ def _check(
             assert_not_mutating(run, batch)
             assert_permutation_equivariant(run, batch, not ordered, per_node)
             assert_batch_independent(run, batch)
-            assert_ignores_absent(run, batch)
+            assert_ignores_absent(run, batch, parameters)
     with _mode(module, training=True), torch.random.fork_rng(devices=[]):
         for batch in batches:
             assert_finite(run, batch, parameters)

@@ -88,16 +88,28 @@ def assert_permutation_equivariant(
     _compare("permutation", batch, _out(run, shuffled), expected)
 
 
-def assert_ignores_absent(run: Run, batch: RaggedBatch) -> None:
+def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
     """What lies in the place of an absent modality, NaN included, changes nothing.
 
+    Args:
+        run: The module.
+        batch: The batch.
+        parameters: What must get finite gradients besides the vectors: a product with what is
+            masked only later spoils them unseen.
+
     Raises:
-        AssertionError: If it changes the output.
+        AssertionError: If it changes the output, or a gradient becomes NaN or infinite.
     """
-    absent = ~batch.here.unsqueeze(-1)
+    absent, parameters = ~batch.here.unsqueeze(-1), list(parameters)
     for junk in (float("nan"), float("inf"), 1.0):
-        out = _out(run, batch.with_x(batch.x.masked_fill(absent, junk)))
-        _compare(f"absent modalities ({junk} in their places)", batch, out, _out(run, batch))
+        contract = f"absent modalities ({junk} in their places)"
+        spoilt = batch.with_x(batch.x.masked_fill(absent, junk))
+        _compare(contract, batch, _out(run, spoilt), _out(run, batch))
+        for (where, gradient), (_, clean) in zip(
+            _gradients(run, spoilt, parameters), _gradients(run, batch, parameters), strict=True
+        ):
+            # What is not finite without junk either is another contract's.
+            _check_finite(contract, batch, where, gradient.where(clean.isfinite(), 0))
 
 
 def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
@@ -131,18 +143,10 @@ def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = (
     Raises:
         AssertionError: If anything is NaN or infinite.
     """
-    contract, x = "finite values and gradients", batch.x.detach().clone().requires_grad_()
-    out = run(x, batch.geometry)
-    _check_finite(contract, batch, "the output", out)
-    if not out.requires_grad:
-        return
-    learning = [each for each in parameters if each.requires_grad]
-    mean = out.to(torch.promote_types(out.dtype, torch.float32)).mean()
-    gradients = torch.autograd.grad(mean, [x, *learning], allow_unused=True)
-    for number, gradient in enumerate(gradients):
-        if gradient is not None:
-            where = "x" if number == 0 else f"parameter {number - 1} {list(gradient.shape)}"
-            _check_finite(contract, batch, f"the gradient of {where}", gradient)
+    contract = "finite values and gradients"
+    _check_finite(contract, batch, "the output", _out(run, batch))
+    for where, gradient in _gradients(run, batch, parameters):
+        _check_finite(contract, batch, where, gradient)
 
 
 def assert_compiles(
@@ -211,6 +215,25 @@ def _compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) -
 
 def _pairs(*values: Tensor) -> Iterator[tuple[float, ...]]:
     return zip(*(each.double().amax(1).tolist() for each in values), strict=True)
+
+
+def _gradients(
+    run: Run, batch: RaggedBatch, parameters: Iterable[Tensor]
+) -> list[tuple[str, Tensor]]:
+    """What the output's mean gives the vectors and the parameters that it depends on, named."""
+    x = batch.x.detach().clone().requires_grad_()
+    out = run(x, batch.geometry)
+    if not out.requires_grad:
+        return []
+    learning = [each for each in parameters if each.requires_grad]
+    mean = out.to(torch.promote_types(out.dtype, torch.float32)).mean()
+    gradients = torch.autograd.grad(mean, [x, *learning], allow_unused=True)
+    names = ["x", *(f"parameter {m} {list(each.shape)}" for m, each in enumerate(learning))]
+    return [
+        (f"the gradient of {name}", gradient)
+        for name, gradient in zip(names, gradients, strict=True)
+        if gradient is not None
+    ]
 
 
 def _check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) -> None:

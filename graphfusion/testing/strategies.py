@@ -1,6 +1,6 @@
 """Hypothesis strategies: ragged batches of conversations, deliberately with the smallest ones.
 
-They need `pip install 'graphfusion[testing]'`.
+They need hypothesis, which graphfusion's extra "testing" brings.
 """
 
 import torch
@@ -11,7 +11,7 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:
     raise ImportError(
-        "hypothesis must be installed for the strategies: pip install 'graphfusion[testing]'"
+        "hypothesis must be installed for the strategies; graphfusion's extra 'testing' brings it."
     ) from error
 
 __all__ = ["NAMES", "RaggedBatch", "batches", "seeds", "windows"]

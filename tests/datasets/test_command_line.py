@@ -68,7 +68,7 @@ def test_without_safetensors(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     assert main(["convert", str(source), str(tmp_path / "out")]) == 2
-    assert "pip install 'graphfusion[data]'" in capsys.readouterr().err
+    assert "graphfusion's extra 'data' brings it" in capsys.readouterr().err
     assert main(["validate", str(source)]) == 0
 
 

@@ -197,7 +197,7 @@ for use in (load, validate, lambda path: save(synthetic(1, 1), path)):
     try:
         use(path)
     except ImportError as error:
-        assert "pip install 'graphfusion[data]'" in str(error)
+        assert "graphfusion's extra 'data' brings it" in str(error)
     else:
         raise AssertionError(use)
 """
