@@ -30,6 +30,7 @@ torch.Size([5, 4])
 from importlib.metadata import version
 
 from graphfusion.conversation import Conversation
+from graphfusion.deviation import speaker_deviation
 from graphfusion.encoders import ContextEncoder, ModalityEmbedding
 from graphfusion.fusion import DynamicFusion
 from graphfusion.geometry import Geometry
@@ -60,4 +61,5 @@ __all__ = [
     "angular_similarity",
     "drop_modalities",
     "focal_loss",
+    "speaker_deviation",
 ]

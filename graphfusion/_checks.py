@@ -1,7 +1,7 @@
 """Argument checks; each error names the argument, what was expected and what came."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 
 import torch
@@ -123,3 +123,22 @@ def check_features(features: object, in_channels: Mapping[str, int], size: int |
         )
     for name, channels in in_channels.items():
         check_tensor(f"features[{name!r}]", features[name], [size, channels])
+
+
+def unique_names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those names, each of them once."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument} must be a sequence of names, but got {names!r}.")
+    names = tuple(names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument} must be strings, but got {list(names)}.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"{argument} must name each once, but got {list(names)}.")
+    return names
+
+
+def check_known(argument: str, names: Iterable[str], in_channels: Mapping[str, int]) -> None:
+    """Checks that the names are some of the modalities'."""
+    unknown = [name for name in names if name not in in_channels]
+    if unknown:
+        raise ValueError(f"{argument} must name some of {list(in_channels)}, but got {unknown}.")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._checks import check_dtype, check_size, check_tensor
-from graphfusion.geometry import Geometry, as_geometry
+from graphfusion.geometry import Geometry, as_geometry, column_of
 from graphfusion.recurrent import RecurrentEncoder
 
 
@@ -20,7 +20,7 @@ class ContextEncoder(RecurrentEncoder):
             forward alone, never looking ahead, so that it has H.
 
     Raises:
-        TypeError: If an argument is not a number.
+        TypeError: If an argument is not a number, or `bidirectional` not a bool.
         ValueError: If a size is not positive or `dropout` is not a probability.
     """
 
@@ -42,17 +42,7 @@ class ContextEncoder(RecurrentEncoder):
         self._check(x, ["U", self.channels])
         geometry = as_geometry(ptr, x.device)
         self._check(x, [geometry.num_utterances, self.channels])
-        if geometry.present is None:
-            return self._encode(x, geometry.conversations[0])
-        if modality is None:
-            raise ValueError("modality must be given where modalities are absent, but got None.")
-        check_size("modality", modality, least=0)
-        if modality >= len(geometry.conversations):
-            raise ValueError(
-                f"modality must be one of the {len(geometry.conversations)} that present has, "
-                f"but got {modality}."
-            )
-        return self._encode(x, geometry.conversations[modality])
+        return self._encode(x, geometry.conversations[column_of(geometry, modality)])
 
 
 class ModalityEmbedding(torch.nn.Module):

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_tensor
+from graphfusion._checks import check_size, check_tensor
 
 
 class Sequences(NamedTuple):
@@ -45,6 +45,8 @@ class Geometry:
         conversations: For each modality, or once if `present` is None, every conversation as a
             sequence of utterances, without those where the modality is absent; in the order of
             :class:`torch.nn.utils.rnn.PackedSequence`.
+        party: `[U]` int64, the number of each utterance's speaker among all of the batch: the same
+            person in another conversation is another one. None without `speaker`.
         turns: Every speaker's own utterances as a sequence. Items are utterances, or, if `present`
             is given, nodes `u * M + m`, a sequence for each modality. None without `speaker`.
 
@@ -98,14 +100,15 @@ class Geometry:
         self.blocks, self.slot = _pack(ptr, self.batch)
         everywhere = present if present is not None else torch.ones(size, 1, dtype=torch.bool)
         self.conversations = tuple(_sequences(self.batch, here) for here in everywhere.unbind(1))
+        self.party: Tensor | None = None
         self.turns: Sequences | None = None
         if speaker is not None:
-            # One number a (conversation, speaker, modality); speakers may be any numbers, so they
-            # are ranked before they enter a product that could overflow.
+            # Speakers may be any numbers, so they are ranked before they enter a product that could
+            # overflow.
             rank = speaker.unique(return_inverse=True)[1]
-            party = self.batch * (rank.max() + 1) + rank
+            self.party = (self.batch * (rank.max() + 1) + rank).unique(return_inverse=True)[1]
             modalities = torch.arange(everywhere.size(1))
-            node = (party[:, None] * len(modalities) + modalities).flatten()
+            node = (self.party[:, None] * len(modalities) + modalities).flatten()
             self.turns = _sequences(node, everywhere.flatten())
         self._move(device)
 
@@ -180,6 +183,26 @@ def as_geometry(
         speaker if ptr.speaker is None else ptr.speaker,
         ptr.present if present is None else present,
     )
+
+
+def column_of(geometry: Geometry, modality: int | None) -> int:
+    """The column of `present` that belongs to a modality; any will do where nothing is absent.
+
+    Raises:
+        TypeError: If `modality` is not an integer.
+        ValueError: If it is not given where modalities are absent, or is none of them.
+    """
+    if geometry.present is None:
+        return 0
+    if modality is None:
+        raise ValueError("modality must be given where modalities are absent, but got None.")
+    check_size("modality", modality, least=0)
+    modalities = geometry.present.size(1)
+    if modality >= modalities:
+        raise ValueError(
+            f"modality must be one of the {modalities} that present has, but got {modality}."
+        )
+    return modality
 
 
 def _to_host(

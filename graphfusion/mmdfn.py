@@ -1,6 +1,6 @@
 """MM-DFN, assembled from the parts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -12,14 +12,18 @@ from torch_geometric.nn.module_dict import ModuleDict
 
 from graphfusion import presets, pretrained, published
 from graphfusion._checks import (
+    check_bool,
     check_dtype,
     check_features,
     check_in_channels,
+    check_known,
     check_real,
     check_size,
+    unique_names,
 )
 from graphfusion._evaluation import evaluating
 from graphfusion.conversation import Conversation
+from graphfusion.deviation import speaker_deviation
 from graphfusion.dropout import Dropout
 from graphfusion.encoders import ContextEncoder
 from graphfusion.filling import fill_absent
@@ -35,7 +39,8 @@ class MMDFN(torch.nn.Module):
     r"""Multimodal dynamic fusion network (Hu et al., ICASSP 2022, arXiv 2203.02385).
 
     Every modality is standardised, once `standardize` has been fitted to the training
-    conversations, and projected; a context encoder runs over the conversation for some of them, and
+    conversations, and projected, together with its deviation from the speaker's mean if
+    `deviation` names it; a context encoder runs over the conversation for some of them, and
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
     `context + w * speaker`, with the projection for the context where there is no context encoder.
     The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
@@ -55,6 +60,8 @@ class MMDFN(torch.nn.Module):
         speaker_weights: `{modality: w}`, 1 for those not named. Without any weight but 0 there is
             no speaker encoder, and no speaker is needed.
         context: The modalities that have a context encoder.
+        deviation: The modalities of which the projection sees how an utterance differs from its
+            speaker's others, too (:func:`speaker_deviation`; not of the paper).
         channels: Size D of the projections and node vectors, even.
         hidden_channels: Size H of the fusion.
         num_layers: Number of fusion layers.
@@ -90,6 +97,7 @@ class MMDFN(torch.nn.Module):
         num_classes: int,
         speaker_weights: Mapping[str, float] | None = None,
         context: Sequence[str] = (),
+        deviation: Sequence[str] = (),
         channels: int = 200,
         hidden_channels: int = 100,
         num_layers: int = 16,
@@ -113,11 +121,12 @@ class MMDFN(torch.nn.Module):
             raise TypeError(
                 f"speaker_weights must map names to numbers, but got {speaker_weights!r}."
             )
-        context = _names("context", context)
+        context = unique_names("context", context)
+        deviation = unique_names("deviation", deviation)
         check_size("num_classes", num_classes)
         if class_names is None:
             class_names = [str(number) for number in range(num_classes)]
-        class_names = _names("class_names", class_names)
+        class_names = unique_names("class_names", class_names)
         if len(class_names) != num_classes:
             raise ValueError(
                 f"class_names must be {num_classes} names, as num_classes is, "
@@ -126,21 +135,32 @@ class MMDFN(torch.nn.Module):
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
+        check_bool("causal", causal)
         if causal and future not in (None, 0):
             raise ValueError(f"future must be left out or 0 where causal is, but got {future}.")
-        _check_known("speaker_weights", speaker_weights, in_channels)
-        _check_known("context", context, in_channels)
+        check_known("speaker_weights", speaker_weights, in_channels)
+        check_known("context", context, in_channels)
+        check_known("deviation", deviation, in_channels)
+        if causal and deviation:
+            raise ValueError(
+                f"deviation must be left out or empty where causal is, for a speaker's mean looks "
+                f"ahead, but got {list(deviation)}."
+            )
         for name, weight in speaker_weights.items():
             check_real(f"speaker_weights[{name!r}]", weight)
 
         self.in_channels = dict(in_channels)
         self.num_classes = num_classes
-        self.causal = bool(causal)
+        self.causal = causal
         self.class_names = class_names
         self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
+        self.deviation = deviation
         self.standardize = Standardize(in_channels)
         self.projections = ModuleDict(
-            {name: torch.nn.Linear(size, channels) for name, size in in_channels.items()}
+            {
+                name: torch.nn.Linear(size * 2 if name in deviation else size, channels)
+                for name, size in in_channels.items()
+            }
         )
         if len(self.projections) != len(in_channels):  # they would share a projection
             raise ValueError(
@@ -182,8 +202,8 @@ class MMDFN(torch.nn.Module):
 
         Args:
             preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
-                features: "meld_tuned" has four layers, and "iemocap_tuned" is "iemocap", since only
-                its training differs (see the documentation on the paper).
+                features: "meld_tuned" has four layers, and "iemocap_tuned" the deviation of audio;
+                their training differs, too (see the documentation on the paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them if that
                 is its name, or its name goes on with an underscore, as in "text_minilm"; for
@@ -275,6 +295,7 @@ class MMDFN(torch.nn.Module):
             "num_classes": int(self.num_classes),
             "speaker_weights": dict(self.speaker_weights),
             "context": [name for name in self.in_channels if name in self.contexts],
+            "deviation": [name for name in self.in_channels if name in self.deviation],
             "channels": fusion.in_channels,
             "hidden_channels": int(fusion.hidden_channels),
             "num_layers": int(fusion.num_layers),
@@ -341,7 +362,8 @@ class MMDFN(torch.nn.Module):
             )
         geometry = as_geometry(ptr, self.classifier.weight.device, speaker, present)
         self._check(features, geometry)
-        projected = self.project(features, geometry.present)
+        prepared = self.prepare(features, geometry.present)
+        projected = self.project(self._join_deviation(prepared, geometry))
         context = {
             name: self.contexts[name](x, geometry, m)
             for m, (name, x) in enumerate(projected.items())
@@ -353,16 +375,17 @@ class MMDFN(torch.nn.Module):
         logits = self.classify(fill_absent(out, geometry, self.graph.past, self.graph.future))
         return logits if gates is None else (logits, gates)
 
-    def project(self, features: Mapping[str, Tensor], present: Tensor | None) -> dict[str, Tensor]:
-        """The first step: standardised features, zeros where absent, projected to `[U, D]` each."""
+    def prepare(self, features: Mapping[str, Tensor], present: Tensor | None) -> dict[str, Tensor]:
+        """The first step: standardised features, `[U, d_m]` each, zeros where absent."""
         features = self.standardize(features)
-        projected = {}
-        for m, name in enumerate(self.in_channels):
-            x = features[name]
-            if present is not None:  # whatever lies there
-                x = x.where(present[:, m, None], 0)
-            projected[name] = self.projections[name](x)
-        return projected
+        if present is None:
+            return {name: features[name] for name in self.in_channels}
+        here = zip(self.in_channels, present.unsqueeze(2).unbind(1), strict=True)
+        return {name: features[name].where(each, 0) for name, each in here}  # whatever lies there
+
+    def project(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The second step: what is prepared, with any deviations, projected to `[U, D]` each."""
+        return {name: self.projections[name](value) for name, value in x.items()}
 
     def join(
         self,
@@ -426,6 +449,13 @@ class MMDFN(torch.nn.Module):
         """
         return Stream(self, num_conversations)
 
+    def _join_deviation(self, x: dict[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
+        joined = dict(x)
+        for m, name in enumerate(x):
+            if name in self.deviation:
+                joined[name] = torch.cat([x[name], speaker_deviation(x[name], geometry, m)], 1)
+        return joined
+
     def _encode_speakers(self, x: dict[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
         if self.speaker_encoder is None:
             return {}
@@ -450,21 +480,3 @@ class MMDFN(torch.nn.Module):
             f"{type(self).__name__}({self.in_channels}, num_classes={self.num_classes}, "
             f"num_layers={self.fusion.num_layers})"
         )
-
-
-def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Those names, each of them once."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"{argument} must be a sequence of names, but got {names!r}.")
-    names = tuple(names)
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{argument} must be strings, but got {list(names)}.")
-    if len(set(names)) != len(names):
-        raise ValueError(f"{argument} must name each once, but got {list(names)}.")
-    return names
-
-
-def _check_known(argument: str, names: Iterable[str], in_channels: Mapping[str, int]) -> None:
-    unknown = [name for name in names if name not in in_channels]
-    if unknown:
-        raise ValueError(f"{argument} must name some of {list(in_channels)}, but got {unknown}.")

@@ -18,8 +18,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.2,
     },
 }
-# Ours, chosen by cross-validation; on IEMOCAP, only the training differs.
-PRESETS["iemocap_tuned"] = PRESETS["iemocap"]
+# Ours, chosen by cross-validation.
+PRESETS["iemocap_tuned"] = PRESETS["iemocap"] | {"deviation": ("audio",)}
 PRESETS["meld_tuned"] = PRESETS["meld"] | {"num_layers": 4}
 
 
@@ -48,7 +48,8 @@ def arguments(
             "underscore), or speaker_weights and context must be given, "
             f"but got {list(in_channels)}."
         )
-    context = settings["context"]
-    settings["context"] = [name for name, published in known.items() if published in context]
+    for key in ("context", "deviation"):
+        chosen = settings.get(key, ())
+        settings[key] = [name for name, published in known.items() if published in chosen]
     settings["speaker_weights"] = {name: weights[published] for name, published in known.items()}
     return {**settings, **given}

@@ -88,7 +88,7 @@ class Stream:
         conversation, speaker, present = self._check(features, speaker, conversation, present)
         model = self.model
         with torch.no_grad(), evaluating(model):
-            projected = model.project(features, present)
+            projected = model.project(model.prepare(features, present))
             here = dict(zip(model.in_channels, present.unbind(1), strict=True))
             context = {
                 name: memory.step(projected[name], here[name], conversation)

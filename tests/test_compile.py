@@ -1,13 +1,20 @@
-"""Graph and fusion under `torch.compile` and `torch.export`."""
+"""Graph, fusion and deviation under `torch.compile` and `torch.export`."""
 
 import io
 import logging
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from graphfusion import ConversationGraph, DynamicFusion, Geometry, MultimodalGraph
+from graphfusion import (
+    ConversationGraph,
+    DynamicFusion,
+    Geometry,
+    MultimodalGraph,
+    speaker_deviation,
+)
 from graphfusion.filling import fill_absent
 
 # No size here is one of the channels: the compiler takes equal sizes for the same size.
@@ -24,12 +31,7 @@ def inputs(lengths: tuple[int, ...], masked: bool) -> tuple[Tensor, Geometry]:
     return torch.randn(sum(lengths), 2, 11), geometry
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize(("past", "relations"), [(None, False), (1, False), (None, True)])
-@pytest.mark.parametrize("gated", [True, False])
-def test_compiles_whole_and_once(
-    gated: bool, past: int | None, relations: bool, masked: bool
-) -> None:
+def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool) -> None:
     torch.compiler.reset()
     compiled = []
 
@@ -37,17 +39,34 @@ def test_compiles_whole_and_once(
         compiled.append(module)
         return module.forward
 
+    fast = torch.compile(function, backend=backend, fullgraph=True, dynamic=True)
+    for lengths in LENGTHS:
+        x, geometry = inputs(lengths, masked)
+        torch.testing.assert_close(fast(x, geometry), function(x, geometry))
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("past", "relations"), [(None, False), (1, False), (None, True)])
+@pytest.mark.parametrize("gated", [True, False])
+def test_graph_and_fusion_compile_whole_and_once(
+    gated: bool, past: int | None, relations: bool, masked: bool
+) -> None:
     build = ConversationGraph(past=past, relations=relations)
     fusion = DynamicFusion(11, 7, 3, gated=gated)
 
     def stack(x: Tensor, geometry: Geometry) -> Tensor:
         return fill_absent(fusion(x, build(x, geometry)), geometry, past, None)
 
-    fast = torch.compile(stack, backend=backend, fullgraph=True, dynamic=True)
-    for lengths in LENGTHS:
-        x, geometry = inputs(lengths, masked)
-        torch.testing.assert_close(fast(x, geometry), stack(x, geometry))
-    assert len(compiled) == 1
+    assert_compiles_whole_and_once(stack, masked)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_deviation_compiles_whole_and_once(masked: bool) -> None:
+    def deviation(x: Tensor, geometry: Geometry) -> Tensor:
+        return speaker_deviation(x[:, 1], geometry, 1)
+
+    assert_compiles_whole_and_once(deviation, masked)
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader

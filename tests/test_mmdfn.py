@@ -24,6 +24,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         num_classes=draw(st.integers(1, 3)),
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
+        deviation=[name for name in names if draw(st.booleans())],
         past=draw(windows),
         future=draw(windows),
         gated=draw(st.booleans()),
@@ -146,7 +147,14 @@ def ready() -> tuple[dict[str, Tensor], Tensor, Tensor]:
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_every_parameter_learns_and_is_saved(gated: bool) -> None:
-    model = MMDFN({"text": 6, "audio": 7}, 3, context=("text",), gated=gated, num_layers=3)
+    model = MMDFN(
+        {"text": 6, "audio": 7},
+        3,
+        context=("text",),
+        deviation=("audio",),
+        gated=gated,
+        num_layers=3,
+    )
     assert_every_parameter_learns(model, model(*ready()))
     assert_saves(model, *ready())
 
@@ -159,6 +167,20 @@ def test_gradcheck() -> None:
     assert torch.autograd.gradcheck(
         lambda text, audio: model({"text": text, "audio": audio}, speaker, ptr), (text, audio)
     )
+
+
+def test_what_a_speaker_always_has_may_be_taken_off() -> None:
+    """The projection sees the modality and what is left of it, and is not told of anything else."""
+    model = MMDFN({"text": 6, "audio": 7}, 3, deviation=("audio",), **SMALL)
+    with torch.no_grad():
+        model.projections["audio"].weight[:, :7] = 0
+    features, speaker, ptr = ready()
+    expected = model(features, speaker, ptr)
+    voices = torch.randn(4, 7)  # two speakers in each of two conversations
+    shifted = features["audio"] + voices[2 * torch.tensor([0, 0, 0, 1, 1]) + speaker]
+    torch.testing.assert_close(model(features | {"audio": shifted}, speaker, ptr), expected)
+    with pytest.raises(ValueError, match="speaker must be given"):
+        model(features, None, ptr)
 
 
 def test_without_speaker_weights_there_is_no_speaker() -> None:
@@ -197,7 +219,9 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
     assert ours.config == meld.config | {"num_layers": 4}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
-    assert ours.config == model.config | {"class_names": list(ours.class_names)}
+    assert ours.config == model.config | {"deviation": ["audio"]}
+    named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4, "pose": 2}, 6)
+    assert named.deviation == ("audio_mel",)
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
         MMDFN.from_preset("dialogue", sizes, num_classes=6)
 
@@ -314,6 +338,14 @@ SIZES = {"text": 6, "audio": 7}
             ValueError,
             "future must be left out or 0 where causal is, but got 3",
         ),
+        (
+            {"causal": True, "deviation": ("text",)},
+            ValueError,
+            r"deviation must be left out or empty where causal is.* but got \['text'\]",
+        ),
+        ({"causal": "False"}, TypeError, "causal must be True or False, but got 'False'"),
+        ({"deviation": "text"}, TypeError, "deviation must be a sequence of names, but got 'text'"),
+        ({"deviation": ["face"]}, ValueError, r"deviation must name some of .* got \['face'\]"),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
         ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
     ],

@@ -1,0 +1,47 @@
+"""How an utterance differs from its speaker's others."""
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import scatter
+
+from graphfusion._checks import check_tensor
+from graphfusion.geometry import Geometry, as_geometry, column_of
+
+
+def speaker_deviation(x: Tensor, geometry: Geometry, modality: int | None = None) -> Tensor:
+    """Takes off every utterance the mean over its speaker's own in the conversation.
+
+    Voices differ between people by more than moods change them. What is left without that mean
+    tells also of people who are in no training conversation how they feel (speaker normalisation:
+    Busso et al., IEEE Transactions on Affective Computing 4(4), 2013). It looks ahead: the mean is
+    over what the speaker says later, too.
+
+    Args:
+        x: `[U, C]`, of one modality; what lies in absent places may be anything.
+        geometry: The batch's geometry, with its speakers.
+        modality: Which column of the geometry's `present` belongs to `x`. Utterances without it
+            are in no mean.
+
+    Returns:
+        `[U, C]`: zeros for a speaker's only utterance, and where the modality is absent.
+
+    Raises:
+        TypeError: If `x` is not a floating tensor.
+        ValueError: If shapes disagree, the geometry has no speakers, or modalities are absent and
+            `modality` is None or none of them.
+    """
+    check_tensor("x", x, ["U", "C"])
+    geometry = as_geometry(geometry, x.device)
+    check_tensor("x", x, [geometry.num_utterances, "C"])
+    if geometry.party is None:
+        raise ValueError("speaker must be given to the geometry, but got none.")
+    party, parties = geometry.party, geometry.num_utterances  # there are not more
+    column = column_of(geometry, modality)
+    if geometry.present is not None:
+        here = geometry.present[:, column]
+        x = x.where(here.unsqueeze(1), 0)
+        party = party.where(here, parties)  # a party of their own, all of zeros
+    # Sums of many bfloat16 values lose their digits.
+    exact = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean: Tensor = scatter(exact, party, dim_size=parties + 1, reduce="mean")
+    return (exact - mean.index_select(0, party)).to(x.dtype)
