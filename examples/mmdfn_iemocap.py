@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment import pictures
-from experiment.arguments import count, parse_settings
+from experiment.arguments import count, parse_settings, seed
 from experiment.data import read, subsets
 from experiment.recipes import MODELS, RECIPES, recipe_of
 from experiment.report import compare, majority, show, table
-from experiment.training import Result, Run, quiet, train
+from experiment.training import Result, Run, check, quiet, train
 from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion import MMDFN
@@ -63,11 +63,11 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="other settings of training, or of MM-DFN, e.g. batch_size=8 past=10 future=10",
+        help="other settings of training, or of MM-DFN, e.g. batch_size=8 past=10 causal=True",
     )
     out.add_argument("--epochs", type=count, default=30, help="how many to choose from")
     out.add_argument("--seeds", type=count, default=3, help="how many runs of each model")
-    out.add_argument("--seed", type=int, default=0, help="the first of them")
+    out.add_argument("--seed", type=seed, default=0, help="the first of them")
     out.add_argument("--devices", type=count, default=1, help="how many processes share the work")
     out.add_argument("--output", type=Path, default=Path("runs"), help="folder to write to")
     out.add_argument("--resume", action="store_true", help="go on with what --output has")
@@ -84,13 +84,21 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Result]]:
         corpus = read(options.features, options.modalities)
         settings = parse_settings(options.set)
         results = {"majority class": [majority(corpus)]}
+        planned = {
+            model: (corpus, _runs(model, corpus, settings, options)) for model in options.models
+        }
         choices = subsets(list(corpus.in_channels)) if options.subsets else []
-        say(corpus)
-        for model in options.models:
-            results[model] = _runs(model, corpus, settings, options)
         for names in choices[:-1]:  # the last one is all of them
+            part = corpus.select(names)
             label = "mmdfn on " + ", ".join(names)
-            results[label] = _runs("mmdfn", corpus.select(names), settings, options)
+            planned[label] = part, _runs("mmdfn", part, settings, options)
+        source = str(options.features or "synthetic")
+        for data, runs in planned.values():
+            for run in runs:
+                check(run, data, source)
+        say(corpus)
+        for label, (data, runs) in planned.items():
+            results[label] = [_train(run, data, source) for run in runs]
     except (OSError, ValueError, TypeError) as error:
         command.error(str(error))
     say("\nTest scores in % (mean ± standard deviation), F1 weighted, or of a class if strict")
@@ -113,27 +121,31 @@ def _folders(model: str, corpus: Corpus, options: argparse.Namespace) -> dict[in
 
 def _runs(
     model: str, corpus: Corpus, settings: dict[str, object], options: argparse.Namespace
-) -> list[Result]:
-    """Trains the model with every seed, draws the pictures, and says where everything is."""
+) -> list[Run]:
+    """What is to be done with the model: a run with every seed."""
     recipe = recipe_of(model, options.preset, settings)
-    results = []
-    for seed, folder in _folders(model, corpus, options).items():
-        run = Run(
+    return [
+        Run(
             model,
             options.preset,
             recipe,
-            seed,
+            number,
             options.epochs,
             folder,
             options.resume,
             options.devices,
         )
-        result = train(run, corpus, str(options.features or "synthetic"))
-        _draw(run.folder, result, corpus)
-        scores = ", ".join(f"{key} {100 * value:.1f}" for key, value in result.strict.items())
-        say(f"{model}, seed {seed}: strict {scores}, {result.seconds:.0f} s, in {run.folder}")
-        results.append(result)
-    return results
+        for number, folder in _folders(model, corpus, options).items()
+    ]
+
+
+def _train(run: Run, corpus: Corpus, source: str) -> Result:
+    """Trains, draws the pictures, and says where everything is."""
+    result = train(run, corpus, source)
+    _draw(run.folder, result, corpus)
+    scores = ", ".join(f"{key} {100 * value:.1f}" for key, value in result.strict.items())
+    say(f"{run.model}, seed {run.seed}: strict {scores}, {result.seconds:.0f} s, in {run.folder}")
+    return result
 
 
 @rank_zero_only

@@ -213,7 +213,7 @@ def test_another_run_is_not_resumed(
     with pytest.raises(SystemExit):
         example.main([*common, "lr=0.1", "--resume"])
     said = " ".join(capsys.readouterr().err.split())
-    assert "must hold the run to resume, but has another recipe: lr 0.0003 instead of 0.1." in said
+    assert "must hold the run to resume, but has one that differs in recipe: lr 0.0003 inst" in said
     folder = tmp_path / "features/text_audio/mmdfn/seed_0"
     before = (folder / "config.json").read_text()
     common[3] = "3"
@@ -225,6 +225,73 @@ def test_another_run_is_not_resumed(
         example.main([*common, "--resume"])
     assert "epochs must be at least 3, as many as" in " ".join(capsys.readouterr().err.split())
     assert (folder / "config.json").read_text() == after
+
+
+def test_only_the_same_run_is_written_over(
+    features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--features", str(features), "--epochs", "2", "--output", str(tmp_path / "runs")]
+    folder = tmp_path / "runs/features/text_audio"
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    example.main([*common, *SMALL])
+    before = files()
+    others = [
+        (["--epochs", "3"], "differs in epochs: 2 instead of 3"),
+        (["--preset", "meld"], "differs in preset: iemocap instead of meld"),
+        (["--set", "num_layers=3"], "differs in recipe: model num_layers 2 instead of 3"),
+        (["--modalities", "text,audio+prosody"], "differs in data: fingerprint "),
+    ]
+    for words, message in others:
+        if "--modalities" in words:
+            write_npz(features, {"text": 5, "audio": 4, "prosody": 2}, ("train", "test"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            example.main([*common, *SMALL, *words])
+        said = " ".join(capsys.readouterr().err.split())
+        assert "must hold no other run, but has one that " in said
+        assert message in said
+        assert "choose another folder" in said
+        assert files() == before
+    write_npz(features, {"text": 5, "audio": 4}, ("train", "test"))
+    example.main([*common, *SMALL])  # the same one may be: its numbers are the same
+    same = {path.name for path, data in files().items() if data == before.get(path)}
+    assert {"config.json", "metrics.csv", "predictions.csv", "model.safetensors"} <= same
+    assert len(list(folder.rglob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["learning_rate=0.1"], "settings must be of training (average, batch_size, class_weights"),
+        (["num_classes=3"], "but got num_classes."),
+        (["lr=fast"], "lr must be a number, but got 'fast'."),
+        (["gated=off"], "gated must be True or False, but got 'off'."),
+        (["dropout=2"], "dropout must be finite and in [0, 1], but got 2."),
+    ],
+)
+def test_settings_are_checked_before_anything_is_trained(
+    features: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    with pytest.raises(SystemExit):
+        example.main(
+            ["--features", str(features), "--output", str(tmp_path / "runs"), "--set", *words]
+        )
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_seeds_are_those_that_generators_take(capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (-1, 2**32):
+        with pytest.raises(SystemExit):
+            example.main(["--seed", str(seed)])
+        assert f"--seed: must be in [0, 2**32), but got {seed}." in capsys.readouterr().err
 
 
 TWO_PROCESSES = """
@@ -272,7 +339,7 @@ def test_two_processes_learn_what_one_does(features: Path, tmp_path: Path) -> No
         (["--epochs", "ten"], "--epochs: invalid count value: 'ten'"),
         (["--seeds", "0"], "--seeds: must be at least 1, but got 0"),
         (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
-        (["--models", "mmdfn", "--set", "layers=3"], "unexpected keyword argument 'layers'"),
+        (["--models", "mmdfn", "--set", "layers=3"], "settings must be of .*, but got layers."),
         (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
         (["--set", "batch_size=0"], "batch_size must be at least 1"),
         (["--set", "average=2"], r"average must be finite and in \[0, 1\], but got 2"),

@@ -70,6 +70,9 @@ def test_settings() -> None:
     words = ["lr=0.1", "past=null", "gated=false", 'context=["a"]', "name=word", "empty="]
     expected = {"lr": 0.1, "past": None, "gated": False, "context": ["a"], "name": "word"}
     assert parse_settings(words) == expected | {"empty": ""}
+    words = ["lr=1e-3", "past=None", "gated=False", "context=('a',)", "name='word'", "odd=a b("]
+    expected = {"lr": 0.001, "past": None, "gated": False, "context": ("a",), "name": "word"}
+    assert parse_settings(words) == expected | {"odd": "a b("}
     with pytest.raises(ValueError, match=re.escape("must be NAME=VALUE, but got '=1'")):
         parse_settings(["=1"])
 
@@ -81,9 +84,9 @@ def test_recipes() -> None:
     # An ablation is one whatever else is asked for.
     assert recipe_of("no_graph", "iemocap", {"past": 5}).model["past"] == 0
     # Training is any model's, MM-DFN's arguments are its own.
-    settings = {"drop_modalities": 0.5, "past": 5}
+    settings = {"drop_modalities": 0.5, "past": 5, "deviation": ["audio"]}
     assert recipe_of("bigru", "iemocap", settings) == replace(
-        BASELINES["bigru"], drop_modalities=0.5
+        BASELINES["bigru"], drop_modalities=0.5, model={"deviation": ["audio"]}
     )
     json.dumps(recipe.as_dict())
 
@@ -98,7 +101,9 @@ def test_recipes() -> None:
         (True, TypeError, "must be a number, but got True"),
     ],
 )
-@pytest.mark.parametrize("setting", ["drop_modalities", "drop_features", "class_weights"])
+@pytest.mark.parametrize(
+    "setting", ["drop_modalities", "drop_features", "class_weights", "lr", "weight_decay", "gamma"]
+)
 def test_bad_recipes(
     model: str, setting: str, value: object, error: type[Exception], message: str
 ) -> None:
@@ -257,11 +262,14 @@ def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("deviation", [(), ("audio",)])
 @pytest.mark.parametrize("name", MODELS)
-def test_models_predict_every_utterance_and_ignore_what_is_absent(name: str) -> None:
+def test_models_predict_every_utterance_and_ignore_what_is_absent(
+    name: str, deviation: tuple[str, ...]
+) -> None:
     sizes = {"text": 5, "audio": 4}
     settings = {"num_layers": 2} if name in ABLATIONS else {}
-    settings |= recipe_of(name, "iemocap", {}).model
+    settings |= recipe_of(name, "iemocap", {"deviation": deviation}).model
     model = make_model(name, "iemocap", sizes, ["x", "y", "z"], settings).eval()
     features = {key: torch.randn(6, size) for key, size in sizes.items()}
     speaker, ptr = torch.tensor([0, 1, 0, 0, 1, 0]), torch.tensor([0, 3, 6])
@@ -271,6 +279,15 @@ def test_models_predict_every_utterance_and_ignore_what_is_absent(name: str) -> 
     assert out.shape == (6, 3)
     features["audio"][1] = torch.nan
     assert torch.equal(model(features, speaker, ptr, present), out)
+
+
+@pytest.mark.parametrize("name", ["mmdfn", *BASELINES])
+def test_the_deviation_is_of_modalities(name: str) -> None:
+    sizes = {"text": 5, "audio": 4}
+    with pytest.raises(ValueError, match=r"deviation must name some of .* but got \['face'\]"):
+        make_model(name, "iemocap", sizes, ["x", "y"], {"deviation": ["face"]})
+    with pytest.raises(TypeError, match="deviation must be a sequence of names, but got 'audio'"):
+        make_model(name, "iemocap", sizes, ["x", "y"], {"deviation": "audio"})
 
 
 def test_zero_filled_sees_the_mean_and_no_mask() -> None:
@@ -332,7 +349,7 @@ def test_the_fingerprint_is_of_everything() -> None:
 
 def test_only_splits_that_are_used(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz", {"text": 5}, ("train", "val"))
-    with pytest.raises(ValueError, match=r"must have a test split, but has \['train', 'val'\]"):
+    with pytest.raises(ValueError, match="must have .* test split, but has 6 in train, 6 in val"):
         read(tmp_path / "a.npz", None)
     assert read(tmp_path / "a.npz", None, needed=()).splits.keys() == {"train", "val"}
     write_npz(tmp_path / "a.npz", {"text": 5}, ("train", "development", "test"))
@@ -477,7 +494,7 @@ def test_the_table_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     write_npz(tmp_path / "mosi.npz", {"text": 6, "audio": 3}, ("train", "test"))
     with pytest.raises(SystemExit):
         results.main(arguments)
-    assert "must hold the run to resume, but has another data: fingerprint" in " ".join(
+    assert "must hold the run to resume, but has one that differs in data: fingerprint" in " ".join(
         capsys.readouterr().err.split()
     )
     assert (tmp_path / "table.md").read_text() == page

@@ -1,6 +1,7 @@
 """What the command lines of the examples have in common."""
 
 import argparse
+import ast
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +20,21 @@ def count(word: str) -> int:
     return number
 
 
+def seed(word: str) -> int:
+    """A seed of all random generators, as a type of `argparse`.
+
+    Raises:
+        ValueError: If the word is no integer.
+        argparse.ArgumentTypeError: If NumPy's takes no such seed.
+    """
+    number = int(word)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"must be in [0, 2**32), but got {number}.")
+    return number
+
+
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as `lr=0.001`, their values as JSON or else as strings.
+    """Settings from words such as `lr=0.001`, values as in JSON or Python, or else strings.
 
     Raises:
         ValueError: If a word has no `=`.
@@ -30,8 +44,14 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         key, separator, value = word.partition("=")
         if not separator or not key:
             raise ValueError(f"a setting must be NAME=VALUE, but got {word!r}.")
-        try:
-            settings[key] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[key] = value
+        settings[key] = _value(value)
     return settings
+
+
+def _value(word: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(word)
+        except (ValueError, SyntaxError):
+            continue
+    return word

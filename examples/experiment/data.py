@@ -25,10 +25,13 @@ def read(
             would be left out in silence, or a modality is not in it.
     """
     corpus = load(path) if path else synthetic()
-    splits = list(corpus.splits)
+    splits = corpus.splits
     for name in needed:
         if not corpus.splits.get(name):
-            raise ValueError(f"{path} must have a {name} split, but has {splits}.")
+            raise ValueError(
+                f"{path} must have conversations in its {name} split, but has "
+                f"{', '.join(f'{len(talks)} in {split}' for split, talks in splits.items())}."
+            )
     if unknown := [name for name in splits if name not in ("train", "test", *VALIDATION)]:
         raise ValueError(
             f"{path} must have no splits but train, test and one of {', '.join(VALIDATION)}, but "

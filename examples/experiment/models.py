@@ -7,22 +7,32 @@ import torch
 from torch import Tensor
 
 from experiment.recipes import ABLATIONS
-from graphfusion import MMDFN, ContextEncoder, Geometry, Standardize
+from graphfusion import MMDFN, ContextEncoder, Geometry, Standardize, speaker_deviation
+from graphfusion._checks import check_known, unique_names
 
 
 class Joined(torch.nn.Module):
-    """What both baselines begin with: standardised modalities, joined to one vector."""
+    """What both baselines begin with: standardised modalities, and perhaps their deviations."""
 
-    def __init__(self, in_channels: Mapping[str, int]) -> None:
+    def __init__(self, in_channels: Mapping[str, int], deviation: Sequence[str] = ()) -> None:
         super().__init__()
         self.standardize = Standardize(in_channels)
-        self.channels = sum(in_channels.values())
+        self.deviation = unique_names("deviation", deviation)
+        check_known("deviation", self.deviation, in_channels)
+        self.sizes = [size * (1 + (name in deviation)) for name, size in in_channels.items()]
 
-    def join(self, features: Mapping[str, Tensor], present: Tensor) -> Tensor:
-        """Returns `[U, sum of d_m]`, zeros where a modality is absent."""
-        features = self.standardize(features)
-        parts = zip(features.values(), present.unbind(1), strict=True)
-        return torch.cat([x.where(here.unsqueeze(1), 0) for x, here in parts], 1)
+    def join(
+        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
+    ) -> list[Tensor]:
+        """Returns each modality, `[U, size]`, zeros where it is absent."""
+        geometry = Geometry(ptr, speaker, present)
+        parts = []
+        for m, (name, x) in enumerate(self.standardize(features).items()):
+            part = x.where(present[:, m, None], 0)
+            if name in self.deviation:
+                part = torch.cat([part, speaker_deviation(part, geometry, m)], 1)
+            parts.append(part)
+        return parts
 
 
 class ZeroFilled(MMDFN):
@@ -50,35 +60,37 @@ class ZeroFilled(MMDFN):
 
 
 class LogisticRegression(Joined):
-    """A linear map of single utterances: no context, no speakers."""
+    """A linear map of single utterances: no context."""
 
-    def __init__(self, in_channels: Mapping[str, int], num_classes: int) -> None:
-        super().__init__(in_channels)
-        self.classifier = torch.nn.Linear(self.channels, num_classes)
+    def __init__(
+        self, in_channels: Mapping[str, int], num_classes: int, deviation: Sequence[str] = ()
+    ) -> None:
+        super().__init__(in_channels, deviation)
+        self.classifier = torch.nn.Linear(sum(self.sizes), num_classes)
 
     def forward(
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
     ) -> Tensor:
         """Returns logits `[U, K]`."""
-        del speaker, ptr
-        logits: Tensor = self.classifier(self.join(features, present))
+        parts = self.join(features, speaker, ptr, present)
+        logits: Tensor = self.classifier(torch.cat(parts, 1))
         return logits
 
 
 class BiGRU(Joined):
-    """A bidirectional GRU over the joined, layer-normalised modalities: no speakers, no graph."""
+    """A bidirectional GRU over the joined, layer-normalised modalities: no graph."""
 
     def __init__(
         self,
         in_channels: Mapping[str, int],
         num_classes: int,
+        deviation: Sequence[str] = (),
         hidden_channels: int = 128,
         dropout: float = 0.4,
     ) -> None:
-        super().__init__(in_channels)
-        self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(size) for size in in_channels.values())
-        self.sizes = list(in_channels.values())
-        self.encoder = ContextEncoder(self.channels, hidden_channels, dropout=dropout)
+        super().__init__(in_channels, deviation)
+        self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(size) for size in self.sizes)
+        self.encoder = ContextEncoder(sum(self.sizes), hidden_channels, dropout=dropout)
         self.dropout = torch.nn.Dropout(dropout)
         self.classifier = torch.nn.Linear(2 * hidden_channels, num_classes)
 
@@ -86,8 +98,7 @@ class BiGRU(Joined):
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
     ) -> Tensor:
         """Returns logits `[U, K]`."""
-        del speaker
-        parts = self.join(features, present).split(self.sizes, 1)
+        parts = self.join(features, speaker, ptr, present)
         x = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], 1)
         logits: Tensor = self.classifier(self.dropout(self.encoder(self.dropout(x), ptr)))
         return logits

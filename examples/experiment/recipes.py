@@ -1,9 +1,11 @@
 """How each model is made and trained."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from graphfusion import MMDFN
 from graphfusion._checks import check_real, check_size
 
 
@@ -23,8 +25,7 @@ class Recipe:
         model: Arguments of the model.
 
     Raises:
-        TypeError: If `batch_size` is not an integer, or `class_weights`, `average` or a probability
-            is not a number.
+        TypeError: If `batch_size` is not an integer, or another of these is not a number.
         ValueError: If one of them is out of its range.
     """
 
@@ -39,7 +40,8 @@ class Recipe:
     model: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_real("class_weights", self.class_weights, 0)
+        for name in ("lr", "weight_decay", "gamma", "class_weights"):
+            check_real(name, getattr(self, name), 0)
         check_size("batch_size", self.batch_size)
         check_real("average", self.average, 0, 1)
         check_real("drop_modalities", self.drop_modalities, 0, 1)
@@ -56,9 +58,14 @@ class Recipe:
         return asdict(self)
 
 
+OF_TRAINING = {each.name for each in fields(Recipe)} - {"model"}
+OF_ANY = OF_TRAINING | {"deviation"}  # the baselines may see it, too
+# The others are the data's.
+OF_MODEL = set(inspect.signature(MMDFN).parameters) - {"in_channels", "num_classes", "class_names"}
+
+
 def _of_training(settings: Mapping[str, Any]) -> dict[str, Any]:
-    own = {each.name for each in fields(Recipe)} - {"model"}
-    return {key: value for key, value in settings.items() if key in own}
+    return {key: value for key, value in settings.items() if key in OF_TRAINING}
 
 
 # How the model's presets of the same names are trained: as published (MM-DFN, section on
@@ -92,8 +99,19 @@ MODELS = (*ABLATIONS, *BASELINES)
 def recipe_of(model: str, preset: str, settings: Mapping[str, Any]) -> Recipe:
     """The recipe of a model: the preset's with what the model changes, or the baseline's own.
 
-    Other settings of training are for any model, arguments of the model for MM-DFN alone.
+    Other settings of training, and `deviation`, are for any model, other arguments of the model
+    for MM-DFN alone.
+
+    Raises:
+        TypeError: If a setting of training is not of its type.
+        ValueError: If it is not in its range, or a setting is neither of training nor of MM-DFN.
     """
+    unknown = settings.keys() - OF_TRAINING - OF_MODEL
+    if unknown:
+        raise ValueError(
+            f"settings must be of training ({', '.join(sorted(OF_TRAINING))}) or of MM-DFN "
+            f"({', '.join(sorted(OF_MODEL))}), but got {', '.join(sorted(unknown))}."
+        )
     if model in BASELINES:
-        return BASELINES[model].change(_of_training(settings))
+        return BASELINES[model].change({key: settings[key] for key in settings.keys() & OF_ANY})
     return RECIPES[preset].change(settings).change(ABLATIONS[model])

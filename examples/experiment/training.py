@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -157,6 +158,17 @@ class MovableCheckpoint(ModelCheckpoint):
         )
 
 
+def check(run: Run, corpus: Corpus, source: str) -> None:
+    """Before hours of training: the settings make a model, and the folder holds no other run.
+
+    Raises:
+        TypeError: If a setting of the model is not of its type.
+        ValueError: If one is not in its range, or the folder holds another run.
+    """
+    _recognizer(run, corpus)
+    _check_folder(run, _config(run, corpus, source))
+
+
 def train(run: Run, corpus: Corpus, source: str) -> Result:
     """Trains one model and scores it.
 
@@ -165,29 +177,17 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     `predictions.csv` (of the test utterances), and `model`, which `MMDFN.from_pretrained` reads.
 
     Raises:
-        ValueError: If the folder to resume holds another run, or more epochs of this one.
+        ValueError: If the folder holds another run, or more epochs of the one to resume.
     """
+    config = _config(run, corpus, source)
+    _check_folder(run, config)
     pl.seed_everything(run.seed, verbose=False)
     training, validation = held_out(corpus, run.seed)
-    recognizer = Recognizer(
-        run.model,
-        run.preset,
-        corpus.in_channels,
-        list(corpus.classes),
-        run.recipe.as_dict(),
-        run.seed,
-    )
+    recognizer = _recognizer(run, corpus)
     recognizer.fit_statistics(training)
     last = run.folder / "last.ckpt"
     resumed = run.resume and last.exists()
-    if resumed:
-        done = torch.load(last, weights_only=True)["epoch"] + 1
-        if run.epochs < done:
-            raise ValueError(
-                f"epochs must be at least {done}, as many as {run.folder} has, but got "
-                f"{run.epochs}."
-            )
-    _write_config(run, corpus, source, [each.id for each in validation], resumed)
+    _write_config(run, config, resumed)
     best = MovableCheckpoint(
         run.folder,
         "best",
@@ -224,6 +224,17 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     result = _score(recognizer.history, predicted, corpus, seconds)
     _write_result(run.folder, result, predicted, chosen, corpus)
     return result
+
+
+def _recognizer(run: Run, corpus: Corpus) -> Recognizer:
+    return Recognizer(
+        run.model,
+        run.preset,
+        corpus.in_channels,
+        list(corpus.classes),
+        run.recipe.as_dict(),
+        run.seed,
+    )
 
 
 def _averaging(recipe: Recipe) -> list[pl.Callback]:
@@ -279,13 +290,10 @@ def _difference(before: object, now: object) -> str:
     return f"{before} instead of {now}"
 
 
-@rank_zero_only
-def _write_config(
-    run: Run, corpus: Corpus, source: str, held_out_ids: list[str], resumed: bool
-) -> None:
-    path = run.folder / "config.json"
-    splits = {name: len(talks) for name, talks in corpus.splits.items()}
-    config = {
+def _config(run: Run, corpus: Corpus, source: str) -> dict[str, Any]:
+    """What is done, on which data, with which versions."""
+    _, validation = held_out(corpus, run.seed)
+    return {
         "model": run.model,
         "preset": run.preset,
         "recipe": run.recipe.as_dict(),
@@ -297,19 +305,42 @@ def _write_config(
             "fingerprint": fingerprint(corpus),
             "in_channels": corpus.in_channels,
             "classes": list(corpus.classes),
-            "splits": splits,
-            "held_out": held_out_ids,
+            "splits": {name: len(talks) for name, talks in corpus.splits.items()},
+            "held_out": [each.id for each in validation],
         },
         "versions": {name: version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
     }
+
+
+def _check_folder(run: Run, config: Mapping[str, Any]) -> None:
+    """A run is only ever written over by the same one, or to go on."""
+    path, last = run.folder / "config.json", run.folder / "last.ckpt"
+    resumed = run.resume and last.exists()
     if resumed:
-        before = json.loads(path.read_text())
-        for key in ("model", "preset", "recipe", "seed", "devices", "data"):
-            if before[key] != config[key]:
-                raise ValueError(
-                    f"{run.folder} must hold the run to resume, but has another {key}: "
-                    f"{_difference(before[key], config[key])}."
-                )
+        done = torch.load(last, weights_only=True)["epoch"] + 1
+        if run.epochs < done:
+            raise ValueError(
+                f"epochs must be at least {done}, as many as {run.folder} has, but got "
+                f"{run.epochs}."
+            )
+    if not path.exists():
+        return
+    before = json.loads(path.read_text())
+    keys = ("model", "preset", "recipe", "seed", "devices", "data")
+    for key in keys if resumed else (*keys, "epochs"):
+        if before[key] != config[key]:
+            wanted = "the run to resume" if resumed else "no other run"
+            raise ValueError(
+                f"{run.folder} must hold {wanted}, but has one that differs in {key}: "
+                f"{_difference(before[key], config[key])}; remove it, or choose another folder."
+            )
+
+
+@rank_zero_only
+def _write_config(run: Run, config: Mapping[str, Any], resumed: bool) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(config, indent=2) + "\n")
+    if not resumed:  # TensorBoard would draw both runs as one
+        for events in run.folder.glob("events.out.tfevents.*"):
+            events.unlink()
+    (run.folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
