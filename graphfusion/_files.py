@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 from secrets import token_hex
 
@@ -24,6 +25,8 @@ def staged(path: str | os.PathLike[str], data: bytes) -> Iterator[Path]:
     To be moved to `path` with `Path.replace`; what has not been is removed in the end.
     """
     path = Path(path)
+    if not path.parent.is_dir():  # else the error would name the temporary file
+        raise FileNotFoundError(ENOENT, "no such folder", str(path.parent))
     temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:

@@ -22,6 +22,7 @@ class Corpus:
             perhaps another, `score` `[U]`, a continuous label.
 
     Raises:
+        TypeError: If `classes` is one string, or `splits` no mapping.
         ValueError: If two classes have the same name, there is no conversation to train on, two
             have the same id, or one has other modalities or sizes than the rest, or a label that
             numbers no class.
@@ -42,6 +43,13 @@ class Corpus:
     splits: dict[str, list[Conversation]]
 
     def __post_init__(self) -> None:
+        if isinstance(self.classes, str):  # a sequence of letters
+            raise TypeError(f"classes must be a sequence of names, but got {self.classes!r}.")
+        if not isinstance(self.splits, Mapping):
+            raise TypeError(
+                "splits must map names to lists of conversations, but got "
+                f"{type(self.splits).__name__}."
+            )
         for problem in inconsistencies(self.classes, self.splits):
             raise ValueError(str(problem))
 

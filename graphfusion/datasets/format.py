@@ -58,10 +58,13 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
 
     Raises:
         ImportError: If safetensors is not installed.
+        TypeError: If it is no corpus.
         ValueError: If a modality has another dtype in one conversation than in the rest, only some
             conversations have scores, or they hold what :func:`load` would refuse.
         OSError: If it cannot be written; what was there before is there still.
     """
+    if not isinstance(corpus, Corpus):
+        raise TypeError(f"corpus must be a Corpus, but got {type(corpus).__name__}.")
     serialize = import_safetensors().save
     talks = list(chain.from_iterable(corpus.splits.values()))
     tensors = {

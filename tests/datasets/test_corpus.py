@@ -140,3 +140,10 @@ def test_every_inconsistency_is_found():
         ("talk", "id"),
         ("talk", "y"),
     ]
+
+
+def test_a_corpus_of_the_wrong_kind_is_refused():
+    with pytest.raises(TypeError, match="^classes must be a sequence of names, but got 'ab'"):
+        Corpus("ab", {"train": [talk()]})
+    with pytest.raises(TypeError, match="^splits must map names to lists .* but got list"):
+        Corpus(("a", "b"), [talk()])

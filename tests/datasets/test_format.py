@@ -182,8 +182,14 @@ def small_talk():
 
 
 def test_there_is_no_folder(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"no such folder: '.*none'$"):
         save(small_corpus(), tmp_path / "none" / "corpus")
+
+
+def test_only_a_corpus_is_saved(tmp_path):
+    with pytest.raises(TypeError, match="^corpus must be a Corpus, but got list"):
+        save([], tmp_path / "corpus")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_safetensors(tmp_path):
