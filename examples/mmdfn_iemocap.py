@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment import pictures
-from experiment.arguments import count, parse_settings, seed
+from experiment.arguments import SEEDS, count, parse_settings, seed
 from experiment.data import read, subsets
 from experiment.recipes import MODELS, RECIPES, recipe_of
 from experiment.report import compare, majority, show, table
@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Result]]:
     """Runs the example and returns what it prints."""
     command = parser()
     options = command.parse_args(arguments)
+    if options.seed + options.seeds > SEEDS:
+        command.error(f"the last of --seeds must be below 2**32, but --seed is {options.seed}.")
     quiet()
 
     try:

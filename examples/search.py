@@ -58,15 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> optuna.Study:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     source = options.features.stem if options.features else "synthetic"
-    folder = options.output / source / "search" / options.preset
+    name = f"{fingerprint(corpus)}_{options.epochs}_epochs_{options.seeds}_seeds"
+    folder = options.output / source / "search" / options.preset / name
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'trials.db'}",
-        study_name=f"{fingerprint(corpus)}, {options.epochs} epochs, {options.seeds} seeds",
+        study_name=name,
         direction="maximize",
         load_if_exists=True,
     )
-    done = sum(trial.state.is_finished() for trial in study.trials)
+    done = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
 
     def objective(trial: optuna.Trial) -> float:
         grid = GRIDS[options.preset]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,7 +96,7 @@ def check_real(name: str, value: float, low: float = -math.inf, high: float = ma
 
 def check_bool(name: str, value: bool) -> None:
     """Checks that a switch is True or False: the string "False" would count as true."""
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, but got {value!r}.")
 
 

@@ -58,10 +58,11 @@ class MMDFN(torch.nn.Module):
         in_channels: `{modality: d_m}`; its order is the order of the modalities.
         num_classes: Number K of classes.
         speaker_weights: `{modality: w}`, 1 for those not named. Without any weight but 0 there is
-            no speaker encoder, and no speaker is needed.
+            no speaker encoder, and it needs no speaker.
         context: The modalities that have a context encoder.
         deviation: The modalities of which the projection sees how an utterance differs from its
-            speaker's others, too (:func:`speaker_deviation`; not of the paper).
+            speaker's others, too (:func:`speaker_deviation`; not of the paper). They need speakers
+            even where no encoder does.
         channels: Size D of the projections and node vectors, even.
         hidden_channels: Size H of the fusion.
         num_layers: Number of fusion layers.
@@ -86,9 +87,9 @@ class MMDFN(torch.nn.Module):
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If a size is not positive, a number is out of its range, `speaker_weights` or
-            `context` names an unknown modality, `class_names` are not K different ones, or a causal
-            model is given a `future`.
+        ValueError: If a size is not positive, a number is out of its range, `speaker_weights`,
+            `context` or `deviation` names an unknown modality, `class_names` are not K different
+            ones, or a causal model is given a `future` or a `deviation`.
     """
 
     def __init__(
@@ -143,15 +144,15 @@ class MMDFN(torch.nn.Module):
         check_known("deviation", deviation, in_channels)
         if causal and deviation:
             raise ValueError(
-                f"deviation must be left out or empty where causal is, for a speaker's mean looks "
-                f"ahead, but got {list(deviation)}."
+                f"deviation must be empty, deviation=(), where causal is, for a speaker's mean "
+                f"looks ahead, but got {list(deviation)}."
             )
         for name, weight in speaker_weights.items():
             check_real(f"speaker_weights[{name!r}]", weight)
 
         self.in_channels = dict(in_channels)
         self.num_classes = num_classes
-        self.causal = causal
+        self.causal = bool(causal)
         self.class_names = class_names
         self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
         self.deviation = deviation

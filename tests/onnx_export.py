@@ -20,7 +20,7 @@ from graphfusion.cell import NodeLSTM
 from graphfusion.geometry import Sequences
 from graphfusion.recurrent import RecurrentEncoder
 
-PLACES = ("batch", "blocks", "slot", "order", "sizes", "turn_order", "turn_sizes")
+PLACES = ("batch", "blocks", "slot", "order", "sizes", "turn_order", "turn_sizes", "party")
 
 
 def arrays(features: dict[str, Tensor], geometry: Geometry) -> dict[str, np.ndarray]:
@@ -54,6 +54,7 @@ def _places(geometry: Geometry) -> dict[str, Tensor]:
         geometry.slot,
         *geometry.conversations[0],
         *geometry.turns,
+        geometry.party,
     )
     return dict(zip(PLACES, values, strict=True))
 
@@ -73,13 +74,14 @@ class _Flat(torch.nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         names = self.model.in_channels
         features = dict(zip(names, inputs, strict=False))
-        batch, blocks, slot, *sequences = inputs[len(names) :]
+        batch, blocks, slot, *sequences, party = inputs[len(names) :]
         geometry = Geometry.__new__(Geometry)
         geometry.ptr = geometry.batch = batch
         geometry.blocks, geometry.slot = blocks, slot
         geometry.speaker = geometry.present = geometry.num_modalities = None
         geometry.conversations = (Sequences(*sequences[:2]),)
         geometry.turns = Sequences(*sequences[2:])
+        geometry.party = party
         return self.model(features, geometry)
 
 

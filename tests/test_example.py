@@ -17,7 +17,7 @@ import torch
 from experiment.data import default_modalities
 from experiment.recipes import ABLATIONS
 
-from graphfusion import MMDFN
+from graphfusion import MMDFN, presets
 from graphfusion.datasets import load
 
 ROOT = Path(__file__).parents[1]
@@ -292,6 +292,38 @@ def test_seeds_are_those_that_generators_take(capsys: pytest.CaptureFixture[str]
         with pytest.raises(SystemExit):
             example.main(["--seed", str(seed)])
         assert f"--seed: must be in [0, 2**32), but got {seed}." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        example.main(["--seed", str(2**32 - 1), "--seeds", "2"])
+    assert "the last of --seeds must be below 2**32" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_config_is_not_resumed(features: Path, tmp_path: Path) -> None:
+    common = ["--features", str(features), "--epochs", "1", "--output", str(tmp_path), *SMALL]
+    example.main(common)
+    (tmp_path / "features/text_audio/mmdfn/seed_0/config.json").unlink()
+    with pytest.raises(SystemExit):
+        example.main([*common, "--resume"])
+
+
+def test_what_a_preset_means_may_change(
+    features: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    common = ["--features", str(features), "--epochs", "1", "--output", str(tmp_path), *SMALL]
+    example.main(common)
+    features = features.rename(features.with_stem("elsewhere"))  # the same data
+    (tmp_path / "features").rename(tmp_path / "elsewhere")
+    common[1] = str(features)
+    example.main([*common, "--resume"])
+    changed = presets.PRESETS["iemocap"] | {"dropout": 0.1}
+    monkeypatch.setitem(presets.PRESETS, "iemocap", changed)
+    for words in ([], ["--resume"]):
+        with pytest.raises(SystemExit):
+            example.main([*common, *words])
+        said = " ".join(capsys.readouterr().err.split())
+        assert "differs in arguments: dropout 0.4 instead of 0.1" in said
 
 
 TWO_PROCESSES = """

@@ -71,8 +71,9 @@ def test_settings() -> None:
     expected = {"lr": 0.1, "past": None, "gated": False, "context": ["a"], "name": "word"}
     assert parse_settings(words) == expected | {"empty": ""}
     words = ["lr=1e-3", "past=None", "gated=False", "context=('a',)", "name='word'", "odd=a b("]
-    expected = {"lr": 0.001, "past": None, "gated": False, "context": ("a",), "name": "word"}
+    expected = {"lr": 0.001, "past": None, "gated": False, "context": ["a"], "name": "word"}
     assert parse_settings(words) == expected | {"odd": "a b("}
+    assert parse_settings(["a={1}", "b={[]: 1}"]) == {"a": "{1}", "b": "{[]: 1}"}  # not of JSON
     with pytest.raises(ValueError, match=re.escape("must be NAME=VALUE, but got '=1'")):
         parse_settings(["=1"])
 
@@ -459,11 +460,15 @@ def test_a_search_goes_on_where_it_was(
     printed = capsys.readouterr().out
     settings = printed.splitlines()[-1].removeprefix("--set ").split()
     assert parse_settings(settings) == study.best_params
-    folder = tmp_path / "runs/talks/search/iemocap/trial_1"
+    folders = tmp_path / "runs/talks/search/iemocap"
+    (folder,) = folders.glob("*_1_epochs_2_seeds/trial_1")
     scores = [
         json.loads((folder / f"seed_{seed}/result.json").read_text())["val_f1"] for seed in (0, 1)
     ]
     assert study.trials[1].value == pytest.approx(np.mean(scores))
+    arguments[5] = "2"  # another number of epochs is another search
+    assert len(search.main([*arguments, "--trials", "1"]).trials) == 1
+    assert len(list(folders.iterdir())) == 2
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data

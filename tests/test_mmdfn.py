@@ -341,7 +341,7 @@ SIZES = {"text": 6, "audio": 7}
         (
             {"causal": True, "deviation": ("text",)},
             ValueError,
-            r"deviation must be left out or empty where causal is.* but got \['text'\]",
+            r"deviation must be empty, deviation=.., where causal is.* but got \['text'\]",
         ),
         ({"causal": "False"}, TypeError, "causal must be True or False, but got 'False'"),
         ({"deviation": "text"}, TypeError, "deviation must be a sequence of names, but got 'text'"),

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+SEEDS = 2**32  # as many as NumPy's generators take
+
 
 def count(word: str) -> int:
     """A number of things from 1 on, as a type of `argparse`.
@@ -28,7 +30,7 @@ def seed(word: str) -> int:
         argparse.ArgumentTypeError: If NumPy's takes no such seed.
     """
     number = int(word)
-    if not 0 <= number < 2**32:
+    if not 0 <= number < SEEDS:
         raise argparse.ArgumentTypeError(f"must be in [0, 2**32), but got {number}.")
     return number
 
@@ -51,7 +53,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
 def _value(word: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
-            return read(word)
-        except (ValueError, SyntaxError):
+            # As a file in JSON gives it back: a tuple is a list.
+            return json.loads(json.dumps(read(word)))
+        except (ValueError, SyntaxError, TypeError):
             continue
     return word

@@ -19,17 +19,17 @@ class Joined(torch.nn.Module):
         self.standardize = Standardize(in_channels)
         self.deviation = unique_names("deviation", deviation)
         check_known("deviation", self.deviation, in_channels)
-        self.sizes = [size * (1 + (name in deviation)) for name, size in in_channels.items()]
+        self.sizes = [size * (1 + (name in self.deviation)) for name, size in in_channels.items()]
 
     def join(
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
     ) -> list[Tensor]:
         """Returns each modality, `[U, size]`, zeros where it is absent."""
-        geometry = Geometry(ptr, speaker, present)
+        geometry = Geometry(ptr, speaker, present) if self.deviation else None
         parts = []
         for m, (name, x) in enumerate(self.standardize(features).items()):
             part = x.where(present[:, m, None], 0)
-            if name in self.deviation:
+            if geometry is not None and name in self.deviation:
                 part = torch.cat([part, speaker_deviation(part, geometry, m)], 1)
             parts.append(part)
         return parts

@@ -165,8 +165,7 @@ def check(run: Run, corpus: Corpus, source: str) -> None:
         TypeError: If a setting of the model is not of its type.
         ValueError: If one is not in its range, or the folder holds another run.
     """
-    _recognizer(run, corpus)
-    _check_folder(run, _config(run, corpus, source))
+    _check_folder(run, _config(run, corpus, source, _recognizer(run, corpus)))
 
 
 def train(run: Run, corpus: Corpus, source: str) -> Result:
@@ -179,11 +178,11 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     Raises:
         ValueError: If the folder holds another run, or more epochs of the one to resume.
     """
-    config = _config(run, corpus, source)
-    _check_folder(run, config)
     pl.seed_everything(run.seed, verbose=False)
     training, validation = held_out(corpus, run.seed)
     recognizer = _recognizer(run, corpus)
+    config = _config(run, corpus, source, recognizer)
+    _check_folder(run, config)
     recognizer.fit_statistics(training)
     last = run.folder / "last.ckpt"
     resumed = run.resume and last.exists()
@@ -290,13 +289,16 @@ def _difference(before: object, now: object) -> str:
     return f"{before} instead of {now}"
 
 
-def _config(run: Run, corpus: Corpus, source: str) -> dict[str, Any]:
+def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> dict[str, Any]:
     """What is done, on which data, with which versions."""
     _, validation = held_out(corpus, run.seed)
+    model = recognizer.model
     return {
         "model": run.model,
         "preset": run.preset,
         "recipe": run.recipe.as_dict(),
+        # What a preset means may change.
+        "arguments": model.config if isinstance(model, MMDFN) else None,
         "seed": run.seed,
         "epochs": run.epochs,
         "devices": run.devices,
@@ -324,16 +326,19 @@ def _check_folder(run: Run, config: Mapping[str, Any]) -> None:
                 f"epochs must be at least {done}, as many as {run.folder} has, but got "
                 f"{run.epochs}."
             )
-    if not path.exists():
+    if not resumed and not path.exists():
         return
     before = json.loads(path.read_text())
-    keys = ("model", "preset", "recipe", "seed", "devices", "data")
+    keys = ("model", "preset", "recipe", "data", "arguments", "seed", "devices")
     for key in keys if resumed else (*keys, "epochs"):
-        if before[key] != config[key]:
+        old, new = before.get(key), config[key]
+        if key == "data":  # the same data may lie elsewhere now
+            old, new = ({**each, "source": None} for each in (old, new))
+        if old != new:
             wanted = "the run to resume" if resumed else "no other run"
             raise ValueError(
                 f"{run.folder} must hold {wanted}, but has one that differs in {key}: "
-                f"{_difference(before[key], config[key])}; remove it, or choose another folder."
+                f"{_difference(old, new)}; remove it, or choose another folder."
             )
 
 
@@ -343,4 +348,5 @@ def _write_config(run: Run, config: Mapping[str, Any], resumed: bool) -> None:
     if not resumed:  # TensorBoard would draw both runs as one
         for events in run.folder.glob("events.out.tfevents.*"):
             events.unlink()
-    (run.folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    text = json.dumps(config, indent=2) + "\n"
+    write_atomically(run.folder / "config.json", text.encode())  # other processes read it

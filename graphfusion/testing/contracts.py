@@ -144,7 +144,6 @@ def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = (
         AssertionError: If anything is NaN or infinite.
     """
     contract = "finite values and gradients"
-    _check_finite(contract, batch, "the output", _out(run, batch))
     for where, gradient in _gradients(run, batch, parameters):
         _check_finite(contract, batch, where, gradient)
 
@@ -220,20 +219,22 @@ def _pairs(*values: Tensor) -> Iterator[tuple[float, ...]]:
 def _gradients(
     run: Run, batch: RaggedBatch, parameters: Iterable[Tensor]
 ) -> list[tuple[str, Tensor]]:
-    """What the output's mean gives the vectors and the parameters that it depends on, named."""
+    """The output, and what its mean gives the vectors and parameters it depends on, named."""
     x = batch.x.detach().clone().requires_grad_()
-    out = run(x, batch.geometry)
+    out = run(x.clone(), batch.geometry)  # a leaf must not be mutated, which is another contract
+    found = [("the output", out)]
     if not out.requires_grad:
-        return []
+        return found
     learning = [each for each in parameters if each.requires_grad]
     mean = out.to(torch.promote_types(out.dtype, torch.float32)).mean()
     gradients = torch.autograd.grad(mean, [x, *learning], allow_unused=True)
     names = ["x", *(f"parameter {m} {list(each.shape)}" for m, each in enumerate(learning))]
-    return [
+    found += [
         (f"the gradient of {name}", gradient)
         for name, gradient in zip(names, gradients, strict=True)
         if gradient is not None
     ]
+    return found
 
 
 def _check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) -> None:
