@@ -41,7 +41,7 @@ def speaker_deviation(x: Tensor, geometry: Geometry, modality: int | None = None
         here = geometry.present[:, column]
         x = x.where(here.unsqueeze(1), 0)
         party = party.where(here, parties)  # a party of their own, all of zeros
-    # Sums of many bfloat16 values lose their digits.
+    # A sum in bfloat16 would lose its digits.
     exact = x.to(torch.promote_types(x.dtype, torch.float32))
     mean: Tensor = scatter(exact, party, dim_size=parties + 1, reduce="mean")
     return (exact - mean.index_select(0, party)).to(x.dtype)
