@@ -134,7 +134,8 @@ def without(model: MMDFN, name: str) -> MMDFN:
     config |= {
         key: {n: config[key][n] for n in others} for key in ("in_channels", "speaker_weights")
     }
-    config["context"] = [other for other in config["context"] if other != name]
+    for key in ("context", "deviation"):
+        config[key] = [other for other in config[key] if other != name]
     small = MMDFN(**config)
     state = {key: value for key, value in model.state_dict().items() if key in small.state_dict()}
     sizes = list(model.in_channels.values())
