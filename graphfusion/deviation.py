@@ -11,10 +11,10 @@ from graphfusion.geometry import Geometry, as_geometry, column_of
 def speaker_deviation(x: Tensor, geometry: Geometry, modality: int | None = None) -> Tensor:
     """Takes off every utterance the mean over its speaker's own in the conversation.
 
-    Voices differ between people by more than moods change them. What is left without that mean
-    tells also of people who are in no training conversation how they feel (speaker normalisation:
-    Busso et al., IEEE Transactions on Affective Computing 4(4), 2013). It looks ahead: the mean is
-    over what the speaker says later, too.
+    A voice has its own pitch and loudness, and a conversation its own room and microphone, whatever
+    the mood. Without them, what is left of people heard in no training conversation is more like
+    what is left of those who were (speaker normalisation: Busso et al., IEEE Transactions on
+    Affective Computing 4(4), 2013). It looks ahead: the mean is over what they say later, too.
 
     Args:
         x: `[U, C]`, of one modality; what lies in absent places may be anything.

@@ -182,10 +182,8 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     training, validation = held_out(corpus, run.seed)
     recognizer = _recognizer(run, corpus)
     config = _config(run, corpus, source, recognizer)
-    _check_folder(run, config)
+    resumed = _check_folder(run, config)
     recognizer.fit_statistics(training)
-    last = run.folder / "last.ckpt"
-    resumed = run.resume and last.exists()
     _write_config(run, config, resumed)
     best = MovableCheckpoint(
         run.folder,
@@ -216,7 +214,9 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
     )
     start = time.perf_counter()
     data = Data(run, training, [validation, corpus.splits["test"]])
-    trainer.fit(recognizer, data, ckpt_path=last if resumed else None, weights_only=True)
+    trainer.fit(
+        recognizer, data, ckpt_path=run.folder / "last.ckpt" if resumed else None, weights_only=True
+    )
     seconds = time.perf_counter() - start
     chosen = Recognizer.load_from_checkpoint(best.best_model_path, weights_only=True)
     predicted = predict(chosen, corpus.splits["test"])
@@ -315,8 +315,8 @@ def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> di
     }
 
 
-def _check_folder(run: Run, config: Mapping[str, Any]) -> None:
-    """A run is only ever written over by the same one, or to go on."""
+def _check_folder(run: Run, config: Mapping[str, Any]) -> bool:
+    """A run is only ever written over by the same one, or goes on; returns whether it does."""
     path, last = run.folder / "config.json", run.folder / "last.ckpt"
     resumed = run.resume and last.exists()
     if resumed:
@@ -327,7 +327,7 @@ def _check_folder(run: Run, config: Mapping[str, Any]) -> None:
                 f"{run.epochs}."
             )
     if not resumed and not path.exists():
-        return
+        return False
     before = json.loads(path.read_text())
     keys = ("model", "preset", "recipe", "data", "arguments", "seed", "devices")
     for key in keys if resumed else (*keys, "epochs"):
@@ -340,6 +340,7 @@ def _check_folder(run: Run, config: Mapping[str, Any]) -> None:
                 f"{run.folder} must hold {wanted}, but has one that differs in {key}: "
                 f"{_difference(old, new)}; remove it, or choose another folder."
             )
+    return resumed
 
 
 @rank_zero_only
