@@ -42,6 +42,7 @@ from graphfusion.similarity import angular_similarity
 from graphfusion.speakers import SpeakerEmbedding, SpeakerEncoder
 from graphfusion.standardize import Standardize
 from graphfusion.stream import Stream
+from graphfusion.utterance import UtteranceExpert
 
 __version__ = version("graphfusion")
 
@@ -58,6 +59,7 @@ __all__ = [
     "SpeakerEncoder",
     "Standardize",
     "Stream",
+    "UtteranceExpert",
     "angular_similarity",
     "drop_modalities",
     "focal_loss",

@@ -33,6 +33,7 @@ from graphfusion.graph import ConversationGraph
 from graphfusion.speakers import SpeakerEncoder
 from graphfusion.standardize import Standardize
 from graphfusion.stream import Stream
+from graphfusion.utterance import UtteranceExpert
 
 
 class MMDFN(torch.nn.Module):
@@ -44,8 +45,9 @@ class MMDFN(torch.nn.Module):
     a speaker encoder over each speaker's own utterances; a modality's node vectors are
     `context + w * speaker`, with the projection for the context where there is no context encoder.
     The graph joins them, dynamic fusion fuses them, and one linear map of an utterance's nodes
-    gives its logits. For a modality that an utterance lacks, the mean of what fusion made of it at
-    turns nearby stands in, if the graph reaches any. With the settings of the paper:
+    gives its logits, perhaps with an expert on single utterances beside it. For a modality that an
+    utterance lacks, the mean of what fusion made of it at turns nearby stands in, if the graph
+    reaches any. With the settings of the paper:
     :meth:`from_preset`.
 
     A trained model, with all that it needs, in three lines, and one conversation's predictions::
@@ -63,6 +65,9 @@ class MMDFN(torch.nn.Module):
         deviation: The modalities of which the projection sees how an utterance differs from its
             speaker's others, too (:func:`speaker_deviation`; not of the paper). They need speakers
             even where no encoder does.
+        utterance_channels: Size of the hidden layer of an :class:`UtteranceExpert` on all
+            modalities' standardised features, beside the fusion (not of the paper); None: there is
+            none.
         channels: Size D of the projections and node vectors, even.
         hidden_channels: Size H of the fusion.
         num_layers: Number of fusion layers.
@@ -99,6 +104,7 @@ class MMDFN(torch.nn.Module):
         speaker_weights: Mapping[str, float] | None = None,
         context: Sequence[str] = (),
         deviation: Sequence[str] = (),
+        utterance_channels: int | None = None,
         channels: int = 200,
         hidden_channels: int = 100,
         num_layers: int = 16,
@@ -133,6 +139,8 @@ class MMDFN(torch.nn.Module):
                 f"class_names must be {num_classes} names, as num_classes is, "
                 f"but got {len(class_names)}."
             )
+        if utterance_channels is not None:
+            check_size("utterance_channels", utterance_channels)
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
@@ -194,6 +202,11 @@ class MMDFN(torch.nn.Module):
         )
         self.dropout = Dropout(dropout)
         self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
+        self.expert = (
+            None
+            if utterance_channels is None
+            else UtteranceExpert(sum(in_channels.values()), utterance_channels, num_classes)
+        )
 
     @classmethod
     def from_preset(
@@ -203,8 +216,9 @@ class MMDFN(torch.nn.Module):
 
         Args:
             preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
-                features: "meld_tuned" has four layers, and "iemocap_tuned" the deviation of audio;
-                their training differs, too (see the documentation on the paper).
+                features: "meld_tuned" has four layers and an expert on single utterances,
+                "iemocap_tuned" the deviation of audio; their training differs, too (see the
+                documentation on the paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them if that
                 is its name, or its name goes on with an underscore, as in "text_minilm"; for
@@ -297,6 +311,9 @@ class MMDFN(torch.nn.Module):
             "speaker_weights": dict(self.speaker_weights),
             "context": [name for name in self.in_channels if name in self.contexts],
             "deviation": [name for name in self.in_channels if name in self.deviation],
+            "utterance_channels": (
+                None if self.expert is None else int(self.expert.hidden.out_features)
+            ),
             "channels": fusion.in_channels,
             "hidden_channels": int(fusion.hidden_channels),
             "num_layers": int(fusion.num_layers),
@@ -316,7 +333,8 @@ class MMDFN(torch.nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws new weights; the statistics of `standardize` are the data's, and stay."""
-        for module in (*self.projections.values(), *self.contexts.values(), self.speaker_encoder):
+        encoders = (*self.contexts.values(), self.speaker_encoder)
+        for module in (*self.projections.values(), *encoders, self.expert):
             if module is not None:
                 module.reset_parameters()
         self.graph.reset_parameters()
@@ -373,7 +391,8 @@ class MMDFN(torch.nn.Module):
         x = self.join(projected, context, self._encode_speakers(projected, geometry))
         out = self.fusion(x, self.graph(x, geometry), return_gates=return_gates)
         out, gates = out if return_gates else (out, None)
-        logits = self.classify(fill_absent(out, geometry, self.graph.past, self.graph.future))
+        filled = fill_absent(out, geometry, self.graph.past, self.graph.future)
+        logits = self.classify(filled, prepared)
         return logits if gates is None else (logits, gates)
 
     def prepare(self, features: Mapping[str, Tensor], present: Tensor | None) -> dict[str, Tensor]:
@@ -403,9 +422,14 @@ class MMDFN(torch.nn.Module):
             nodes.append(node)
         return torch.stack(nodes, 1)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """The last step: logits `[U, K]` from the fused nodes `[U, M, C]`, absent ones filled."""
+    def classify(self, x: Tensor, prepared: Mapping[str, Tensor]) -> Tensor:
+        """The last step: logits `[U, K]` from the fused nodes `[U, M, C]`, absent ones filled.
+
+        What was prepared is for the expert on single utterances, if there is one.
+        """
         logits: Tensor = self.classifier(self.dropout(rearrange(x, "u m c -> u (m c)")).relu())
+        if self.expert is not None:
+            logits = self.expert(torch.cat(list(prepared.values()), 1), logits)
         return logits
 
     @torch.inference_mode()

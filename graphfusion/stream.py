@@ -88,7 +88,8 @@ class Stream:
         conversation, speaker, present = self._check(features, speaker, conversation, present)
         model = self.model
         with torch.no_grad(), evaluating(model):
-            projected = model.project(model.prepare(features, present))
+            prepared = model.prepare(features, present)
+            projected = model.project(prepared)
             here = dict(zip(model.in_channels, present.unbind(1), strict=True))
             context = {
                 name: memory.step(projected[name], here[name], conversation)
@@ -103,7 +104,8 @@ class Stream:
             nodes = model.join(projected, context, history)
             newest = self._graph.newest(nodes, present, conversation, speaker.to(nodes.device))
             fused = model.fusion(nodes, newest)
-            logits = model.classify(self._graph.fill_absent(fused, present, conversation))
+            filled = self._graph.fill_absent(fused, present, conversation)
+            logits = model.classify(filled, prepared)
             self._graph.remember(newest, fused, conversation)
         return logits
 

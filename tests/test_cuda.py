@@ -11,7 +11,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 def test_everything_moves_and_agrees() -> None:
     model = MMDFN(
-        {"text": 6, "audio": 7}, 3, context=("text",), deviation=("audio",), num_layers=3
+        {"text": 6, "audio": 7},
+        3,
+        context=("text",),
+        deviation=("audio",),
+        utterance_channels=8,
+        num_layers=3,
     ).eval()
     features = {"text": torch.randn(5, 6), "audio": torch.randn(5, 7)}
     speaker, ptr = torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 3, 5])

@@ -85,9 +85,11 @@ def test_recipes() -> None:
     # An ablation is one whatever else is asked for.
     assert recipe_of("no_graph", "iemocap", {"past": 5}).model["past"] == 0
     # Training is any model's, MM-DFN's arguments are its own.
-    settings = {"drop_modalities": 0.5, "past": 5, "deviation": ["audio"]}
+    settings = {"drop_modalities": 0.5, "past": 5, "deviation": ["audio"], "utterance_channels": 9}
     assert recipe_of("bigru", "iemocap", settings) == replace(
-        BASELINES["bigru"], drop_modalities=0.5, model={"deviation": ["audio"]}
+        BASELINES["bigru"],
+        drop_modalities=0.5,
+        model={"deviation": ["audio"], "utterance_channels": 9},
     )
     json.dumps(recipe.as_dict())
 
@@ -263,14 +265,14 @@ def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("deviation", [(), ("audio",)])
+@pytest.mark.parametrize("besides", [{}, {"deviation": ("audio",), "utterance_channels": 8}])
 @pytest.mark.parametrize("name", MODELS)
 def test_models_predict_every_utterance_and_ignore_what_is_absent(
-    name: str, deviation: tuple[str, ...]
+    name: str, besides: dict[str, object]
 ) -> None:
     sizes = {"text": 5, "audio": 4}
     settings = {"num_layers": 2} if name in ABLATIONS else {}
-    settings |= recipe_of(name, "iemocap", {"deviation": deviation}).model
+    settings |= recipe_of(name, "iemocap", besides).model
     model = make_model(name, "iemocap", sizes, ["x", "y", "z"], settings).eval()
     features = {key: torch.randn(6, size) for key, size in sizes.items()}
     speaker, ptr = torch.tensor([0, 1, 0, 0, 1, 0]), torch.tensor([0, 3, 6])
@@ -280,6 +282,20 @@ def test_models_predict_every_utterance_and_ignore_what_is_absent(
     assert out.shape == (6, 3)
     features["audio"][1] = torch.nan
     assert torch.equal(model(features, speaker, ptr, present), out)
+
+
+@pytest.mark.parametrize("name", ["mmdfn", *BASELINES])
+def test_an_expert_may_stand_beside_any_model(name: str) -> None:
+    sizes = {"text": 5, "audio": 4}
+    x, speaker, ptr = torch.randn(3, 9), torch.tensor([0, 1, 0]), torch.tensor([0, 3])
+    features = dict(zip(sizes, x.split(list(sizes.values()), 1), strict=True))
+    present = torch.ones(3, 2, dtype=torch.bool)
+    model = make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 8}).eval()
+    out = model(features, speaker, ptr, present)
+    expert, model.expert = model.expert, None
+    torch.testing.assert_close(out, expert(x, model(features, speaker, ptr, present)))
+    with pytest.raises(ValueError, match="utterance_channels must be at least 1, but got 0"):
+        make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 0})
 
 
 @pytest.mark.parametrize("name", ["mmdfn", *BASELINES])

@@ -97,7 +97,7 @@ def test_the_whole_model_compiles_around_its_encoders() -> None:
 @pytest.mark.filterwarnings("ignore")  # every check of a shape is one to the tracer
 @pytest.mark.parametrize("kwargs", [{}, {"gated": False, "concat": False}])
 def test_onnx_runs_other_lengths_than_it_was_shown(kwargs: dict[str, bool]) -> None:
-    model = model_of(deviation=["audio"], **kwargs)
+    model = model_of(deviation=["audio"], utterance_channels=8, **kwargs).eval()
     data = onnx_export.export(model, *packed(LENGTHS[0]))
     onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])

@@ -19,17 +19,19 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
     """A small model over the strategies' batches, with any of its options."""
     names = NAMES[:num_modalities]
     torch.manual_seed(draw(seeds))
-    return MMDFN(
+    model = MMDFN(
         dict.fromkeys(names, 5),
         num_classes=draw(st.integers(1, 3)),
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
         deviation=[name for name in names if draw(st.booleans())],
+        utterance_channels=draw(st.sampled_from([None, 3])),
         past=draw(windows),
         future=draw(windows),
         gated=draw(st.booleans()),
         **SMALL,
-    ).double()
+    )
+    return model.double().eval()  # in training, an expert's odds are drawn
 
 
 @st.composite
@@ -152,9 +154,10 @@ def test_every_parameter_learns_and_is_saved(gated: bool) -> None:
         3,
         context=("text",),
         deviation=("audio",),
+        utterance_channels=8,
         gated=gated,
         num_layers=3,
-    )
+    ).eval()
     assert_every_parameter_learns(model, model(*ready()))
     assert_saves(model, *ready())
 
@@ -181,6 +184,34 @@ def test_what_a_speaker_always_has_may_be_taken_off() -> None:
     torch.testing.assert_close(model(features | {"audio": shifted}, speaker, ptr), expected)
     with pytest.raises(ValueError, match="speaker must be given"):
         model(features, None, ptr)
+
+
+def test_an_expert_stands_beside_the_fusion() -> None:
+    """What is said elsewhere reaches half of the logits, and what is absent none."""
+    model = MMDFN({"text": 6, "audio": 7}, 3, utterance_channels=8, **SMALL).double().eval()
+    without = MMDFN(**(model.config | {"utterance_channels": None})).double().eval()
+    without.load_state_dict(model.state_dict(), strict=False)
+    features, speaker, ptr = ready()
+    model.standardize.fit([Conversation(features, speaker)])
+    without.standardize.load_state_dict(model.standardize.state_dict())
+    features = {name: value.double() for name, value in features.items()}
+    present = torch.tensor(
+        [[True, True], [True, False], [True, True], [False, False], [True, True]]
+    )
+
+    def alone(present: Tensor) -> Tensor:
+        """The expert's logits."""
+        both = model(features, speaker, ptr, present)
+        return 2 * both - without(features, speaker, ptr, present)
+
+    x = torch.cat(list(model.prepare(features, present).values()), 1)
+    assert not x[3].any()
+    assert_equal(alone(present), model.expert(x, torch.zeros(5, 3).double()) * 2)
+    expected = alone(present)
+    features["text"][0] += 1
+    features["text"][3] = torch.nan
+    assert_equal(alone(present)[1:], expected[1:])
+    assert not torch.allclose(alone(present)[0], expected[0])
 
 
 def test_without_speaker_weights_there_is_no_speaker() -> None:
@@ -217,7 +248,7 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
     assert meld.fusion.num_layers == 32
     ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
-    assert ours.config == meld.config | {"num_layers": 4}
+    assert ours.config == meld.config | {"num_layers": 4, "utterance_channels": 1000}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
     assert ours.config == model.config | {"deviation": ["audio"]}
     named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4, "pose": 2}, 6)
@@ -346,6 +377,8 @@ SIZES = {"text": 6, "audio": 7}
         ({"causal": "False"}, TypeError, "causal must be True or False, but got 'False'"),
         ({"deviation": "text"}, TypeError, "deviation must be a sequence of names, but got 'text'"),
         ({"deviation": ["face"]}, ValueError, r"deviation must name some of .* got \['face'\]"),
+        ({"utterance_channels": 0}, ValueError, "utterance_channels must be at least 1, but got 0"),
+        ({"utterance_channels": True}, TypeError, "utterance_channels must be an integer, but got"),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
         ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
     ],

@@ -7,32 +7,60 @@ import torch
 from torch import Tensor
 
 from experiment.recipes import ABLATIONS
-from graphfusion import MMDFN, ContextEncoder, Geometry, Standardize, speaker_deviation
-from graphfusion._checks import check_known, unique_names
+from graphfusion import (
+    MMDFN,
+    ContextEncoder,
+    Geometry,
+    Standardize,
+    UtteranceExpert,
+    speaker_deviation,
+)
+from graphfusion._checks import check_known, check_size, unique_names
 
 
 class Joined(torch.nn.Module):
-    """What both baselines begin with: standardised modalities, and perhaps their deviations."""
+    """What both baselines begin with, standardised modalities, and may have besides, as MM-DFN."""
 
-    def __init__(self, in_channels: Mapping[str, int], deviation: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[str, int],
+        num_classes: int,
+        deviation: Sequence[str] = (),
+        utterance_channels: int | None = None,
+    ) -> None:
         super().__init__()
         self.standardize = Standardize(in_channels)
         self.deviation = unique_names("deviation", deviation)
         check_known("deviation", self.deviation, in_channels)
         self.sizes = [size * (1 + (name in self.deviation)) for name, size in in_channels.items()]
+        if utterance_channels is not None:
+            check_size("utterance_channels", utterance_channels)
+        self.expert = (
+            None
+            if utterance_channels is None
+            else UtteranceExpert(sum(in_channels.values()), utterance_channels, num_classes)
+        )
 
-    def join(
+    def forward(
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
-    ) -> list[Tensor]:
-        """Returns each modality, `[U, size]`, zeros where it is absent."""
-        geometry = Geometry(ptr, speaker, present) if self.deviation else None
-        parts = []
-        for m, (name, x) in enumerate(self.standardize(features).items()):
-            part = x.where(present[:, m, None], 0)
-            if geometry is not None and name in self.deviation:
-                part = torch.cat([part, speaker_deviation(part, geometry, m)], 1)
-            parts.append(part)
-        return parts
+    ) -> Tensor:
+        """Returns logits `[U, K]`."""
+        here = zip(self.standardize(features).items(), present.unsqueeze(2).unbind(1), strict=True)
+        prepared = {name: x.where(each, 0) for (name, x), each in here}
+        parts = list(prepared.values())
+        if self.deviation:
+            geometry = Geometry(ptr, speaker, present)
+            for m, (name, x) in enumerate(prepared.items()):
+                if name in self.deviation:
+                    parts[m] = torch.cat([x, speaker_deviation(x, geometry, m)], 1)
+        logits = self.score(parts, ptr)
+        if self.expert is not None:
+            logits = self.expert(torch.cat(list(prepared.values()), 1), logits)
+        return logits
+
+    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
+        """Returns logits `[U, K]` from each modality, `[U, size]`, zeros where it is absent."""
+        raise NotImplementedError
 
 
 class ZeroFilled(MMDFN):
@@ -62,17 +90,13 @@ class ZeroFilled(MMDFN):
 class LogisticRegression(Joined):
     """A linear map of single utterances: no context."""
 
-    def __init__(
-        self, in_channels: Mapping[str, int], num_classes: int, deviation: Sequence[str] = ()
-    ) -> None:
-        super().__init__(in_channels, deviation)
+    def __init__(self, in_channels: Mapping[str, int], num_classes: int, **joined: Any) -> None:
+        super().__init__(in_channels, num_classes, **joined)
         self.classifier = torch.nn.Linear(sum(self.sizes), num_classes)
 
-    def forward(
-        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
-    ) -> Tensor:
+    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
         """Returns logits `[U, K]`."""
-        parts = self.join(features, speaker, ptr, present)
+        del ptr
         logits: Tensor = self.classifier(torch.cat(parts, 1))
         return logits
 
@@ -84,21 +108,18 @@ class BiGRU(Joined):
         self,
         in_channels: Mapping[str, int],
         num_classes: int,
-        deviation: Sequence[str] = (),
         hidden_channels: int = 128,
         dropout: float = 0.4,
+        **joined: Any,
     ) -> None:
-        super().__init__(in_channels, deviation)
+        super().__init__(in_channels, num_classes, **joined)
         self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(size) for size in self.sizes)
         self.encoder = ContextEncoder(sum(self.sizes), hidden_channels, dropout=dropout)
         self.dropout = torch.nn.Dropout(dropout)
         self.classifier = torch.nn.Linear(2 * hidden_channels, num_classes)
 
-    def forward(
-        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
-    ) -> Tensor:
+    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
         """Returns logits `[U, K]`."""
-        parts = self.join(features, speaker, ptr, present)
         x = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], 1)
         logits: Tensor = self.classifier(self.dropout(self.encoder(self.dropout(x), ptr)))
         return logits
