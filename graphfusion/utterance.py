@@ -57,13 +57,14 @@ class UtteranceExpert(torch.nn.Module):
             from the global generator of the device.
 
         Raises:
-            TypeError: If an argument is not a floating tensor.
-            ValueError: If shapes or dtypes disagree, or there is no utterance.
+            TypeError: If an argument is not a tensor of the module's dtype.
+            ValueError: If shapes disagree, or there is no utterance.
         """
         check_tensor("x", x, ["U", self.hidden.in_features])
         check_not_empty("x", x)
         check_dtype("x", x, self.hidden.weight)
         check_tensor("logits", logits, [len(x), self.classifier.out_features])
+        check_dtype("logits", logits, self.classifier.weight)
         alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
         if self.training:
             return alone.where(torch.rand(len(x), 1, device=x.device) < 0.5, logits)

@@ -125,6 +125,8 @@ def test_bad_input() -> None:
         expert(x, logits[:5])
     with pytest.raises(TypeError, match="x must be of the module's dtype"):
         expert(x.double(), logits)
+    with pytest.raises(TypeError, match="logits must be of the module's dtype"):
+        expert(x, logits.double())
     with pytest.raises(ValueError, match="x must not be empty"):
         expert(x[:0], logits[:0])
     with pytest.raises(TypeError, match="logits must be a tensor, but got None"):
