@@ -65,9 +65,10 @@ class MMDFN(torch.nn.Module):
         deviation: The modalities of which the projection sees how an utterance differs from its
             speaker's others, too (:func:`speaker_deviation`; not of the paper). They need speakers
             even where no encoder does.
-        utterance_channels: Size of the hidden layer of an :class:`UtteranceExpert` on all
+        expert_channels: Size of the hidden layer of an :class:`UtteranceExpert` on all
             modalities' standardised features, beside the fusion (not of the paper); None: there is
-            none.
+            none. It drops half of that layer, whatever `dropout` is, and in training an utterance's
+            logits are either its own or the fusion's.
         channels: Size D of the projections and node vectors, even.
         hidden_channels: Size H of the fusion.
         num_layers: Number of fusion layers.
@@ -104,7 +105,7 @@ class MMDFN(torch.nn.Module):
         speaker_weights: Mapping[str, float] | None = None,
         context: Sequence[str] = (),
         deviation: Sequence[str] = (),
-        utterance_channels: int | None = None,
+        expert_channels: int | None = None,
         channels: int = 200,
         hidden_channels: int = 100,
         num_layers: int = 16,
@@ -139,8 +140,8 @@ class MMDFN(torch.nn.Module):
                 f"class_names must be {num_classes} names, as num_classes is, "
                 f"but got {len(class_names)}."
             )
-        if utterance_channels is not None:
-            check_size("utterance_channels", utterance_channels)
+        if expert_channels is not None:
+            check_size("expert_channels", expert_channels)
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
@@ -204,8 +205,8 @@ class MMDFN(torch.nn.Module):
         self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
         self.expert = (
             None
-            if utterance_channels is None
-            else UtteranceExpert(sum(in_channels.values()), utterance_channels, num_classes)
+            if expert_channels is None
+            else UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
         )
 
     @classmethod
@@ -266,7 +267,9 @@ class MMDFN(torch.nn.Module):
         if not model.fusion.gated:
             state = {key: value for key, value in state.items() if "fusion.cell" not in key}
         model.to(state["classifier.weight"].dtype)
-        model.load_state_dict(model.standardize.state_dict(prefix="standardize.") | state)
+        ours = ("standardize.", "expert.")
+        own = {key: value for key, value in model.state_dict().items() if key.startswith(ours)}
+        model.load_state_dict(own | state)
         return model
 
     @classmethod
@@ -311,7 +314,7 @@ class MMDFN(torch.nn.Module):
             "speaker_weights": dict(self.speaker_weights),
             "context": [name for name in self.in_channels if name in self.contexts],
             "deviation": [name for name in self.in_channels if name in self.deviation],
-            "utterance_channels": (
+            "expert_channels": (
                 None if self.expert is None else int(self.expert.hidden.out_features)
             ),
             "channels": fusion.in_channels,

@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 # Ours, chosen by cross-validation.
 PRESETS["iemocap_tuned"] = PRESETS["iemocap"] | {"deviation": ("audio",)}
-PRESETS["meld_tuned"] = PRESETS["meld"] | {"num_layers": 4, "utterance_channels": 1000}
+PRESETS["meld_tuned"] = PRESETS["meld"] | {"num_layers": 4, "expert_channels": 1000}
 
 
 def arguments(

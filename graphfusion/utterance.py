@@ -10,12 +10,12 @@ from graphfusion.dropout import Dropout
 class UtteranceExpert(torch.nn.Module):
     """A second opinion on each utterance, from one that hears nothing else of the conversation.
 
-    Where context tells little, a model of conversations learns less from an utterance than a plain
-    network does, which has nothing else to look at. Here, one with a hidden layer stands beside the
-    model, and both are the experts of a product (Hinton, Neural Computation 14(8), 2002): the
+    Where context tells little, a plain network that has nothing else to look at may be as good as a
+    model of conversations, and errs in other places. Here, one with a hidden layer stands beside
+    the model, and both are the experts of a product (Hinton, Neural Computation 14(8), 2002): the
     logits are the mean of theirs. In training, an utterance's are either the one's or the other's,
-    with even odds: so each learns as if there were no other, and they err in different places.
-    Trained by its mean, one would leave to the other what that one sees.
+    with even odds, so each learns as if there were no other. Trained by the mean, one would leave
+    to the other what that one sees.
 
     Args:
         in_channels: Size of an utterance's vector.
@@ -68,7 +68,7 @@ class UtteranceExpert(torch.nn.Module):
         alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
         if self.training:
             return alone.where(torch.rand(len(x), 1, device=x.device) < 0.5, logits)
-        return (alone + logits) / 2
+        return alone / 2 + logits / 2  # their sum might leave the range of float16
 
     def __repr__(self) -> str:
         hidden, classifier = self.hidden, self.classifier

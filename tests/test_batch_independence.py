@@ -32,7 +32,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
         deviation=[name for name in names if not causal and draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 4])),
+        expert_channels=draw(st.sampled_from([None, 4])),
         channels=draw(st.sampled_from([2, 8])),
         hidden_channels=draw(st.integers(4, 8)),
         num_layers=draw(st.sampled_from([1, 2, 16])),

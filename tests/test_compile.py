@@ -1,4 +1,4 @@
-"""Graph, fusion and deviation under `torch.compile` and `torch.export`."""
+"""Graph, fusion, deviation and expert under `torch.compile` and `torch.export`."""
 
 import io
 import logging
@@ -13,6 +13,7 @@ from graphfusion import (
     DynamicFusion,
     Geometry,
     MultimodalGraph,
+    UtteranceExpert,
     speaker_deviation,
 )
 from graphfusion.filling import fill_absent
@@ -67,6 +68,15 @@ def test_the_deviation_compiles_whole_and_once(masked: bool) -> None:
         return speaker_deviation(x[:, 1], geometry, 1)
 
     assert_compiles_whole_and_once(deviation, masked)
+
+
+def test_the_expert_compiles_whole_and_once() -> None:
+    expert = UtteranceExpert(11, 7, 3).eval()
+
+    def opinion(x: Tensor, _: Geometry) -> Tensor:
+        return expert(x[:, 0], x[:, 1, :3])
+
+    assert_compiles_whole_and_once(opinion, masked=False)
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader

@@ -15,7 +15,7 @@ def test_everything_moves_and_agrees() -> None:
         3,
         context=("text",),
         deviation=("audio",),
-        utterance_channels=8,
+        expert_channels=8,
         num_layers=3,
     ).eval()
     features = {"text": torch.randn(5, 6), "audio": torch.randn(5, 7)}

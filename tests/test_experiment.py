@@ -85,11 +85,11 @@ def test_recipes() -> None:
     # An ablation is one whatever else is asked for.
     assert recipe_of("no_graph", "iemocap", {"past": 5}).model["past"] == 0
     # Training is any model's, MM-DFN's arguments are its own.
-    settings = {"drop_modalities": 0.5, "past": 5, "deviation": ["audio"], "utterance_channels": 9}
+    settings = {"drop_modalities": 0.5, "past": 5, "deviation": ["audio"], "expert_channels": 9}
     assert recipe_of("bigru", "iemocap", settings) == replace(
         BASELINES["bigru"],
         drop_modalities=0.5,
-        model={"deviation": ["audio"], "utterance_channels": 9},
+        model={"deviation": ["audio"], "expert_channels": 9},
     )
     json.dumps(recipe.as_dict())
 
@@ -265,7 +265,7 @@ def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("besides", [{}, {"deviation": ("audio",), "utterance_channels": 8}])
+@pytest.mark.parametrize("besides", [{}, {"deviation": ("audio",), "expert_channels": 8}])
 @pytest.mark.parametrize("name", MODELS)
 def test_models_predict_every_utterance_and_ignore_what_is_absent(
     name: str, besides: dict[str, object]
@@ -290,12 +290,12 @@ def test_an_expert_may_stand_beside_any_model(name: str) -> None:
     x, speaker, ptr = torch.randn(3, 9), torch.tensor([0, 1, 0]), torch.tensor([0, 3])
     features = dict(zip(sizes, x.split(list(sizes.values()), 1), strict=True))
     present = torch.ones(3, 2, dtype=torch.bool)
-    model = make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 8}).eval()
+    model = make_model(name, "iemocap", sizes, ["x", "y"], {"expert_channels": 8}).eval()
     out = model(features, speaker, ptr, present)
     expert, model.expert = model.expert, None
     torch.testing.assert_close(out, expert(x, model(features, speaker, ptr, present)))
-    with pytest.raises(ValueError, match="utterance_channels must be at least 1, but got 0"):
-        make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 0})
+    with pytest.raises(ValueError, match="expert_channels must be at least 1, but got 0"):
+        make_model(name, "iemocap", sizes, ["x", "y"], {"expert_channels": 0})
 
 
 @pytest.mark.parametrize("name", ["mmdfn", *BASELINES])

@@ -144,6 +144,9 @@ def without(model: MMDFN, name: str) -> MMDFN:
         state[key] = torch.cat([state[key].split(sizes)[m] for m in kept])
     columns = state["classifier.weight"].unflatten(1, (len(sizes), -1))[:, kept]
     state["classifier.weight"] = columns.flatten(1)
+    if small.expert is not None:
+        columns = state["expert.hidden.weight"].split(sizes, 1)
+        state["expert.hidden.weight"] = torch.cat([columns[m] for m in kept], 1)
     small.double().load_state_dict(state)
     return small.eval()
 
@@ -166,15 +169,21 @@ def test_a_modality_that_is_never_there_is_none(data: st.DataObject, batch: Ragg
 def test_absent_places_are_filled_from_those_nearby(
     data: st.DataObject, batch: RaggedBatch
 ) -> None:
-    """Before the classifier, and nowhere else; where there are none, only the bias is left."""
+    """Before the classifier, and nowhere else; where there are none, nothing is left of them."""
     model = data.draw(models(batch.x.size(1))).double()
     graph, fused = model.graph, []
     with model.fusion.register_forward_hook(lambda *call: fused.append(call[-1])):
         logits = model(batch.features, batch.geometry)
     filled = oracle.fill(fused[0], batch.ptr, batch.here, graph.past, graph.future)
-    assert_equal(logits, model.classify(filled))
+    prepared = model.prepare(batch.features, batch.geometry.present)
+    assert_equal(logits, model.classify(filled, prepared))
     nothing = (filled == 0).flatten(1).all(1)
-    assert torch.equal(logits[nothing], model.classifier.bias.expand_as(logits[nothing]))
+    expected = model.classifier.bias.expand_as(logits[nothing])
+    if model.expert is not None and nothing.any():
+        x = torch.cat(list(prepared.values()), 1)[nothing]
+        assert not x[~batch.here[nothing].any(1)].any()
+        expected = model.expert(x, expected)
+    assert_equal(logits[nothing], expected)
 
 
 @given(st.data(), batches(masked=True))

@@ -25,13 +25,14 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
         deviation=[name for name in names if draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 3])),
+        expert_channels=draw(st.sampled_from([None, 3])),
         past=draw(windows),
         future=draw(windows),
         gated=draw(st.booleans()),
         **SMALL,
     )
-    return model.double().eval()  # in training, an expert's odds are drawn
+    # In training, whether the expert's opinion counts is drawn.
+    return model.double().train(model.expert is None)
 
 
 @st.composite
@@ -154,7 +155,7 @@ def test_every_parameter_learns_and_is_saved(gated: bool) -> None:
         3,
         context=("text",),
         deviation=("audio",),
-        utterance_channels=8,
+        expert_channels=8,
         gated=gated,
         num_layers=3,
     ).eval()
@@ -188,12 +189,11 @@ def test_what_a_speaker_always_has_may_be_taken_off() -> None:
 
 def test_an_expert_stands_beside_the_fusion() -> None:
     """What is said elsewhere reaches half of the logits, and what is absent none."""
-    model = MMDFN({"text": 6, "audio": 7}, 3, utterance_channels=8, **SMALL).double().eval()
-    without = MMDFN(**(model.config | {"utterance_channels": None})).double().eval()
-    without.load_state_dict(model.state_dict(), strict=False)
+    model = MMDFN({"text": 6, "audio": 7}, 3, expert_channels=8, **SMALL).double().eval()
+    without = MMDFN(**(model.config | {"expert_channels": None})).double().eval()
     features, speaker, ptr = ready()
     model.standardize.fit([Conversation(features, speaker)])
-    without.standardize.load_state_dict(model.standardize.state_dict())
+    without.load_state_dict(model.state_dict(), strict=False)
     features = {name: value.double() for name, value in features.items()}
     present = torch.tensor(
         [[True, True], [True, False], [True, True], [False, False], [True, True]]
@@ -248,7 +248,7 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
     assert meld.fusion.num_layers == 32
     ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
-    assert ours.config == meld.config | {"num_layers": 4, "utterance_channels": 1000}
+    assert ours.config == meld.config | {"num_layers": 4, "expert_channels": 1000}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
     assert ours.config == model.config | {"deviation": ["audio"]}
     named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4, "pose": 2}, 6)
@@ -377,8 +377,8 @@ SIZES = {"text": 6, "audio": 7}
         ({"causal": "False"}, TypeError, "causal must be True or False, but got 'False'"),
         ({"deviation": "text"}, TypeError, "deviation must be a sequence of names, but got 'text'"),
         ({"deviation": ["face"]}, ValueError, r"deviation must name some of .* got \['face'\]"),
-        ({"utterance_channels": 0}, ValueError, "utterance_channels must be at least 1, but got 0"),
-        ({"utterance_channels": True}, TypeError, "utterance_channels must be an integer, but got"),
+        ({"expert_channels": 0}, ValueError, "expert_channels must be at least 1, but got 0"),
+        ({"expert_channels": True}, TypeError, "expert_channels must be an integer, but got"),
         ({"alpha": 2}, ValueError, "alpha must be finite and in"),
         ({"cross_weight": -1}, ValueError, "cross_weight must be finite and at least 0"),
     ],
@@ -543,6 +543,14 @@ def test_predict_refuses_what_is_not_one_conversation() -> None:
 def test_repr() -> None:
     model = MMDFN({"audio": 3}, num_classes=4, num_layers=2)
     assert repr(model) == "MMDFN({'audio': 3}, num_classes=4, num_layers=2)"
+
+
+def test_an_expert_may_join_a_published_model() -> None:
+    model = MMDFN({"text": 4}, 2, **SMALL).eval()
+    joined = MMDFN.from_published(published(model), ("text",), expert_channels=3).eval()
+    x, speaker, ptr = torch.randn(3, 4), torch.tensor([0, 1, 0]), torch.tensor([0, 3])
+    theirs = MMDFN.from_published(published(model), ("text",)).eval()({"text": x}, speaker, ptr)
+    torch.testing.assert_close(joined({"text": x}, speaker, ptr), joined.expert(x, theirs))
 
 
 def test_from_published_leaves_out_a_gate_that_is_not_wanted() -> None:

@@ -30,7 +30,7 @@ def make_model(num_layers: int, gated: bool, dropout: float = 0.2) -> MMDFN:
         SIZES,
         4,
         context=NAMES[:1],
-        utterance_channels=5,
+        expert_channels=5,
         channels=8,
         hidden_channels=6,
         num_layers=num_layers,

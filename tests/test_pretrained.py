@@ -37,7 +37,7 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
         "speaker_weights": draw(st.dictionaries(st.sampled_from(names), st.floats(-3, 3))),
         "context": draw(st.lists(st.sampled_from(names), unique=True)),
         "channels": draw(st.sampled_from([2, 4])),
-        "utterance_channels": draw(st.none() | st.integers(1, 3)),
+        "expert_channels": draw(st.none() | st.integers(1, 3)),
         "hidden_channels": draw(st.integers(1, 3)),
         "num_layers": draw(st.integers(1, 3)),
         "alpha": draw(unit),

@@ -29,7 +29,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         num_classes=3,
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 3])),
+        expert_channels=draw(st.sampled_from([None, 3])),
         past=draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
         relations=draw(st.booleans()),

@@ -86,6 +86,7 @@ def test_dropout_is_of_the_hidden_layer_and_of_training() -> None:
 
 def test_learns_saves_and_has_derivatives() -> None:
     expert = UtteranceExpert(3, 5, 2).double().eval()
+    assert expert.dropout.p == 0.5
     x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     logits = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(expert, (x, logits))
@@ -100,6 +101,13 @@ def test_autocast(training: bool) -> None:
         out = expert(torch.randn(6, 3), torch.randn(6, 2, dtype=torch.bfloat16))
     assert out.dtype == torch.bfloat16
     assert out.isfinite().all()
+
+
+def test_the_mean_of_huge_logits_is_in_range() -> None:
+    expert, huge = UtteranceExpert(3, 5, 2).half().eval(), torch.full((6, 2), 4e4).half()
+    torch.nn.init.zeros_(expert.classifier.weight)
+    torch.nn.init.constant_(expert.classifier.bias, 4e4)
+    assert torch.equal(expert(torch.randn(6, 3).half(), huge), huge)
 
 
 def test_repr() -> None:

@@ -26,19 +26,19 @@ class Joined(torch.nn.Module):
         in_channels: Mapping[str, int],
         num_classes: int,
         deviation: Sequence[str] = (),
-        utterance_channels: int | None = None,
+        expert_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.standardize = Standardize(in_channels)
         self.deviation = unique_names("deviation", deviation)
         check_known("deviation", self.deviation, in_channels)
         self.sizes = [size * (1 + (name in self.deviation)) for name, size in in_channels.items()]
-        if utterance_channels is not None:
-            check_size("utterance_channels", utterance_channels)
+        if expert_channels is not None:
+            check_size("expert_channels", expert_channels)
         self.expert = (
             None
-            if utterance_channels is None
-            else UtteranceExpert(sum(in_channels.values()), utterance_channels, num_classes)
+            if expert_channels is None
+            else UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
         )
 
     def forward(

@@ -59,7 +59,7 @@ class Recipe:
 
 
 OF_TRAINING = {each.name for each in fields(Recipe)} - {"model"}
-OF_ANY = OF_TRAINING | {"deviation", "utterance_channels"}  # the baselines may have them, too
+OF_ANY = OF_TRAINING | {"deviation", "expert_channels"}  # the baselines may have them, too
 # The others are the data's.
 OF_MODEL = set(inspect.signature(MMDFN).parameters) - {"in_channels", "num_classes", "class_names"}
 
@@ -99,7 +99,7 @@ MODELS = (*ABLATIONS, *BASELINES)
 def recipe_of(model: str, preset: str, settings: Mapping[str, Any]) -> Recipe:
     """The recipe of a model: the preset's with what the model changes, or the baseline's own.
 
-    Other settings of training, `deviation` and `utterance_channels`, are for any model, other
+    Other settings of training, `deviation` and `expert_channels`, are for any model, other
     arguments of the model for MM-DFN alone.
 
     Raises:

@@ -284,8 +284,11 @@ def _write_result(
 
 def _difference(before: object, now: object) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
-        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return ", ".join(f"{key} {_difference(before.get(key), now.get(key))}" for key in differing)
+        both = [
+            {key: each.get(key, "nothing") for key in {**before, **now}} for each in (before, now)
+        ]
+        differing = [key for key in both[0] if both[0][key] != both[1][key]]
+        return ", ".join(f"{key} {_difference(*(each[key] for each in both))}" for key in differing)
     return f"{before} instead of {now}"
 
 
