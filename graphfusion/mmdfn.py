@@ -140,8 +140,6 @@ class MMDFN(torch.nn.Module):
                 f"class_names must be {num_classes} names, as num_classes is, "
                 f"but got {len(class_names)}."
             )
-        if expert_channels is not None:
-            check_size("expert_channels", expert_channels)
         check_size("channels", channels, least=2)
         if channels % 2:
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
@@ -203,11 +201,10 @@ class MMDFN(torch.nn.Module):
         )
         self.dropout = Dropout(dropout)
         self.classifier = torch.nn.Linear(len(in_channels) * self.fusion.out_channels, num_classes)
-        self.expert = (
-            None
-            if expert_channels is None
-            else UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
-        )
+        self.expert: UtteranceExpert | None = None
+        if expert_channels is not None:
+            check_size("expert_channels", expert_channels)
+            self.expert = UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
 
     @classmethod
     def from_preset(

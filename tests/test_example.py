@@ -324,6 +324,16 @@ def test_what_a_preset_means_may_change(
             example.main([*common, *words])
         said = " ".join(capsys.readouterr().err.split())
         assert "differs in arguments: dropout 0.4 instead of 0.1" in said
+    # Before there was such an argument.
+    changed["dropout"] = 0.4
+    for path in tmp_path.rglob("seed_*/config.json"):
+        config = json.loads(path.read_text())
+        del config["arguments"]["expert_channels"]
+        path.write_text(json.dumps(config))
+    with pytest.raises(SystemExit):
+        example.main([*common, "--resume"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "differs in arguments: expert_channels nothing instead of None" in said
 
 
 TWO_PROCESSES = """

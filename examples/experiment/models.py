@@ -1,5 +1,6 @@
 """The models that are compared: MM-DFN, what is left of it without a part, and two baselines."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from graphfusion import (
 from graphfusion._checks import check_known, check_size, unique_names
 
 
-class Joined(torch.nn.Module):
+class Joined(torch.nn.Module, ABC):
     """What both baselines begin with, standardised modalities, and may have besides, as MM-DFN."""
 
     def __init__(
@@ -33,13 +34,10 @@ class Joined(torch.nn.Module):
         self.deviation = unique_names("deviation", deviation)
         check_known("deviation", self.deviation, in_channels)
         self.sizes = [size * (1 + (name in self.deviation)) for name, size in in_channels.items()]
+        self.expert: UtteranceExpert | None = None
         if expert_channels is not None:
             check_size("expert_channels", expert_channels)
-        self.expert = (
-            None
-            if expert_channels is None
-            else UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
-        )
+            self.expert = UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
 
     def forward(
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
@@ -58,9 +56,9 @@ class Joined(torch.nn.Module):
             logits = self.expert(torch.cat(list(prepared.values()), 1), logits)
         return logits
 
+    @abstractmethod
     def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
         """Returns logits `[U, K]` from each modality, `[U, size]`, zeros where it is absent."""
-        raise NotImplementedError
 
 
 class ZeroFilled(MMDFN):
