@@ -14,16 +14,16 @@ def floor(fusion: DynamicFusion, graph: MultimodalGraph, backward: bool) -> Call
     Forward: the graph's cosines, the input projection and, for each layer, the cell's gates, the
     propagation and the mixing map. Backward: two products for each, one for each factor.
     """
-    size, channels = graph.across.size(0) * graph.across.size(1), fusion.in_channels
+    size, channels = graph.inter.size(0) * graph.inter.size(1), fusion.in_channels
     hidden, layers = fusion.hidden_channels, fusion.num_layers
-    tiles, num_modalities, height, width = graph.within.shape
+    tiles, num_modalities, height, width = graph.intra.shape
     blocks = tiles * num_modalities
     per_layer = [
         ((size, 2 * hidden), (2 * hidden, 4 * hidden)),
         ((blocks, height, width), (blocks, width, hidden)),
         (
-            (graph.across.size(0), num_modalities, num_modalities),
-            (graph.across.size(0), num_modalities, hidden),
+            (graph.inter.size(0), num_modalities, num_modalities),
+            (graph.inter.size(0), num_modalities, hidden),
         ),
         ((size, 2 * hidden), (2 * hidden, hidden)),
     ]

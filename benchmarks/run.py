@@ -50,10 +50,10 @@ def model_against_dense(workload: Workload, training: bool, repetitions: int) ->
         "iemocap", IN_CHANNELS, workload.num_classes, num_layers=workload.num_layers
     ).train(training)
     dense = DenseMMDFN(model, workload.lengths, workload.num_speakers)
-    features, speaker, geometry = workload.features, workload.speaker, workload.geometry
+    features, speaker, layout = workload.features, workload.speaker, workload.layout
     y, nodes = workload.y, workload.nodes
     ours = model.fusion
-    products = floor(ours, model.graph(nodes, geometry), backward=training)
+    products = floor(ours, model.graph(nodes, layout), backward=training)
 
     def step(logits: Callable[[], Tensor]) -> Callable[[], None]:
         def run() -> None:
@@ -68,15 +68,15 @@ def model_against_dense(workload: Workload, training: bool, repetitions: int) ->
     def encode() -> None:
         x = nodes.clone().requires_grad_(training)
         with torch.set_grad_enabled(training):
-            out = model.contexts["text"](x[:, 2], geometry).sum()
+            out = model.contexts["text"](x[:, 2], layout).sum()
             assert model.speaker_encoder is not None  # noqa: S101
-            out = out + model.speaker_encoder(x[:, [0, 2]], geometry).sum()
+            out = out + model.speaker_encoder(x[:, [0, 2]], layout).sum()
             if training:
                 out.backward()
 
     seconds = interleave(
         {
-            "ours": step(lambda: model(features, geometry)),
+            "ours": step(lambda: model(features, layout)),
             "dense": step(lambda: dense(features, speaker)),
             "recurrent encoders": encode,
             "floor": products,
@@ -98,8 +98,8 @@ def fusion_against_floor(workload: Workload, repetitions: int) -> list[Row]:
     """Graph and fusion, forward and backward, against their own matrix products and against PyG."""
     build = ConversationGraph()
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers)
-    x, geometry = workload.nodes.requires_grad_(), workload.geometry
-    graph = build(x, geometry)
+    x, layout = workload.nodes.requires_grad_(), workload.layout
+    graph = build(x, layout)
     pyg = PyGFusion(fusion)
     size = workload.num_utterances * len(IN_CHANNELS)
     edge_index, edge_weight = graph.to_edge_index()
@@ -187,11 +187,11 @@ def streaming(repetitions: int) -> list[Row]:
         )
     workload = single(100)
     model = MMDFN.from_preset("iemocap", IN_CHANNELS, workload.num_classes, causal=True).eval()
-    features, geometry = workload.features, workload.geometry
+    features, layout = workload.features, workload.layout
 
     @torch.no_grad()
     def again() -> None:
-        model(features, geometry)
+        model(features, layout)
 
     seconds = interleave({"step": stream_step(100, None), "all again": again}, 4 * repetitions)
     ratio = seconds["all again"] / seconds["step"]
@@ -217,10 +217,10 @@ def compiled(repetitions: int) -> list[Row]:
     workload = iemocap()
     build = ConversationGraph()
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers)
-    x, geometry = workload.nodes.requires_grad_(), workload.geometry
+    x, layout = workload.nodes.requires_grad_(), workload.layout
 
     def eager(x: Tensor) -> Tensor:
-        out: Tensor = fusion(x, build(x, geometry))
+        out: Tensor = fusion(x, build(x, layout))
         return out
 
     fast = torch.compile(eager, fullgraph=True, dynamic=True)

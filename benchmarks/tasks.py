@@ -9,7 +9,7 @@ import torch
 from benchmarks.measure import resident_peak
 from benchmarks.workloads import CHANNELS, HIDDEN_CHANNELS, IN_CHANNELS, Workload, iemocap, single
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion, focal_loss
-from graphfusion.memory import GraphMemory
+from graphfusion.streaming.graph_cache import GraphCache
 
 
 def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], None]:
@@ -22,11 +22,11 @@ def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], Non
         num_layers=workload.num_layers,
         checkpoint=checkpoint,
     )
-    features, geometry, y = workload.features, workload.geometry, workload.y
+    features, layout, y = workload.features, workload.layout, workload.y
 
     def run() -> None:
         model.zero_grad()
-        focal_loss(model(features, geometry), y).backward()
+        focal_loss(model(features, layout), y).backward()
 
     return run
 
@@ -38,12 +38,12 @@ def fusion_step(
     torch.manual_seed(0)
     build = ConversationGraph(past=window, future=window)
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers, checkpoint=checkpoint)
-    x, geometry = workload.nodes.requires_grad_(), workload.geometry
+    x, layout = workload.nodes.requires_grad_(), workload.layout
 
     def run() -> None:
         x.grad = None
         fusion.zero_grad()
-        fusion(x, build(x, geometry)).sum().backward()
+        fusion(x, build(x, layout)).sum().backward()
 
     return run
 
@@ -58,7 +58,7 @@ def stream_step(position: int, past: int | None) -> Callable[[], None]:
     state = stream.state_dict()
     # What is remembered does not matter to the time that it takes, but how much it is.
     places = position if past is None else min(position, past)
-    for name, axis in GraphMemory.growing.items():
+    for name, axis in GraphCache.growing.items():
         one = state[f"graph.{name}"].narrow(axis, 0, 1)
         state[f"graph.{name}"] = one.repeat_interleave(places, axis)
     state["graph.position"] = torch.tensor([position])

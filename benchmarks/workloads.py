@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphfusion import Geometry
+from graphfusion import BatchLayout
 
 IN_CHANNELS = {"audio": 1582, "visual": 342, "text": 100}
 CHANNELS, HIDDEN_CHANNELS = 200, 100
@@ -32,9 +32,9 @@ class Workload:
         return sum(self.lengths)
 
     @property
-    def geometry(self) -> Geometry:
+    def layout(self) -> BatchLayout:
         """With its speakers."""
-        return Geometry(self.ptr, self.speaker)
+        return BatchLayout(self.ptr, self.speaker)
 
     @property
     def speaker(self) -> Tensor:

@@ -33,7 +33,7 @@ from experiment.training import Run, predict, quiet, train
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_f1_score
 
-from graphfusion import Conversation, drop_modalities
+from graphfusion import Conversation, modality_dropout
 from graphfusion.datasets import Corpus
 
 SHARES = [tenth / 10 for tenth in range(10)]
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Score]:
         settings = parse_settings(options.set)
         recipes = {
             arm: recipe_of(
-                trained, options.preset, settings | {"drop_modalities": options.drop * dropping}
+                trained, options.preset, settings | {"modality_dropout": options.drop * dropping}
             )
             for arm, (trained, _, dropping) in ARMS.items()
         }
@@ -147,7 +147,7 @@ def lose(conversations: Sequence[Conversation], share: float, seed: int) -> list
     out = []
     for conversation in conversations:
         conversation = copy(conversation)
-        conversation.present = drop_modalities(conversation.present, share)
+        conversation.present = modality_dropout(conversation.present, share)
         out.append(conversation)
     return out
 
@@ -157,7 +157,7 @@ def _scores(
 ) -> Iterator[Score]:
     """Trains one model, unless it is there, and scores it at every share."""
     trained, scored, _ = ARMS[arm]
-    p = recipe.drop_modalities
+    p = recipe.modality_dropout
     training, validation = held_out(corpus, seed)
     test = corpus.splits["test"]
     prepared = Corpus(

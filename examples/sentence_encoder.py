@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from graphfusion import ConversationGraph, DynamicFusion, Geometry, SpeakerEncoder
+from graphfusion import BatchLayout, ConversationGraph, DynamicFusion, SpeakerEncoder
 
 TOPICS, WORDS, LENGTH = 4, 100, 6  # the first ten words belong to the first topic, and so on
 
@@ -43,11 +43,11 @@ class TalkClassifier(torch.nn.Module):
         self.fusion = DynamicFusion(channels, hidden_channels=32, num_layers=2)
         self.classify = torch.nn.Linear(self.fusion.out_channels, num_classes)
 
-    def forward(self, tokens: Tensor, geometry: Geometry) -> Tensor:
+    def forward(self, tokens: Tensor, layout: BatchLayout) -> Tensor:
         """Returns logits, `[U, num_classes]`."""
         x = self.encoder(tokens).unsqueeze(1)  # [U, 1, C]: text is the only modality
-        x = x + self.speakers(x, geometry)
-        x = self.fusion(x, self.graph(x, geometry))
+        x = x + self.speakers(x, layout)
+        x = self.fusion(x, self.graph(x, layout))
         logits: Tensor = self.classify(x.squeeze(1))
         return logits
 
@@ -56,7 +56,7 @@ class Talks(NamedTuple):
     """Conversations one after the other: tokens `[U, T]`, where and by whom, and topics `[U]`."""
 
     tokens: Tensor
-    geometry: Geometry
+    layout: BatchLayout
     y: Tensor
 
 
@@ -72,7 +72,7 @@ def make_talks(num_talks: int, seed: int) -> Talks:
     word = 10 * y + torch.randint(10, (size,), generator=generator)
     tokens[:, 0] = torch.where(telling, word, tokens[:, 0])
     speaker = torch.randint(4, (size,), generator=generator)
-    return Talks(tokens, Geometry(ptr, speaker), y)
+    return Talks(tokens, BatchLayout(ptr, speaker), y)
 
 
 def train(reach: int | None, seed: int, steps: int = 150) -> float:
@@ -83,12 +83,12 @@ def train(reach: int | None, seed: int, steps: int = 150) -> float:
     for step in range(steps):
         talks = make_talks(32, seed=1000 * seed + step)
         optimizer.zero_grad()
-        cross_entropy(model(talks.tokens, talks.geometry), talks.y).backward()
+        cross_entropy(model(talks.tokens, talks.layout), talks.y).backward()
         optimizer.step()
     others = make_talks(100, seed=1000 * seed + steps)
     model.eval()
     with torch.no_grad():
-        predicted = model(others.tokens, others.geometry).argmax(1)
+        predicted = model(others.tokens, others.layout).argmax(1)
     return float((predicted == others.y).float().mean())
 
 

@@ -3,10 +3,10 @@
 Two conversations of three and two utterances, packed one after the other, heard and seen:
 
 >>> import torch
->>> from graphfusion import ConversationGraph, DynamicFusion, Geometry
->>> geometry = Geometry(ptr=torch.tensor([0, 3, 5]))
+>>> from graphfusion import ConversationGraph, DynamicFusion, BatchLayout
+>>> layout = BatchLayout(ptr=torch.tensor([0, 3, 5]))
 >>> x = torch.randn(5, 2, 16)  # 5 utterances, 2 modalities, 16 channels
->>> graph = ConversationGraph()(x, geometry)
+>>> graph = ConversationGraph()(x, layout)
 >>> fusion = DynamicFusion(in_channels=16, hidden_channels=8, num_layers=4)
 >>> fusion(x, graph).shape  # each node's own vector, and what it learned from the others
 torch.Size([5, 2, 24])
@@ -29,39 +29,39 @@ torch.Size([5, 4])
 
 from importlib.metadata import version
 
-from graphfusion.conversation import Conversation
-from graphfusion.deviation import speaker_deviation
-from graphfusion.encoders import ContextEncoder, ModalityEmbedding
-from graphfusion.fusion import DynamicFusion
-from graphfusion.geometry import Geometry
-from graphfusion.graph import ConversationGraph, MultimodalGraph
-from graphfusion.losses import focal_loss
-from graphfusion.missing import drop_modalities
-from graphfusion.mmdfn import MMDFN
-from graphfusion.similarity import angular_similarity
-from graphfusion.speakers import SpeakerEmbedding, SpeakerEncoder
-from graphfusion.standardize import Standardize
-from graphfusion.stream import Stream
-from graphfusion.utterance import UtteranceExpert
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.layout import BatchLayout
+from graphfusion.data.modality_dropout import modality_dropout
+from graphfusion.data.standardize import Standardize
+from graphfusion.encoders.context import ContextEncoder, ModalityEmbedding
+from graphfusion.encoders.speaker import SpeakerEmbedding, SpeakerEncoder
+from graphfusion.encoders.speaker_normalize import speaker_normalize
+from graphfusion.fusion.dynamic_fusion import DynamicFusion
+from graphfusion.graph.builder import ConversationGraph, MultimodalGraph
+from graphfusion.graph.similarity import angular_similarity
+from graphfusion.models.losses import focal_loss
+from graphfusion.models.mmdfn import MMDFN
+from graphfusion.models.utterance_classifier import UtteranceClassifier
+from graphfusion.streaming.stream import Stream
 
 __version__ = version("graphfusion")
 
 __all__ = [
     "MMDFN",
+    "BatchLayout",
     "ContextEncoder",
     "Conversation",
     "ConversationGraph",
     "DynamicFusion",
-    "Geometry",
     "ModalityEmbedding",
     "MultimodalGraph",
     "SpeakerEmbedding",
     "SpeakerEncoder",
     "Standardize",
     "Stream",
-    "UtteranceExpert",
+    "UtteranceClassifier",
     "angular_similarity",
-    "drop_modalities",
     "focal_loss",
-    "speaker_deviation",
+    "modality_dropout",
+    "speaker_normalize",
 ]

@@ -13,7 +13,7 @@ LIVES, DIES = ("survived", "no tests", "suspicious"), ("killed", "timeout", "seg
 
 
 def count(lines: Iterable[str]) -> dict[str, Counter[str]]:
-    """By file, how many mutants ended how, of lines like `graphfusion.cell.x_step__1: killed`."""
+    """By file, how many mutants ended how, of lines like `graphfusion.x.y__1: killed`."""
     counts: dict[str, Counter[str]] = {}
     for line in filter(str.strip, lines):
         mutant, status = line.strip().split(": ")

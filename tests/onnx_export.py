@@ -1,4 +1,4 @@
-"""MM-DFN to ONNX, for any batch: its geometry, worked out on the host as ever, is an input.
+"""MM-DFN to ONNX, for any batch: its layout, worked out on the host as ever, is an input.
 
 The TorchScript exporter it has to be (`dynamo=False`): the other one unrolls a packed GRU to the
 length that it is shown. What the exporter lacks is said in other words here (torch 2.13).
@@ -15,22 +15,22 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from graphfusion import MMDFN, Geometry
-from graphfusion.cell import NodeLSTM
-from graphfusion.geometry import Sequences
-from graphfusion.recurrent import RecurrentEncoder
+from graphfusion import MMDFN, BatchLayout
+from graphfusion._kernels.lstm import NodeLSTM
+from graphfusion.data.layout import PackedIndices
+from graphfusion.encoders.recurrent import RecurrentEncoder
 
 PLACES = ("batch", "blocks", "slot", "order", "sizes", "turn_order", "turn_sizes", "party")
 
 
-def arrays(features: dict[str, Tensor], geometry: Geometry) -> dict[str, np.ndarray]:
+def arrays(features: dict[str, Tensor], layout: BatchLayout) -> dict[str, np.ndarray]:
     """What an exported model takes; nothing may be absent from the batch."""
-    return {name: each.numpy() for name, each in (features | _places(geometry)).items()}
+    return {name: each.numpy() for name, each in (features | _places(layout)).items()}
 
 
-def export(model: MMDFN, features: dict[str, Tensor], geometry: Geometry) -> bytes:
+def export(model: MMDFN, features: dict[str, Tensor], layout: BatchLayout) -> bytes:
     """The model as it is in evaluation, with the output "logits", for batches of any lengths."""
-    inputs = features | _places(geometry)
+    inputs = features | _places(layout)
     axes = {name: {0: f"{name}_size"} for name in inputs} | {"blocks": {0: "N", 1: "T"}}
     file = io.BytesIO()
     with _other_words():
@@ -47,20 +47,20 @@ def export(model: MMDFN, features: dict[str, Tensor], geometry: Geometry) -> byt
     return file.getvalue()
 
 
-def _places(geometry: Geometry) -> dict[str, Tensor]:
+def _places(layout: BatchLayout) -> dict[str, Tensor]:
     values = (
-        geometry.batch,
-        geometry.blocks,
-        geometry.slot,
-        *geometry.conversations[0],
-        *geometry.turns,
-        geometry.party,
+        layout.batch,
+        layout.blocks,
+        layout.slot,
+        *layout.conversation_sequences[0],
+        *layout.speaker_sequences,
+        layout.speaker_id,
     )
     return dict(zip(PLACES, values, strict=True))
 
 
 class _Flat(torch.nn.Module):
-    """The model from plain tensors: the features, then those of the geometry."""
+    """The model from plain tensors: the features, then those of the layout."""
 
     def __init__(self, model: MMDFN) -> None:
         super().__init__()
@@ -75,17 +75,17 @@ class _Flat(torch.nn.Module):
         names = self.model.in_channels
         features = dict(zip(names, inputs, strict=False))
         batch, blocks, slot, *sequences, party = inputs[len(names) :]
-        geometry = Geometry.__new__(Geometry)
-        geometry.ptr = geometry.batch = batch
-        geometry.blocks, geometry.slot = blocks, slot
-        geometry.speaker = geometry.present = geometry.num_modalities = None
-        geometry.conversations = (Sequences(*sequences[:2]),)
-        geometry.turns = Sequences(*sequences[2:])
-        geometry.party = party
-        return self.model(features, geometry)
+        layout = BatchLayout.__new__(BatchLayout)
+        layout.ptr = layout.batch = batch
+        layout.blocks, layout.slot = blocks, slot
+        layout.speaker = layout.present = layout.num_modalities = None
+        layout.conversation_sequences = (PackedIndices(*sequences[:2]),)
+        layout.speaker_sequences = PackedIndices(*sequences[2:])
+        layout.speaker_id = party
+        return self.model(features, layout)
 
 
-def _run(encoder: RecurrentEncoder, data: Tensor, sequences: Sequences) -> Tensor:
+def _run(encoder: RecurrentEncoder, data: Tensor, sequences: PackedIndices) -> Tensor:
     """The exporter knows a PackedSequence only as what `pack_padded_sequence` returns."""
     sizes = sequences.batch_sizes * (len(data) // len(sequences.order))
     here = torch.arange(sizes[0]) < sizes.unsqueeze(1)

@@ -44,7 +44,7 @@ def test_the_dense_model_agrees_where_padding_does_not_matter(
     sizes = {name: value.size(1) for name, value in workload.features.items()}
     model = MMDFN.from_preset("iemocap", sizes, 3, num_layers=2).eval()
     dense = DenseMMDFN(model, workload.lengths, workload.num_speakers)
-    ours = model(workload.features, workload.geometry)
+    ours = model(workload.features, workload.layout)
     difference = relative(dense(workload.features, workload.speaker), ours)
     if agrees:
         assert difference < 1e-5

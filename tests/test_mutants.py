@@ -5,10 +5,10 @@ import pytest
 from tests import mutants
 
 RESULTS = """
-    graphfusion.cell.xǁNodeLSTMǁstep__mutmut_1: killed
-    graphfusion.cell.x_f__mutmut_2: timeout
-    graphfusion.tiles.x_tile__mutmut_1: survived
-    graphfusion.tiles.x_tile__mutmut_2: no tests
+    graphfusion._kernels.lstm.xǁNodeLSTMǁstep__mutmut_1: killed
+    graphfusion._kernels.lstm.x_f__mutmut_2: timeout
+    graphfusion.graph.blocks.x_tile__mutmut_1: survived
+    graphfusion.graph.blocks.x_tile__mutmut_2: no tests
 """
 
 
@@ -40,7 +40,9 @@ def test_fails_where_too_many_live(
 def test_passes_where_enough_die(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = "graphfusion.cell.x: killed\n" * 9 + "graphfusion.cell.y: survived\n"
+    results = (
+        "graphfusion._kernels.lstm.x: killed\n" * 9 + "graphfusion._kernels.lstm.y: survived\n"
+    )
     monkeypatch.setattr("sys.stdin", io.StringIO(results))
     mutants.main()
     first = capsys.readouterr().out.splitlines()[0]
@@ -51,4 +53,4 @@ def test_an_untried_mutant_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"must have been tried, but got 'graphfusion\.cell\.x: not"
     ):
-        mutants.count(["graphfusion.cell.x: not checked"])
+        mutants.count(["graphfusion._kernels.lstm.x: not checked"])

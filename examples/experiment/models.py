@@ -10,13 +10,13 @@ from torch import Tensor
 from experiment.recipes import ABLATIONS
 from graphfusion import (
     MMDFN,
+    BatchLayout,
     ContextEncoder,
-    Geometry,
     Standardize,
-    UtteranceExpert,
-    speaker_deviation,
+    UtteranceClassifier,
+    speaker_normalize,
 )
-from graphfusion._checks import check_known, check_size, unique_names
+from graphfusion._utils.checks import check_known, check_size, unique_names
 
 
 class Joined(torch.nn.Module, ABC):
@@ -26,18 +26,22 @@ class Joined(torch.nn.Module, ABC):
         self,
         in_channels: Mapping[str, int],
         num_classes: int,
-        deviation: Sequence[str] = (),
-        expert_channels: int | None = None,
+        speaker_normalized: Sequence[str] = (),
+        utterance_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.standardize = Standardize(in_channels)
-        self.deviation = unique_names("deviation", deviation)
-        check_known("deviation", self.deviation, in_channels)
-        self.sizes = [size * (1 + (name in self.deviation)) for name, size in in_channels.items()]
-        self.expert: UtteranceExpert | None = None
-        if expert_channels is not None:
-            check_size("expert_channels", expert_channels)
-            self.expert = UtteranceExpert(sum(in_channels.values()), expert_channels, num_classes)
+        self.speaker_normalized = unique_names("speaker_normalized", speaker_normalized)
+        check_known("speaker_normalized", self.speaker_normalized, in_channels)
+        self.sizes = [
+            size * (1 + (name in self.speaker_normalized)) for name, size in in_channels.items()
+        ]
+        self.expert: UtteranceClassifier | None = None
+        if utterance_channels is not None:
+            check_size("utterance_channels", utterance_channels)
+            self.expert = UtteranceClassifier(
+                sum(in_channels.values()), utterance_channels, num_classes
+            )
 
     def forward(
         self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
@@ -46,11 +50,11 @@ class Joined(torch.nn.Module, ABC):
         here = zip(self.standardize(features).items(), present.unsqueeze(2).unbind(1), strict=True)
         prepared = {name: x.where(each, 0) for (name, x), each in here}
         parts = list(prepared.values())
-        if self.deviation:
-            geometry = Geometry(ptr, speaker, present)
+        if self.speaker_normalized:
+            layout = BatchLayout(ptr, speaker, present)
             for m, (name, x) in enumerate(prepared.items()):
-                if name in self.deviation:
-                    parts[m] = torch.cat([x, speaker_deviation(x, geometry, m)], 1)
+                if name in self.speaker_normalized:
+                    parts[m] = torch.cat([x, speaker_normalize(x, layout, m)], 1)
         logits = self.score(parts, ptr)
         if self.expert is not None:
             logits = self.expert(torch.cat(list(prepared.values()), 1), logits)
@@ -70,8 +74,8 @@ class ZeroFilled(MMDFN):
     def forward(
         self,
         features: Mapping[str, Tensor],
-        speaker: Tensor | Geometry | None,
-        ptr: Tensor | Geometry | None = None,
+        speaker: Tensor | BatchLayout | None,
+        ptr: Tensor | BatchLayout | None = None,
         present: Tensor | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from graphfusion import MMDFN
-from graphfusion._checks import check_real, check_size
+from graphfusion._utils.checks import check_real, check_size
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Recipe:
         class_weights: Power of one over a class's frequency that weighs it in the loss; 0: none.
         batch_size: The most conversations in a step.
         average: Decay of the running mean of the weights, whose scores count; 0: none is kept.
-        drop_modalities: Probability of dropping a modality of an utterance in training.
+        modality_dropout: Probability of dropping a modality of an utterance in training.
         drop_features: Probability of dropping a standardised feature in training.
         model: Arguments of the model.
 
@@ -35,7 +35,7 @@ class Recipe:
     class_weights: float
     batch_size: int = 32
     average: float = 0.0
-    drop_modalities: float = 0.0
+    modality_dropout: float = 0.0
     drop_features: float = 0.0
     model: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class Recipe:
             check_real(name, getattr(self, name), 0)
         check_size("batch_size", self.batch_size)
         check_real("average", self.average, 0, 1)
-        check_real("drop_modalities", self.drop_modalities, 0, 1)
+        check_real("modality_dropout", self.modality_dropout, 0, 1)
         check_real("drop_features", self.drop_features, 0, 1)
 
     def change(self, settings: Mapping[str, Any]) -> "Recipe":
@@ -59,7 +59,10 @@ class Recipe:
 
 
 OF_TRAINING = {each.name for each in fields(Recipe)} - {"model"}
-OF_ANY = OF_TRAINING | {"deviation", "expert_channels"}  # the baselines may have them, too
+OF_ANY = OF_TRAINING | {
+    "speaker_normalized",
+    "utterance_channels",
+}  # the baselines may have them, too
 # The others are the data's.
 OF_MODEL = set(inspect.signature(MMDFN).parameters) - {"in_channels", "num_classes", "class_names"}
 
@@ -99,7 +102,7 @@ MODELS = (*ABLATIONS, *BASELINES)
 def recipe_of(model: str, preset: str, settings: Mapping[str, Any]) -> Recipe:
     """The recipe of a model: the preset's with what the model changes, or the baseline's own.
 
-    Other settings of training, `deviation` and `expert_channels`, are for any model, other
+    Other settings of training, `speaker_normalized` and `utterance_channels` are any model's, other
     arguments of the model for MM-DFN alone.
 
     Raises:

@@ -15,7 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from experiment.batches import draw_seed
 from experiment.models import make_model
 from experiment.recipes import Recipe
-from graphfusion import Conversation, drop_modalities, focal_loss
+from graphfusion import Conversation, focal_loss, modality_dropout
 
 
 class Recognizer(pl.LightningModule):
@@ -88,8 +88,8 @@ class Recognizer(pl.LightningModule):
         Processes have unequal numbers of utterances, and the trainer averages their gradients: so
         each contributes its sum, times the number of processes, over all utterances.
         """
-        if self.recipe.drop_modalities:
-            batch.present = drop_modalities(batch.present, self.recipe.drop_modalities)
+        if self.recipe.modality_dropout:
+            batch.present = modality_dropout(batch.present, self.recipe.modality_dropout)
         mean = focal_loss(self(batch), batch.y, self.recipe.gamma, self.class_weights)
         own = torch.tensor(float(len(batch.y)), device=self.device)
         everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum")

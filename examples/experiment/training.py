@@ -32,7 +32,7 @@ from experiment.data import fingerprint, held_out
 from experiment.recipes import Recipe
 from experiment.recognizer import Recognizer
 from graphfusion import MMDFN, Conversation
-from graphfusion._files import write_atomically
+from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus
 
 # What the trainer warns of although it is meant (2.6).

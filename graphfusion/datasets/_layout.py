@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_not_empty, check_tensor
+from graphfusion._utils.checks import check_not_empty, check_tensor
 from graphfusion.datasets._problems import Problem
 
 FORMAT = "graphfusion.corpus"

@@ -7,8 +7,8 @@ from graphfusion.datasets._problems import Problem
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.format import load_safetensors
-from graphfusion.datasets.npz import load_npz
-from graphfusion.datasets.pickles import load_pickle
+from graphfusion.datasets.readers.npz import load_npz
+from graphfusion.datasets.readers.pickles import load_pickle
 
 _LOADERS = {"safetensors": load_safetensors, "npz": load_npz, "pickle": load_pickle}
 

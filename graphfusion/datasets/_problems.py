@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from graphfusion.conversation import Conversation
+from graphfusion.data.conversation import Conversation
 
 
 @dataclass(frozen=True)

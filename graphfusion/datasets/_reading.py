@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.conversation import Conversation
+from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._problems import Problem, Talk, faults
 
 

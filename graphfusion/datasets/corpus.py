@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from graphfusion.conversation import Conversation
+from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._problems import Talk, errors, inconsistencies
 from graphfusion.datasets._reading import FormatError
 

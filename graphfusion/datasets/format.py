@@ -37,8 +37,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphfusion._extras import import_safetensors
-from graphfusion._files import write_atomically
+from graphfusion._utils.extras import import_safetensors
+from graphfusion._utils.files import write_atomically
 from graphfusion.datasets._layout import FORMAT, VERSION, check_header, check_tensors, read_header
 from graphfusion.datasets._problems import Finish, T, Talk, errors
 from graphfusion.datasets._reading import FormatError, reading

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from graphfusion.conversation import Conversation
+from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets.corpus import Corpus
 

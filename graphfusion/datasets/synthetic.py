@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphfusion._checks import check_real, check_size
-from graphfusion.conversation import Conversation
+from graphfusion._utils.checks import check_real, check_size
+from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._reading import make_conversation
 from graphfusion.datasets._smoothing import smooth
 from graphfusion.datasets.corpus import Corpus

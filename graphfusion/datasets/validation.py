@@ -7,8 +7,8 @@ from graphfusion.datasets._load import detect
 from graphfusion.datasets._problems import Problem, Splits, doubts, errors
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.format import read_safetensors
-from graphfusion.datasets.npz import read_npz
-from graphfusion.datasets.pickles import load_pickle
+from graphfusion.datasets.readers.npz import read_npz
+from graphfusion.datasets.readers.pickles import load_pickle
 
 
 def validate(path: str | PathLike[str]) -> list[Problem]:

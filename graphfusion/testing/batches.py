@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from graphfusion.geometry import Geometry
+from graphfusion.data.layout import BatchLayout
 
 NAMES = ("text", "audio", "visual", "batch_index")
 
@@ -42,9 +42,9 @@ class RaggedBatch:
     name: str = "drawn"
 
     @property
-    def geometry(self) -> Geometry:
+    def layout(self) -> BatchLayout:
         """Where everything lies."""
-        return Geometry(self.ptr, self.speaker, self.present)
+        return BatchLayout(self.ptr, self.speaker, self.present)
 
     @property
     def features(self) -> dict[str, Tensor]:

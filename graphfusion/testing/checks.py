@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphfusion.geometry import Geometry
-from graphfusion.graph import ConversationGraph
+from graphfusion.data.layout import BatchLayout
+from graphfusion.graph.builder import ConversationGraph
 from graphfusion.testing.batches import RaggedBatch, odd_batches
 from graphfusion.testing.contracts import (
     Run,
@@ -44,8 +44,8 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
     """
     build = ConversationGraph()
 
-    def run(x: Tensor, geometry: Geometry) -> Tensor:
-        out: Tensor = fusion(x, build(x, geometry))
+    def run(x: Tensor, layout: BatchLayout) -> Tensor:
+        out: Tensor = fusion(x, build(x, layout))
         return out
 
     channels = _size("in_channels", in_channels, fusion)
@@ -54,12 +54,12 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
     batches = [batch for batch in _batches(fusion, channels, 2) if batch.name in COMPILED]
     with _mode(fusion, training=False):
         assert_compiles(
-            fusion, batches, lambda batch: (x := batch.x.clone(), build(x, batch.geometry))
+            fusion, batches, lambda batch: (x := batch.x.clone(), build(x, batch.layout))
         )
 
 
 def check_encoder(encoder: torch.nn.Module, channels: int | None = None) -> None:
-    """Holds an encoder, `encoder(x [U, M, C], geometry) -> [U, M, D]`, to the contracts.
+    """Holds an encoder, `encoder(x [U, M, C], layout) -> [U, M, D]`, to the contracts.
 
     As :func:`check_fusion`, but it may know the order of a conversation's utterances, and need not
     compile. :class:`~graphfusion.SpeakerEncoder` is one.
@@ -76,7 +76,7 @@ def check_encoder(encoder: torch.nn.Module, channels: int | None = None) -> None
 
 
 def check_model(model: torch.nn.Module) -> None:
-    """Holds a model, `model(features, geometry) -> logits [U, K]`, to the contracts.
+    """Holds a model, `model(features, layout) -> logits [U, K]`, to the contracts.
 
     As :func:`check_fusion`, but it may know the order of utterances and which modality is which,
     and need not compile. Its `in_channels`, `{modality: d_m}`, name its features, as those of
@@ -90,12 +90,12 @@ def check_model(model: torch.nn.Module) -> None:
     """
     sizes: dict[str, int] = model.in_channels  # type: ignore[assignment]
 
-    def run(x: Tensor, geometry: Geometry) -> Tensor:
+    def run(x: Tensor, layout: BatchLayout) -> Tensor:
         features = {
             name: column[:, :size]
             for (name, size), column in zip(sizes.items(), x.unbind(1), strict=True)
         }
-        out: Tensor = model(features, geometry)
+        out: Tensor = model(features, layout)
         return out
 
     num_classes = getattr(model, "num_classes", "K")

@@ -1,7 +1,7 @@
 """What any module must hold to: each contract an assert that names it, the batch and the numbers.
 
-A module under test is a function `run(x, geometry)` of node vectors `[U, M, C]` and a
-:class:`~graphfusion.Geometry` that returns a row an utterance, `[U, ...]`.
+A module under test is a function `run(x, layout)` of node vectors `[U, M, C]` and a
+:class:`~graphfusion.BatchLayout` that returns a row an utterance, `[U, ...]`.
 """
 
 import warnings
@@ -11,10 +11,10 @@ from typing import Never
 import torch
 from torch import Tensor
 
-from graphfusion.geometry import Geometry
+from graphfusion.data.layout import BatchLayout
 from graphfusion.testing.batches import RaggedBatch
 
-Run = Callable[[Tensor, Geometry], Tensor]
+Run = Callable[[Tensor, BatchLayout], Tensor]
 
 # How far an utterance's outputs may be from what they should be, relative to its largest.
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
@@ -113,20 +113,20 @@ def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Ten
 
 
 def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
-    """Neither the vectors nor the geometry change, forward or backward.
+    """Neither the vectors nor the layout change, forward or backward.
 
     Raises:
         AssertionError: If one does.
     """
-    x, geometry = batch.x.detach().clone().requires_grad_(), batch.geometry
+    x, layout = batch.x.detach().clone().requires_grad_(), batch.layout
     before = {"x": x.detach().clone()} | {
-        name: value.clone() for name, value in vars(geometry).items() if isinstance(value, Tensor)
+        name: value.clone() for name, value in vars(layout).items() if isinstance(value, Tensor)
     }
-    out = run(x, geometry)
+    out = run(x, layout)
     if out.requires_grad:
         torch.autograd.grad(out.sum(), x, allow_unused=True)
     for name, value in before.items():
-        now = x.detach() if name == "x" else getattr(geometry, name)
+        now = x.detach() if name == "x" else getattr(layout, name)
         changed = ~torch.isclose(now, value, rtol=0, atol=0, equal_nan=True)
         if changed.any():
             _fail("no mutation", batch, f"{int(changed.sum())} entries of {name} were changed")
@@ -153,7 +153,7 @@ def assert_compiles(
     batches: Iterable[RaggedBatch],
     arguments: Callable[[RaggedBatch], tuple[object, ...]] = lambda batch: (
         batch.x,
-        batch.geometry,
+        batch.layout,
     ),
 ) -> None:
     """`torch.compile` takes it whole, without a graph break, and it computes the same.
@@ -186,7 +186,7 @@ def assert_compiles(
 def _out(run: Run, batch: RaggedBatch) -> Tensor:
     """The output, from copies, so that a module that mutates its input breaks no other contract."""
     with torch.no_grad():
-        return run(batch.x.clone(), batch.geometry)
+        return run(batch.x.clone(), batch.layout)
 
 
 def _compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) -> None:
@@ -221,7 +221,7 @@ def _gradients(
 ) -> list[tuple[str, Tensor]]:
     """The output, and what its mean gives the vectors and parameters it depends on, named."""
     x = batch.x.detach().clone().requires_grad_()
-    out = run(x.clone(), batch.geometry)  # a leaf must not be mutated, which is another contract
+    out = run(x.clone(), batch.layout)  # a leaf must not be mutated, which is another contract
     found = [("the output", out)]
     if not out.requires_grad:
         return found

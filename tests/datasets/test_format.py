@@ -227,7 +227,10 @@ def drop(key):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (change("format", "graphfusion.mmdfn"), "format must be 'graphfusion.corpus', but got 'g"),
+        (
+            change("format", "graphfusion.mmdfn"),
+            "format must be 'graphfusion.corpus', but got 'g",
+        ),
         (drop("format"), "format must be 'graphfusion.corpus', but got None"),
         (change("version", 2), "version must be 1, but got 2: another release of graphfusion"),
         (drop("version"), "version must be 1, but got None"),

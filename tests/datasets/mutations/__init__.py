@@ -47,7 +47,7 @@ def _models() -> list[dict[str, bytes]]:
     small = {"channels": 2, "hidden_channels": 1, "num_layers": 1}
     with tempfile.TemporaryDirectory() as folder:
         for more in (
-            {"context": ("text",), "past": 2, "expert_channels": 2},
+            {"context": ("text",), "past": 2, "utterance_channels": 2},
             {"speaker_weights": {"text": 0, "audio": 0}},
         ):
             MMDFN({"text": 3, "audio": 2}, 2, **small, **more).save_pretrained(folder)

@@ -1,0 +1,1 @@
+"""One reader of each published corpus."""

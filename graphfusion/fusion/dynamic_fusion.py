@@ -1,0 +1,272 @@
+"""Dynamic fusion: a deep graph convolution whose layers share a gated memory."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from graphfusion._kernels.dropout import Dropout
+from graphfusion._kernels.lstm import NodeLSTM
+from graphfusion._utils.checks import (
+    check_bool,
+    check_dtype,
+    check_not_empty,
+    check_range,
+    check_real,
+    check_size,
+    check_tensor,
+)
+from graphfusion.graph.builder import MultimodalGraph
+from graphfusion.models import published
+from graphfusion.streaming.graph_cache import NewestRows
+
+# A hundred layers of large features add up to more than float16 holds. What is larger than this
+# stays at it; a dropout of one half still doubles it safely.
+LARGEST_HALF = torch.finfo(torch.float16).max / 2
+
+
+class DynamicFusion(torch.nn.Module):
+    r"""The gated graph fusion of MM-DFN (Hu et al., ICASSP 2022, dynamic fusion module).
+
+    With the node vectors X (after dropout), :math:`H_0 = \mathrm{relu}(X W_{in} + b)`,
+    :math:`z_0 = \mathrm{dropout}(H_0)` and an empty memory :math:`(g_0, c_0) = 0`, layer
+    k = 1..L computes
+
+    .. math::
+        (g_k, c_k) &= \mathrm{LSTMCell}(z_{k-1}, (g_{k-1}, c_{k-1})) \\
+        p_k &= P g_k \\
+        z_k &= \mathrm{dropout}(\mathrm{relu}(\theta_k [p_k ; H_0] W_k
+               + (1 - \theta_k)((1 - \alpha) p_k + \alpha H_0))) + z_{k-1}
+
+    with :math:`\theta_k = \log(\theta / k + 1)`. The cell is one for all layers; the rest is the
+    convolution of GCNII (Chen et al., ICML 2020). The output is :math:`[X ; z_L]`.
+
+    Args:
+        in_channels: Size of each node's vector.
+        hidden_channels: Size H of the layers.
+        num_layers: Number L of layers.
+        alpha: How much of :math:`H_0` enters each layer, in [0, 1].
+        theta: How slowly the layers' weights fade with depth, at least 0.
+        dropout: Probability of dropping a value.
+        gated: Without the gate (:math:`p_k = P z_{k-1}`, and no :math:`+ z_{k-1}`) this is the
+            static fusion of MMGCN (Hu et al., ACL 2021).
+        concat: Whether the output is :math:`[X ; z_L]`, or :math:`z_L` alone.
+        checkpoint: Whether training keeps only each layer's input and computes the rest again when
+            it is needed, for less memory and about a third more time.
+
+    Raises:
+        TypeError: If an argument is not a number, or a switch not a bool.
+        ValueError: If a size is not positive, or `alpha`, `theta` or `dropout` out of range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        alpha: float = 0.2,
+        theta: float = 0.5,
+        dropout: float = 0.0,
+        gated: bool = True,
+        concat: bool = True,
+        checkpoint: bool = False,
+    ) -> None:
+        super().__init__()
+        check_size("in_channels", in_channels)
+        check_size("hidden_channels", hidden_channels)
+        check_size("num_layers", num_layers)
+        check_real("alpha", alpha, 0, 1)
+        check_real("theta", theta, 0)
+        check_real("dropout", dropout, 0, 1)
+        check_bool("gated", gated)
+        check_bool("concat", concat)
+        check_bool("checkpoint", checkpoint)
+        self.in_channels = in_channels
+        self.hidden_channels = hidden_channels
+        self.num_layers = num_layers
+        self.alpha = float(alpha)
+        self.theta = float(theta)
+        self.gated = gated
+        self.concat = concat
+        self.checkpoint = checkpoint
+        self.dropout = Dropout(dropout)
+        self.lin = torch.nn.Linear(in_channels, hidden_channels)
+        self.cell = NodeLSTM(hidden_channels, hidden_channels) if gated else None
+        self.weight = torch.nn.Parameter(
+            torch.empty(num_layers, 2 * hidden_channels, hidden_channels)
+        )
+        self.reset_parameters()
+
+    @property
+    def out_channels(self) -> int:
+        """Size of each node's output."""
+        return self.hidden_channels + (self.in_channels if self.concat else 0)
+
+    @classmethod
+    def from_published(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> Self:
+        """Takes over the weights of a `graph_net` of the authors' code.
+
+        Args:
+            state_dict: The state dict of that module, or of any module that contains it.
+            **kwargs: What the weights do not tell: `alpha`, `theta` (there `lamda`), `dropout`,
+                `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by default). A
+                checkpoint has the gate's weights whether it was trained with the gate or not; if
+                `gated` is not given, it is used if it is there.
+
+        Raises:
+            ValueError: If a weight is missing.
+            RuntimeError: If a weight is of another shape, or the gate has none.
+        """
+        state = published.read_fusion(state_dict)
+        hidden_channels, in_channels = state["lin.weight"].shape
+        kwargs = {"gated": "cell.weight_ih" in state} | kwargs
+        fusion = cls(in_channels, hidden_channels, len(state["weight"]), **kwargs)
+        if not fusion.gated:
+            state = {key: value for key, value in state.items() if "cell" not in key}
+        fusion.to(state["weight"].dtype).load_state_dict(state)
+        return fusion
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, from the distributions of the authors' code."""
+        self.lin.reset_parameters()
+        if self.cell is not None:
+            self.cell.reset_parameters()
+        bound = self.hidden_channels**-0.5
+        torch.nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: MultimodalGraph | NewestRows | Tensor,
+        edge_weight: Tensor | None = None,
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Fuses what the nodes know.
+
+        Args:
+            x: `[U, M, in_channels]` with the graph of a batch of conversations, or
+                `[N, in_channels]` with the edges of any graph.
+            edge_index: The graph, or `[2, E]` int64, `[source; target]`.
+            edge_weight: `[E]`, used as it is, neither normalised nor with self-loops added; None:
+                ones. A `MultimodalGraph` has its own.
+            return_gates: Whether to return how open the cell's gates were, too.
+
+        Returns:
+            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes. With
+            `return_gates`, that and the gates, `[L, U, M, 3]` or `[L, N, 3]`: of each layer and
+            node, the means over the channels of the input, the forget and the output gate, from 0
+            (shut) to 1 (open); zeros for absent nodes.
+
+        Raises:
+            TypeError: If an argument is not a tensor of the right dtype.
+            ValueError: If the shapes disagree, `x` is empty, (checked on the host only) an edge
+                ends at no node, or `return_gates` is asked of a fusion without gates.
+        """
+        if return_gates and self.cell is None:
+            raise ValueError("return_gates must be False where gated is, but got True.")
+        if isinstance(edge_index, MultimodalGraph | NewestRows):
+            if edge_weight is not None:
+                raise ValueError("edge_weight must be None with a graph, which has its own.")
+            check_tensor("x", x, [*edge_index.inter.shape[:2], self.in_channels])
+            if edge_index.present is not None:
+                x = x.where(edge_index.present.unsqueeze(-1), 0)
+            graph: MultimodalGraph | NewestRows | _Edges = edge_index
+        else:
+            if isinstance(x, Tensor) and x.dim() == 3:
+                raise TypeError(
+                    "edge_index must be the graph that ConversationGraph makes where x is "
+                    f"[U, M, C], but got {type(edge_index).__name__}."
+                )
+            check_tensor("x", x, ["N", self.in_channels])
+            check_not_empty("x", x)
+            graph = _Edges(edge_index, edge_weight, len(x))
+            if edge_weight is not None:
+                check_dtype("edge_weight", edge_weight, self.weight)
+        check_dtype("x", x, self.weight)
+
+        x = self.dropout(x)
+        h0 = self.lin(x).relu()
+        z = self.dropout(h0)
+        g = torch.zeros_like(h0)
+        c = torch.zeros_like(h0, dtype=self.weight.dtype)  # autocast does not round the memory
+        joined = None if self.cell is None else self.cell.joined(x)
+        layer = self._layer
+        if self.checkpoint and torch.is_grad_enabled():
+            layer = partial(checkpoint, layer, use_reentrant=False)
+        gates = []
+        for weights in zip(*self._mixing_weights(), strict=True):
+            if return_gates and self.cell is not None:
+                gates.append(self.cell.gates(z, g).mean(-1))
+            z, g, c = layer(z, g, c, h0, weights, graph, joined)
+        out = torch.cat([x, z], -1) if self.concat else z
+        if graph.present is not None:
+            out = out.where(graph.present.unsqueeze(-1), 0)
+            gates = [each.where(graph.present.unsqueeze(-1), 0) for each in gates]
+        return (out, torch.stack(gates)) if return_gates else out
+
+    def _layer(
+        self,
+        q: Tensor,
+        g: Tensor,
+        c: Tensor,
+        h0: Tensor,
+        weights: tuple[Tensor, Tensor],
+        graph: "MultimodalGraph | NewestRows | _Edges",
+        joined: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One layer: from z and the memory (g, c) to the next ones."""
+        if self.cell is not None:
+            g, c = self.cell.step(q, g, c, joined)
+        p = graph.propagate(q if self.cell is None else g)
+        p_weight, h0_weight = weights
+        mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
+        z = self.dropout(mixed.relu_().view(q.shape))
+        if self.cell is not None:
+            z = z + q
+            if z.dtype == torch.float16:
+                z = z.clamp(max=LARGEST_HALF)
+        return z, g, c
+
+    def _mixing_weights(self) -> tuple[Tensor, Tensor]:
+        r"""All layers' maps of p and of H0, `[L, H, H]` each.
+
+        A layer's pre-activation is linear in `[p ; H0]`, so its identity part is added to the small
+        weight rather than to the large activations:
+        :math:`\theta_k W_k + (1 - \theta_k) [(1 - \alpha) I ; \alpha I]`.
+        """
+        layer = torch.arange(1, self.num_layers + 1, device=self.weight.device)
+        theta = (self.theta / layer.to(self.weight.dtype)).log1p().view(-1, 1, 1)
+        identity = torch.eye(self.hidden_channels, dtype=theta.dtype, device=theta.device)
+        skip = torch.cat([(1 - self.alpha) * identity, self.alpha * identity])
+        p_weight, h0_weight = torch.lerp(skip, self.weight, theta).chunk(2, 1)
+        return p_weight, h0_weight
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.hidden_channels}, "
+            f"num_layers={self.num_layers}, gated={self.gated})"
+        )
+
+
+class _Edges:
+    """Any graph, given by its edges; propagates like a :class:`MultimodalGraph`."""
+
+    present = None
+
+    def __init__(self, edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) -> None:
+        check_tensor("edge_index", edge_index, [2, "E"], torch.int64)
+        check_range("edge_index", edge_index, num_nodes)
+        if edge_weight is not None:
+            check_tensor("edge_weight", edge_weight, [edge_index.size(1)])
+        self.edge_index = edge_index
+        self.edge_weight = edge_weight
+
+    def propagate(self, x: Tensor) -> Tensor:
+        source, target = self.edge_index
+        message = x.index_select(0, source)
+        if self.edge_weight is not None:
+            message = message * self.edge_weight.to(x.dtype).unsqueeze(-1)
+        return torch.zeros_like(x).index_add(0, target, message)

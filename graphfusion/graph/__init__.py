@@ -1,0 +1,1 @@
+"""From node vectors to the graph's propagation matrix."""

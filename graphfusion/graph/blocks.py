@@ -1,0 +1,65 @@
+"""Which pairs of utterances reach each other, covered by small dense tiles."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from graphfusion.data.layout import BatchLayout
+
+# The least number of rows of a tile: narrow windows would otherwise make many tiny products.
+LEAST_HEIGHT = 16
+
+
+class Tiles(NamedTuple):
+    """N tiles of S target utterances by K source utterances.
+
+    Attributes:
+        rows: `[N, S]` int64, the utterances of the rows; places without one hold any.
+        columns: `[N, K]` int64, likewise.
+        joined: `[N, S, K]` bool, whether the row's utterance hears the column's.
+        slot: `[U]` int64, where `rows`, flattened, has each utterance.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    joined: Tensor
+    slot: Tensor
+
+
+def tile(layout: BatchLayout, past: int | None, future: int | None) -> Tiles:
+    """Covers all pairs of utterances in which the source is at most that far from the target.
+
+    A tile is one of the layout's blocks by itself or, where that computes less, a run of
+    utterances of the packed batch by all in reach of one of them. Neither asks the device.
+    """
+    size, longest = layout.num_utterances, layout.blocks.size(1)
+    # Unlike Python's own, these do not fix a size when they are traced.
+    past = longest - 1 if past is None else torch.sym_min(past, longest - 1)
+    future = longest - 1 if future is None else torch.sym_min(future, longest - 1)
+    height = torch.sym_max(past + future, LEAST_HEIGHT)
+    everyone = torch.arange(size, device=layout.ptr.device)
+    if size * (height + past + future) < layout.blocks.numel() * longest:
+        start = everyone[::height].unsqueeze(1)
+        reach = torch.arange(-past, height + future, device=everyone.device)
+        columns, slot = start + reach, everyone
+        filled = (columns >= 0) & (columns < size)
+        columns = columns.clamp(0, size - 1)
+        rows, filled_rows = columns[:, past : past + height], filled[:, past : past + height]
+    else:
+        rows = columns = layout.blocks
+        slot = layout.slot
+        places = torch.arange(rows.numel(), device=everyone.device).view(rows.shape)
+        filled = filled_rows = slot[rows] == places
+    # Places without an utterance belong to no conversation, and to different ones in both.
+    of_row = layout.batch[rows].where(filled_rows, -1).unsqueeze(2)
+    of_column = layout.batch[columns].where(filled, -2).unsqueeze(1)
+    offset = columns.unsqueeze(1) - rows.unsqueeze(2)
+    joined = (of_row == of_column) & (offset >= -past) & (offset <= future)
+    return Tiles(rows, columns, joined, slot)
+
+
+def take(x: Tensor, utterances: Tensor) -> Tensor:
+    """Those utterances of `x [U, M, ...]`, `[N, S]` of them, as `[N, M, S, ...]`."""
+    taken: Tensor = x.index_select(0, utterances.flatten()).unflatten(0, utterances.shape)
+    return taken.transpose(1, 2)

@@ -1,0 +1,1 @@
+"""From conversations to logits: the composed model, its loss, and saved models."""

@@ -1,0 +1,1 @@
+"""The same model, an utterance at a time."""

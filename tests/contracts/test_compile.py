@@ -1,0 +1,110 @@
+"""Graph, fusion, deviation and expert under `torch.compile` and `torch.export`."""
+
+import io
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from graphfusion import (
+    BatchLayout,
+    ConversationGraph,
+    DynamicFusion,
+    MultimodalGraph,
+    UtteranceClassifier,
+    speaker_normalize,
+)
+from graphfusion.graph.impute import impute
+
+# No size here is one of the channels: the compiler takes equal sizes for the same size.
+LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
+# Tracing PyTorch's own code warns.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def inputs(lengths: tuple[int, ...], masked: bool) -> tuple[Tensor, BatchLayout]:
+    present = torch.rand(sum(lengths), 2) < 0.7 if masked else None
+    size = sum(lengths)
+    ptr, speaker = torch.tensor([0, *lengths]).cumsum(0), torch.arange(size) % 3
+    layout = BatchLayout(ptr, speaker, present)
+    return torch.randn(sum(lengths), 2, 11), layout
+
+
+def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool) -> None:
+    torch.compiler.reset()
+    compiled = []
+
+    def backend(module: torch.fx.GraphModule, _: list[Tensor]) -> object:
+        compiled.append(module)
+        return module.forward
+
+    fast = torch.compile(function, backend=backend, fullgraph=True, dynamic=True)
+    for lengths in LENGTHS:
+        x, layout = inputs(lengths, masked)
+        torch.testing.assert_close(fast(x, layout), function(x, layout))
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("past", "relations"), [(None, False), (1, False), (None, True)])
+@pytest.mark.parametrize("gated", [True, False])
+def test_graph_and_fusion_compile_whole_and_once(
+    gated: bool, past: int | None, relations: bool, masked: bool
+) -> None:
+    build = ConversationGraph(past=past, relations=relations)
+    fusion = DynamicFusion(11, 7, 3, gated=gated)
+
+    def stack(x: Tensor, layout: BatchLayout) -> Tensor:
+        return impute(fusion(x, build(x, layout)), layout, past, None)
+
+    assert_compiles_whole_and_once(stack, masked)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_deviation_compiles_whole_and_once(masked: bool) -> None:
+    def deviation(x: Tensor, layout: BatchLayout) -> Tensor:
+        return speaker_normalize(x[:, 1], layout, 1)
+
+    assert_compiles_whole_and_once(deviation, masked)
+
+
+def test_the_expert_compiles_whole_and_once() -> None:
+    expert = UtteranceClassifier(11, 7, 3).eval()
+
+    def opinion(x: Tensor, _: BatchLayout) -> Tensor:
+        return expert(x[:, 0], x[:, 1, :3])
+
+    assert_compiles_whole_and_once(opinion, masked=False)
+
+
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader
+@pytest.mark.parametrize("masked", [False, True])
+def test_exports(masked: bool, caplog: pytest.LogCaptureFixture) -> None:
+    class Stack(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fusion = DynamicFusion(11, 7, 2)
+
+        def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+            return self.fusion(x, graph)
+
+    def example(lengths: tuple[int, ...]) -> tuple[Tensor, MultimodalGraph]:
+        x, layout = inputs(lengths, masked)
+        return x, ConversationGraph()(x, layout)
+
+    stack = Stack()
+    others = torch.export.AdditionalInputs()
+    for lengths in LENGTHS[1:]:
+        others.add(example(lengths))
+    program = torch.export.export(stack, example(LENGTHS[0]), dynamic_shapes=others)
+    # It logs a message with an argument too few when it loads what is no tensor (torch 2.13).
+    caplog.set_level(logging.ERROR, "torch._export.serde.serialize")
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    for lengths in LENGTHS:
+        arguments = example(lengths)
+        torch.testing.assert_close(loaded(*arguments), stack(*arguments))

@@ -1,0 +1,365 @@
+import contextlib
+import errno
+import inspect
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion import MMDFN, Conversation
+from graphfusion.testing.strategies import seeds, windows
+
+SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
+SIZES = {"text": 6, "audio": 7}
+
+
+@st.composite
+def arguments(draw: st.DrawFn) -> dict[str, Any]:
+    """Any arguments of a small model; names are any text."""
+    names = draw(st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
+    num_classes = draw(st.integers(1, 4))
+    unit = st.floats(0, 1)
+    causal = draw(st.booleans())
+    classes = st.lists(st.text(), min_size=num_classes, max_size=num_classes, unique=True)
+    return {
+        "in_channels": {name: draw(st.integers(1, 4)) for name in names},
+        "num_classes": num_classes,
+        "speaker_weights": draw(st.dictionaries(st.sampled_from(names), st.floats(-3, 3))),
+        "context": draw(st.lists(st.sampled_from(names), unique=True)),
+        "channels": draw(st.sampled_from([2, 4])),
+        "utterance_channels": draw(st.none() | st.integers(1, 3)),
+        "hidden_channels": draw(st.integers(1, 3)),
+        "num_layers": draw(st.integers(1, 3)),
+        "alpha": draw(unit),
+        "theta": draw(unit),
+        "dropout": draw(unit),
+        "past": draw(windows),
+        "future": draw(st.sampled_from([None, 0]) if causal else windows),
+        "cross_weight": draw(unit),
+        "relations": draw(st.booleans()),
+        "gated": draw(st.booleans()),
+        "concat": draw(st.booleans()),
+        "checkpoint": draw(st.booleans()),
+        "causal": causal,
+        "class_names": draw(st.none() | classes),
+    }
+
+
+def conversation(sizes: dict[str, int], dtype: torch.dtype = torch.float32) -> Conversation:
+    features = {name: 3 + 7 * torch.randn(5, size, dtype=dtype) for name, size in sizes.items()}
+    present = torch.rand(5, len(sizes)) < 0.7
+    return Conversation(features, torch.tensor([0, 1, 0, 0, 1]), present=present)
+
+
+def same(one: MMDFN, other: MMDFN) -> bool:
+    states = one.state_dict(), other.state_dict()
+    return (
+        # As text: the order of the modalities counts.
+        json.dumps(one.config) == json.dumps(other.config)
+        and all(a.dtype == b.dtype for a, b in zip(*(s.values() for s in states), strict=True))
+        and all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    )
+
+
+@given(arguments(), seeds, st.sampled_from([torch.float32, torch.float64, torch.bfloat16]))
+def test_a_model_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory,
+    arguments: dict[str, Any],
+    seed: int,
+    dtype: torch.dtype,
+) -> None:
+    torch.manual_seed(seed)
+    model = MMDFN(**arguments).to(dtype)
+    one = conversation(model.in_channels, dtype)
+    model.standardize.fit([one])
+    assert set(model.config) == set(inspect.signature(MMDFN).parameters)
+    assert same(model, MMDFN(**model.config).to(dtype)) is False  # other weights
+    folder = tmp_path_factory.mktemp("models") / "new" / "folder"
+    model.save_pretrained(folder)
+    state = torch.get_rng_state()
+    again = MMDFN.from_pretrained(folder)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert same(again, model)
+    assert again.class_names == model.class_names
+    assert not any(module.training for module in again.modules())
+    assert all(parameter.requires_grad for parameter in again.parameters())
+    assert again.predict(one) == model.predict(one)
+    shown = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert shown == {"format": "graphfusion.mmdfn", "version": 1, **model.config}
+    again.save_pretrained(folder)  # over the file that it was read from
+    assert same(MMDFN.from_pretrained(folder), model)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_predicts_in_three_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = MMDFN(SIZES, 2, class_names=("happy", "sad"), **SMALL)
+    made.save_pretrained("folder")
+    new = conversation(SIZES)
+
+    model = MMDFN.from_pretrained("folder")
+    probabilities = model.predict(new)
+    assert [set(each) for each in probabilities] == [{"happy", "sad"}] * 5
+    assert probabilities == made.predict(new)
+
+
+def test_a_loaded_model_trains_on(tmp_path: Path) -> None:
+    MMDFN(SIZES, 2, context=("text",), **SMALL).save_pretrained(tmp_path)
+    model = MMDFN.from_pretrained(tmp_path).train()
+    weights = [each.clone() for each in model.parameters()]
+    one = conversation(SIZES)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    out = model(one.features, one.speaker, torch.tensor([0, 5]))
+    (out * torch.randn_like(out)).sum().backward()
+    optimizer.step()
+    for before, after in zip(weights, model.parameters(), strict=True):
+        assert not torch.equal(before, after)
+    assert same(MMDFN.from_pretrained(tmp_path), MMDFN.from_pretrained(tmp_path))
+
+
+def test_weights_that_share_memory_are_saved(tmp_path: Path) -> None:
+    """As those of a recurrent encoder do on a GPU."""
+    model = MMDFN(SIZES, 2, context=("text",), **SMALL)
+    weights = list(model.contexts["text"].parameters())
+    flat = torch.cat([each.detach().flatten() for each in weights])
+    for each, part in zip(weights, flat.split([each.numel() for each in weights]), strict=True):
+        each.data = part.view(each.shape)
+    model.classifier.weight.data = model.classifier.weight.detach().T.contiguous().T
+    model.save_pretrained(tmp_path)
+    assert same(MMDFN.from_pretrained(tmp_path), model)
+
+
+def test_numbers_of_other_kinds_are_saved(tmp_path: Path) -> None:
+    model = MMDFN(
+        {"text": np.int64(6)},
+        num_classes=np.int64(2),
+        hidden_channels=np.int64(3),
+        num_layers=np.int32(2),
+        past=np.int64(2),
+        future=np.int64(1),
+        alpha=np.float32(0.1),
+        theta=np.float64(0.5),
+        dropout=np.float32(0.1),
+        cross_weight=np.float32(0.3),
+        gated=np.bool_(True),
+        causal=np.bool_(False),
+    )
+    model.save_pretrained(tmp_path)
+    again = MMDFN.from_pretrained(tmp_path)
+    assert same(again, model)
+    one = conversation({"text": 6})
+    assert again.predict(one) == model.predict(one)
+
+
+class _KilledError(BaseException):
+    """Nothing runs any more."""
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_save_that_is_cut_off_leaves_the_old_model_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """Cut off at every step, by the end of the process or a full disk."""
+    old = MMDFN(SIZES, 2, **SMALL)
+    new = MMDFN(SIZES, 2, class_names=("happy", "sad"), alpha=0.1, **SMALL)
+    found = []
+    for last in range(99):
+        folder = tmp_path / str(last)
+        old.save_pretrained(folder)
+        steps = 0
+
+        def cut_off(does: Any, last: int = last) -> Any:
+            def step(*args: Any, **kwargs: Any) -> Any:
+                nonlocal steps
+                steps += 1
+                if killed and steps > last:
+                    raise _KilledError
+                if steps == last + 1:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return does(*args, **kwargs)
+
+            return step
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", cut_off(os.fsync))
+            for name in ("open", "replace", "unlink"):
+                patch.setattr(Path, name, cut_off(getattr(Path, name)))
+            try:
+                new.save_pretrained(folder)
+            except (_KilledError, OSError):
+                done = False
+            else:
+                done = True
+        again = MMDFN.from_pretrained(folder)
+        assert same(again, old) or same(again, new)
+        found.append((same(again, new), (folder / "config.json").exists()))
+        if not killed:  # what had been begun is tidied up
+            assert not list(folder.glob(".*"))
+        if done and steps <= last:
+            break
+    # The old, the old without its config.json, the new without, the new.
+    assert list(dict.fromkeys(found)) == [
+        (False, True),
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a model in it."""
+    MMDFN(SIZES, 2, **SMALL).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def refused(folder: Path, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        MMDFN.from_pretrained(folder)
+    assert str(folder) in str(caught.value)
+
+
+@given(st.data())
+def test_a_truncated_or_altered_file_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("models")
+    model = MMDFN({"text": 2}, 2, channels=2, hidden_channels=1, num_layers=1)
+    model.save_pretrained(folder)
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    refused(folder, "SafetensorError")
+    # Of the weights, any bytes are right; what says where they are must be as it was.
+    altered = bytearray(content)
+    header = 8 + int.from_bytes(content[:8], "little")
+    altered[data.draw(st.integers(0, header - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(altered)
+    with contextlib.suppress(ValueError):
+        assert same(MMDFN.from_pretrained(folder), model)
+
+
+def test_nothing_is_unpickled(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (folder / "sprung").touch, ()
+
+    for content in (pickle.dumps(Trap()), b""):
+        (folder / "model.safetensors").write_bytes(content)
+        refused(folder, "SafetensorError")
+    torch.save({"classifier.weight": Trap()}, folder / "model.safetensors")
+    refused(folder, "SafetensorError")
+    assert not (folder / "sprung").exists()
+
+
+def test_a_missing_folder_or_file(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"folder must have a model.safetensors, but .*no"):
+        MMDFN.from_pretrained(folder / "nowhere")
+    model = MMDFN.from_pretrained(folder)
+    (folder / "config.json").unlink()
+    assert same(MMDFN.from_pretrained(folder), model)  # the weights have it, too
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"folder must have a model.safetensors, but .*no"):
+        MMDFN.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the config must be JSON, but: Expecting value"),
+        (b"{", "the config must be JSON, but: Expecting property name"),
+        (b"\xff\xff", "the config must be JSON, but: .*decode"),
+        (b"[" * 100_000, "RecursionError"),
+        (b"[]", 'the config must have "format": "graphfusion.mmdfn", but has not'),
+        (b'{"model_type": "bert"}', 'the config must have "format": "graphfusion.mmdfn"'),
+        (
+            b'{"format": "graphfusion.mmdfn", "version": 2}',
+            "the config's version must be 1, but got 2",
+        ),
+        (b'{"format": "graphfusion.mmdfn"}', "the config's version must be 1, but got None"),
+    ],
+)
+def test_a_foreign_config(folder: Path, content: bytes, message: str) -> None:
+    (folder / "config.json").write_bytes(content)
+    refused(folder, rf"config\.json: {message}")
+
+
+def test_an_altered_config(folder: Path) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config))  # only laid out otherwise
+    MMDFN.from_pretrained(folder)
+    path.write_text(json.dumps(config | {"speakers": 2}))
+    refused(folder, r"config.json: .* the arguments of the model, but lacks \[\] and has \['speak")
+    path.write_text(json.dumps({name: config[name] for name in config if name != "theta"}))
+    refused(folder, r"config.json: the config must have .*, but lacks \['theta'\] and has \[\]")
+    path.write_text(json.dumps(config | {"theta": 0.1, "class_names": ["no", "yes"]}))
+    refused(folder, r"config.json: it must be as .* but differs in \['theta', 'class_names'\]")
+    path.write_text(json.dumps(config | {"in_channels": dict(reversed(SIZES.items()))}))
+    refused(folder, r"config.json: it must be as .* but differs in \['in_channels'\]")
+
+
+def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    (folder / "config.json").unlink()
+    model = MMDFN.from_pretrained(folder)
+    config = {"format": "graphfusion.mmdfn", "version": 1, **model.config}
+
+    def write(changes: dict[str, Any], **weights: torch.Tensor | None) -> None:
+        state = model.state_dict() | weights
+        state = {name: value for name, value in state.items() if value is not None}
+        metadata = {"config": json.dumps(config | changes)}
+        safetensors.torch.save_file(state, path, metadata)
+
+    write({})
+    assert same(MMDFN.from_pretrained(folder), model)
+    safetensors.torch.save_file(model.state_dict(), path)
+    refused(folder, "it must be of save_pretrained, with a config in its metadata")
+    write({}, **{"fusion.lin.bias": None})
+    refused(folder, r"it must have the weights .* but lacks \['fusion.lin.bias'\] and has \[\]")
+    write({}, extra=torch.ones(1))
+    refused(folder, r"it must have the weights .* but lacks \[\] and has \['extra'\] besides")
+    write({}, **{"classifier.bias": torch.ones(3)})
+    refused(folder, r"classifier.bias must have shape \[2\], but got \[3\]")
+    write({}, **{"classifier.bias": torch.ones(2, dtype=torch.int64)})
+    refused(folder, "classifier.bias must be of a floating dtype, but got torch.int64")
+    write({"num_layers": 0})
+    refused(folder, "num_layers must be at least 1, but got 0")
+    write({"context": ["pose"]})
+    refused(folder, r"context must name some of .* but got \['pose'\]")
+    write({"channels": "4"})
+    refused(folder, "TypeError: channels must be an integer, but got '4'")
+    write({"num_layers": 10**10})  # nothing of that size is allocated
+    refused(folder, r"fusion.weight must have shape \[10000000000, 6, 3\], but got \[2, 6, 3\]")
+    write({"num_layers": 10**30})
+    refused(folder, "Overflow")
+    write({"in_channels": []})
+    refused(folder, "in_channels must map names to sizes, but got list")
+    write({"in_channels": dict.fromkeys(map(str, range(10**5)), 1)})  # nor are as many modules made
+    refused(folder, "in_channels must have a weight for each modality, but has 100000 of them for")
+    write({"num_classes": 10**12, "class_names": None})  # nor as many names
+    refused(folder, "class_names must be a list of names, but got None")
+
+
+def test_without_safetensors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    for use in (model.save_pretrained, MMDFN.from_pretrained):
+        with pytest.raises(ImportError, match="safetensors must .* extra 'data' brings it"):
+            use(folder)
+
+
+def test_the_library_is_imported_without_safetensors() -> None:
+    code = "import sys; sys.modules['safetensors'] = None; from graphfusion import MMDFN"
+    subprocess.run([sys.executable, "-c", code], check=True)

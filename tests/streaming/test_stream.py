@@ -1,0 +1,325 @@
+"""What is streamed is what the whole conversation gives."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from graphfusion import MMDFN, Stream
+from graphfusion.streaming.graph_cache import LEAST_CAPACITY
+from graphfusion.testing import RaggedBatch
+from graphfusion.testing.batches import VECTORS
+from graphfusion.testing.strategies import NAMES, batches, seeds, windows
+from tests.asserts import assert_equal
+
+SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
+
+
+@st.composite
+def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
+    """A causal model with any of its options, in training mode."""
+    names = NAMES[:num_modalities]
+    torch.manual_seed(draw(seeds))
+    model = MMDFN(
+        dict.fromkeys(names, 5),
+        num_classes=3,
+        speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
+        context=[name for name in names if draw(st.booleans())],
+        utterance_channels=draw(st.sampled_from([None, 3])),
+        past=draw(windows),
+        cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
+        relations=draw(st.booleans()),
+        gated=draw(st.booleans()),
+        concat=draw(st.booleans()),
+        checkpoint=draw(st.booleans()),
+        causal=True,
+        **SMALL,
+    ).double()
+    if model.graph.relations is not None:
+        torch.nn.init.normal_(model.graph.relations.weight, std=0.03)
+    return model
+
+
+@st.composite
+def models_and_batches(draw: st.DrawFn, max_length: int = 12) -> tuple[MMDFN, RaggedBatch]:
+    batch = draw(batches(max_length=max_length))
+    return draw(models(batch.x.size(1))), batch
+
+
+def small_model(**options: object) -> MMDFN:
+    return MMDFN({"text": 5, "audio": 5}, 3, **({"causal": True} | SMALL | options)).double()
+
+
+def small_step(size: int = 1) -> dict[str, object]:
+    return {
+        "features": {name: torch.randn(size, 5).double() for name in ("text", "audio")},
+        "speaker": torch.zeros(size, dtype=torch.int64),
+    }
+
+
+def rows(batch: RaggedBatch, utterances: Tensor) -> dict[str, object]:
+    return {
+        "features": {name: x[utterances] for name, x in batch.features.items()},
+        "speaker": batch.speaker[utterances],
+        "present": None if batch.present is None else batch.present[utterances],
+    }
+
+
+def turns(batch: RaggedBatch, random: Random) -> Iterator[tuple[Tensor, Tensor]]:
+    """Steps of some conversations at a time, in any order: which, and their next utterances."""
+    upcoming, end = batch.ptr[:-1].clone(), batch.ptr[1:]
+    while len(going := (upcoming < end).nonzero().flatten()):
+        chosen = random.sample(going.tolist(), random.randint(1, len(going)))
+        conversation = torch.tensor(chosen)
+        yield conversation, upcoming[conversation]
+        upcoming[conversation] += 1
+
+
+def whole(model: MMDFN, batch: RaggedBatch) -> Tensor:
+    model.eval()
+    return model(batch.features, batch.layout).detach()
+
+
+@given(models_and_batches(), st.randoms())
+def test_streaming_is_the_whole_conversation(
+    case: tuple[MMDFN, RaggedBatch], random: Random
+) -> None:
+    model, batch = case
+    stream = model.stream(len(batch.ptr) - 1)
+    logits = torch.full((len(batch.x), 3), torch.nan, dtype=torch.float64)
+    for conversation, utterances in turns(batch, random):
+        logits[utterances] = stream.step(**rows(batch, utterances), conversation=conversation)
+    assert model.training
+    assert_equal(logits, whole(model, batch), rtol=1e-11)
+
+
+@given(models_and_batches(), seeds)
+def test_every_prefix_predicts_what_the_whole_does(
+    case: tuple[MMDFN, RaggedBatch], seed: int
+) -> None:
+    model, batch = case
+    conversation = batch.conversations()[seed % (len(batch.ptr) - 1)]
+    size = len(conversation.x)
+    expected = whole(model, conversation)
+    for length in range(1, size + 1):
+        prefix = conversation.take(torch.arange(length), [length])
+        assert_equal(whole(model, prefix), expected[:length], rtol=1e-11)
+
+
+@given(models_and_batches(), seeds)
+def test_what_comes_later_changes_not_a_bit(case: tuple[MMDFN, RaggedBatch], seed: int) -> None:
+    model, batch = case
+    generator = torch.Generator().manual_seed(seed)
+    start, end = batch.ptr[:-1], batch.ptr[1:]
+    now = start + (torch.rand(len(start), generator=generator) * (end - start)).long()
+    index = torch.arange(len(batch.x))
+    later = index > now[batch.layout.batch]
+    other = batch.with_x(torch.where(later.view(-1, 1, 1), batch.x * 1e3 + 7, batch.x))
+    expected, got = whole(model, batch), whole(model, other)
+    assert torch.equal(got[~later], expected[~later])
+
+
+@given(models_and_batches(), st.randoms(), st.integers(0, 30))
+def test_a_restored_stream_goes_on_as_if_nothing_had_been(
+    case: tuple[MMDFN, RaggedBatch], random: Random, cut: int
+) -> None:
+    model, batch = case
+    steps = list(turns(batch, random))
+    cut = min(cut, len(steps))
+    first, second = (model.stream(len(batch.ptr) - 1) for _ in range(2))
+    for number, (conversation, utterances) in enumerate(steps):
+        if number == cut:
+            second.load_state_dict(first.state_dict())
+        logits = first.step(**rows(batch, utterances), conversation=conversation)
+        if number >= cut:
+            again = second.step(**rows(batch, utterances), conversation=conversation)
+            assert torch.equal(again, logits)
+
+
+@pytest.mark.parametrize(
+    ("past", "gated", "kind", "masked"),
+    [(past, gated, "normal", False) for past in (None, 0, 40) for gated in (True, False)]
+    + [(past, True, "normal", True) for past in (None, 0, 40)]
+    + [(10, True, kind, False) for kind in VECTORS],
+)
+def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str, masked: bool) -> None:
+    torch.manual_seed(0)
+    sizes = {"audio": 30, "visual": 20, "text": 10}
+    model = MMDFN.from_preset("iemocap", sizes, 6, causal=True, past=past, gated=gated).eval()
+    features = {name: VECTORS[kind](torch.randn(110, 1, d))[:, 0] for name, d in sizes.items()}
+    speaker = torch.randint(0, 2, (110,))
+    present = torch.rand(110, 3) < (0.5 if masked else 1)
+    stream = model.stream()
+    logits = []
+    for u in (slice(u, u + 1) for u in range(110)):
+        turn = {name: x[u] for name, x in features.items()}
+        logits.append(stream.step(turn, speaker[u], present=present[u]))
+    logits = torch.cat(logits)
+    expected = model(features, speaker, torch.tensor([0, 110]), present).detach()
+    difference = (logits - expected).abs().amax(1) / expected.abs().amax(1)
+    assert difference.max() <= 1e-5
+
+
+def test_a_window_bounds_what_is_remembered() -> None:
+    windowed, full = small_model(past=20).stream(), small_model().stream()
+    sizes = []
+    for _ in range(100):
+        step = small_step()
+        for stream in (windowed, full):
+            stream.step(**step)
+        sizes.append(windowed.state_dict()["graph.nodes"].size(3))
+    assert sizes[0] == LEAST_CAPACITY
+    assert set(sizes[20:]) == {20}
+    assert 100 <= full.state_dict()["graph.nodes"].size(3) <= 200
+
+
+def test_conversations_do_not_hear_each_other() -> None:
+    """Nor does one that has ended hold up another."""
+    model = small_model()
+    together, alone = model.stream(3), model.stream()
+    for number in range(5):
+        step = small_step(3)
+        conversation = torch.tensor([2, 0, 1])[: 3 if number < 2 else 1]
+        size = len(conversation)
+        first = {name: x[:size] for name, x in step["features"].items()}
+        logits = together.step(first, step["speaker"][:size], conversation)
+        own = {name: x[:1] for name, x in step["features"].items()}
+        assert_equal(logits[:1], alone.step(own, step["speaker"][:1]), rtol=1e-11)
+
+
+def test_speakers_may_be_any_numbers() -> None:
+    model = small_model()
+    streams = model.stream(), model.stream()
+    for one, other in [(0, 2**62), (1, 7), (0, 2**62), (2, 0), (1, 7)]:
+        step = small_step() | {"speaker": torch.tensor([one])}
+        logits = streams[0].step(**step)
+        assert torch.equal(streams[1].step(**step | {"speaker": torch.tensor([other])}), logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_under_autocast(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model = small_model(past=4).float()
+    stream = model.stream()
+    for _ in range(12):
+        step = small_step()
+        step["features"] = {name: x.float() for name, x in step["features"].items()}
+        with torch.autocast("cpu", dtype=dtype):
+            assert stream.step(**step).isfinite().all()
+
+
+def test_a_model_without_speakers_needs_none() -> None:
+    model = small_model(speaker_weights={"text": 0, "audio": 0}, context=["text"])
+    logits = model.stream().step(small_step()["features"])
+    assert logits.shape == (1, 3)
+    assert not logits.requires_grad
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="causal must be True for a model to stream, but got F"):
+        small_model(causal=False).stream()
+    with pytest.raises(ValueError, match="num_conversations must be at least 1, but got 0"):
+        small_model().stream(0)
+    with pytest.raises(TypeError, match="num_conversations must be an integer, but got 1.5"):
+        small_model().stream(1.5)
+
+
+BAD_STEPS = {
+    "features must be those of": {"features": {"text": torch.zeros(2, 5).double()}},
+    r"features\['text'\] must have shape \[2, 5\], but got \[2, 4\]": {
+        "features": {name: torch.zeros(2, 4).double() for name in ("text", "audio")}
+    },
+    r"features\['text'\] must be finite where present, but has NaN": {
+        "features": {name: torch.full((2, 5), torch.nan).double() for name in ("text", "audio")}
+    },
+    r"features\['text'\] must be of the module's dtype": {
+        "features": {name: torch.zeros(2, 5) for name in ("text", "audio")}
+    },
+    "speaker must be a tensor, but got NoneType": {"speaker": None},
+    r"speaker must have shape \[2\], but got \[1\]": {"speaker": torch.tensor([0])},
+    "speaker must not be negative, but got -1": {"speaker": torch.tensor([0, -1])},
+    r"conversation must be in \[0, 2\), but got 2": {"conversation": torch.tensor([0, 2])},
+    r"conversation must name at least one, and each once, but got \[1, 1\]": {
+        "conversation": torch.tensor([1, 1])
+    },
+    r"conversation must name at least one, and each once, but got \[\]": {
+        "conversation": torch.empty(0, dtype=torch.int64)
+    },
+    r"present must have shape \[2, 2\], but got \[2, 1\]": {
+        "present": torch.ones(2, 1, dtype=torch.bool)
+    },
+}
+
+
+@pytest.mark.parametrize("message", BAD_STEPS)
+def test_bad_steps_leave_everything_as_it_was(message: str) -> None:
+    stream = small_model(context=["text"]).stream(2)
+    stream.step(**small_step(2))
+    before = stream.state_dict()
+    with pytest.raises((TypeError, ValueError), match=message):
+        stream.step(**small_step(2) | BAD_STEPS[message])
+    after = stream.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_bad_states_leave_everything_as_it_was() -> None:
+    stream = small_model(context=["text"], past=20).stream(2)
+    for _ in range(3):
+        stream.step(**small_step(2))
+    good = stream.state_dict()
+
+    def refuse(message: str, state: object) -> None:
+        fresh: Stream = stream.model.stream(2)
+        before = fresh.state_dict()
+        with pytest.raises((TypeError, ValueError), match=message):
+            fresh.load_state_dict(state)
+        assert all(torch.equal(before[name], value) for name, value in fresh.state_dict().items())
+
+    refuse("state must have", {})
+    refuse("state must have", good | {"more": torch.zeros(1)})
+    refuse("state must be a mapping", None)
+    refuse("must be of dtype", good | {"graph.position": good["graph.position"].int()})
+    refuse("must be a tensor", good | {"graph.position": [3, 3]})
+    refuse("must have shape", good | {"graph.unit": good["graph.unit"][..., :2]})
+    refuse("must have shape", good | {"graph.unit": good["graph.unit"][:, :, :5]})
+    refuse("must have shape", good | {"speakers.known": good["speakers.known"].repeat(1, 3)})
+    refuse("must have shape", small_model(context=["text"], past=20).stream(3).state_dict())
+    refuse("place for each of 20 utterances", good | {"graph.position": torch.tensor([3, 99])})
+    refuse("place for each of", good | {"graph.position": torch.tensor([3, -1])})
+
+
+def test_the_state_is_a_copy() -> None:
+    stream = small_model().stream()
+    stream.step(**small_step())
+    state = stream.state_dict()
+    kept = {name: value.clone() for name, value in state.items()}
+    stream.step(**small_step())
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+    other = stream.model.stream()
+    other.load_state_dict(state)
+    other.step(**small_step())
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_a_fresh_stream_knows_nobody() -> None:
+    known = small_model().stream(3).state_dict()["speakers.known"]
+    assert torch.equal(known, torch.full((3, 1), -1))
+
+
+def test_newcomers_of_one_conversation_leave_those_of_another_their_places() -> None:
+    model = small_model()
+    together, alone = model.stream(2), model.stream()
+    for speaker in (0, 1, 2):
+        step = small_step() | {"speaker": torch.tensor([speaker])}
+        together.step(**step, conversation=torch.tensor([0]))
+    for speaker in (2, 7, 0, 2, 7):
+        step = small_step() | {"speaker": torch.tensor([speaker])}
+        logits = together.step(**step, conversation=torch.tensor([1]))
+        assert_equal(logits, alone.step(**step), rtol=1e-11)
+    known = together.state_dict()["speakers.known"]
+    assert known.tolist() == [[0, 1, 2, -1], [2, 7, 0, -1]]
