@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from graphfusion._utils.tracing import is_traced
+from graphfusion._kernels.switch import use_kernels
 
 # Four values' fates are drawn as one number of 64 bits.
 LEVELS = 2**16
@@ -23,7 +23,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     Unless the CPU is one of Intel's, PyTorch draws each element's fate from a float64 there, which
     was an eighth of a training step of MM-DFN. On a GPU, and compiled, its own dropout is fused.
     """
-    if not training or p in (0, 1) or x.device.type != "cpu" or is_traced():
+    if not training or p in (0, 1) or not use_kernels(x):
         return torch.nn.functional.dropout(x, p, training)
     dropped = min(round(p * LEVELS), LEVELS - 1)
     draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)

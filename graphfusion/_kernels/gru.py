@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from graphfusion._kernels.autograd import Gradients, first_derivative
 from graphfusion._kernels.dropout import dropout
-from graphfusion._utils.tracing import is_traced
+from graphfusion._kernels.switch import use_kernels
 
 
 class PackedGRU(torch.nn.GRU):
@@ -54,8 +54,7 @@ class PackedGRU(torch.nn.GRU):
         """
         return (
             (torch.is_grad_enabled() or (self.training and self.dropout > 0))
-            and packed.data.device.type == "cpu"
-            and not is_traced()
+            and use_kernels(packed.data)
             and packed.sorted_indices is None
             and self.bias
         )

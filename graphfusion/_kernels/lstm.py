@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._kernels.autograd import first_derivative
-from graphfusion._utils.tracing import is_traced
+from graphfusion._kernels.switch import use_kernels
 
 
 class NodeLSTM(torch.nn.LSTMCell):
@@ -24,7 +24,7 @@ class NodeLSTM(torch.nn.LSTMCell):
         Returns:
             The weight `[4H, I + H]` and bias `[4H]` of `[q ; g]`, the candidate's rows doubled.
         """
-        if x.is_cuda or is_traced():
+        if not use_kernels(x):
             return None
         double = torch.ones_like(self.bias_ih)
         double[2 * self.hidden_size : 3 * self.hidden_size] = 2

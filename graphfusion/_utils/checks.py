@@ -52,9 +52,9 @@ def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
         )
 
 
-def check_finite(name: str, value: Tensor, here: Tensor) -> None:
-    """Checks that the rows of `value [U, d]` are finite where `here [U]` is true; reads them."""
-    if not bool((value.isfinite().all(1) | ~here).all()):
+def check_finite(name: str, value: Tensor, present: Tensor) -> None:
+    """Checks that the rows of `value [U, d]` are finite where `present [U]`; reads them."""
+    if not bool((value.isfinite().all(1) | ~present).all()):
         raise ValueError(f"{name} must be finite where present, but has NaN or infinity.")
 
 
@@ -100,6 +100,12 @@ def check_bool(name: str, value: bool) -> None:
         raise TypeError(f"{name} must be True or False, but got {value!r}.")
 
 
+def check_modality(argument: str, name: object) -> None:
+    """Checks that a modality's name is a non-empty string."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"{argument} must be keyed by non-empty names, but got {name!r}.")
+
+
 def check_in_channels(in_channels: object) -> None:
     """Checks that sizes are given by the names of at least one modality."""
     if not isinstance(in_channels, Mapping):
@@ -109,8 +115,7 @@ def check_in_channels(in_channels: object) -> None:
     if not in_channels:
         raise ValueError("in_channels must name at least one modality, but got none.")
     for name, size in in_channels.items():
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"in_channels must be keyed by non-empty names, but got {name!r}.")
+        check_modality("in_channels", name)
         check_size(f"in_channels[{name!r}]", size)
 
 

@@ -1,18 +1,28 @@
-"""Prediction with a model that may be in training."""
+"""Inference that changes nothing that a training thread shares."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
-@contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Has every module in evaluation mode, and then in the mode in which it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+
+def evaluation_view(module: ModuleT) -> ModuleT:
+    """The same module in evaluation mode: a tree of shallow copies that share all tensors.
+
+    To switch the mode of the module itself would switch it for every thread.
+    """
+    return _view(module, {})
+
+
+def _view(module: ModuleT, views: dict[int, torch.nn.Module]) -> ModuleT:
+    if id(module) not in views:
+        view = type(module).__new__(type(module))
+        views[id(module)] = view
+        view.__dict__ |= module.__dict__
+        view.__dict__["training"] = False
+        view.__dict__["_modules"] = {
+            name: None if child is None else _view(child, views)
+            for name, child in module._modules.items()
+        }
+    return views[id(module)]  # type: ignore[return-value]

@@ -1,51 +1,68 @@
-"""One conversation, as PyTorch Geometric's `DataLoader` and `Batch` like it."""
+"""One conversation, as PyTorch Geometric's `DataLoader` and `Batch` take it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphfusion._utils.checks import check_finite, check_tensor
+from graphfusion._utils.checks import check_finite, check_modality, check_tensor
+
+#: The label of an utterance that has none, where labels are class numbers; for scores it is NaN.
+MISSING = -100
 
 
 class Conversation(Data):
     r"""A conversation as a :class:`torch_geometric.data.Data` whose nodes are its utterances.
 
-    PyG's :class:`~torch_geometric.loader.DataLoader` packs conversations one after the other; the
-    batch then has the `features`, `speaker`, `ptr` and `present` that :class:`~graphfusion.MMDFN`
-    takes. Further attributes (an identifier, say) may be set and are batched as PyG batches them.
+    PyG's :class:`~torch_geometric.loader.DataLoader` packs conversations one after the other; a
+    model takes the batch, matched by name. Further attributes (an identifier, say) may be set and
+    are batched as PyG batches them.
 
     Args:
-        features: `{modality: [U, d_m]}`, floating; any names, any number of them, finite wherever
-            the modality is present. The order of the names is the order of the modalities.
+        features: `{modality: [U, d_m]}`, floating; any names, any number of them, in any order,
+            finite wherever the modality is present.
         speaker: `[U]` int64, who said each utterance, numbered from 0 within the conversation by
             first appearance.
-        y: `[U, ...]`, one label an utterance.
-        present: `[U, M]` bool, which modalities each utterance has; None: all of them. What lies
-            in the features of an absent one may be anything, NaN included.
+        y: `[U, ...]`, one label an utterance: class numbers, of which -100 is a missing one, or
+            scores, of which NaN is; None: all are missing, as class numbers.
+        present: `{modality: [U] bool}`, which utterances have a modality; one that is not named is
+            present throughout. What lies in the features of an absent one may be anything, NaN
+            included.
         **kwargs: Further attributes.
 
     Raises:
-        TypeError: If an argument is not a tensor of the dtype above (`features`: a mapping).
-        ValueError: If shapes disagree, there is no utterance or no modality, a speaker is negative,
-            or a present feature is NaN or infinite.
+        TypeError: If an argument is not a tensor of the dtype above (`features` and `present`: a
+            mapping).
+        ValueError: If shapes disagree, there is no utterance or no modality, `present` names
+            another modality, a speaker is negative, or a present feature is NaN or infinite.
 
     Without any argument it is the empty shell that PyG fills when it takes a batch apart.
+
+    Example:
+        >>> import torch
+        >>> conversation = Conversation(
+        ...     features={"text": torch.randn(3, 8), "audio": torch.randn(3, 4)},
+        ...     speaker=torch.tensor([0, 1, 0]),
+        ...     y=torch.tensor([2, 0, -100]),
+        ...     present={"audio": torch.tensor([True, True, False])},
+        ... )
+        >>> conversation.num_nodes, conversation.present["text"]
+        (3, tensor([True, True, True]))
     """
 
     features: dict[str, Tensor]
     speaker: Tensor
-    y: Any
-    present: Tensor
+    y: Tensor
+    present: dict[str, Tensor]
 
     def __init__(
         self,
         features: Mapping[str, Tensor] | None = None,
         speaker: Tensor | None = None,
         y: Tensor | None = None,
-        present: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
         if all(given is None for given in (features, speaker, y, present)) and not kwargs:
@@ -60,33 +77,53 @@ class Conversation(Data):
         if y is not None and (not isinstance(y, Tensor) or y.dim() == 0 or len(y) != size):
             got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"y must be a tensor of shape [{size}, ...], but got {got}.")
-        if present is None:
-            present = torch.ones(size, len(features), dtype=torch.bool, device=speaker.device)
-        check_tensor("present", present, [size, len(features)], torch.bool)
-        for (name, value), here in zip(features.items(), present.unbind(1), strict=True):
-            check_finite(f"features[{name!r}]", value, here)
+        present = _complete(present, features, size)
+        for name, value in features.items():
+            check_finite(f"features[{name!r}]", value, present[name])
         super().__init__()
-        # First, so that PyG compares the members of a batch before it joins anything.
+        # Always stored, for PyG takes the attributes of a batch's first member: those of the others
+        # would be lost, or missed. First, so that it compares the members before it joins anything.
+        y = torch.full_like(speaker, MISSING) if y is None else y
         self.schema = {_Schema(features, y): None}
         self.features = dict(features)
         self.speaker = speaker
         self.y = y
-        # Always stored: PyG would drop the mask of a batch whose first member has none.
         self.present = present
         # Without it, PyG cannot tell the number of utterances, and the batch has no `ptr`.
         self.num_nodes = size
         for key, value in kwargs.items():
             setattr(self, key, value)
 
+    def subgraph(self, subset: Tensor) -> Self:
+        """The conversation of some of its utterances.
+
+        Args:
+            subset: `[n]` int64, or `[U]` bool.
+
+        Raises:
+            ValueError: If there is no utterance among them.
+        """
+        if len(self.speaker[subset]) == 0:
+            raise ValueError("subset must have at least one utterance, but got none.")
+        part: Self = super().subgraph(subset)
+        part.features = {name: value[subset] for name, value in self.features.items()}
+        part.present = {name: value[subset] for name, value in self.present.items()}
+        return part
+
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        # PyG offsets whatever has "batch" or "index" in its name, a modality inside a dict too.
-        return 0 if key in self.features else super().__inc__(key, value, *args, **kwargs)
+        if key not in self.features:
+            return super().__inc__(key, value, *args, **kwargs)
+        # PyG asks this of each member before it joins a feature.
+        (schema,) = self.schema
+        schema.check(self.features)
+        # It offsets whatever has "batch" or "index" in its name, a modality inside a dict too.
+        return 0
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 0 if key in self.features else super().__cat_dim__(key, value, *args, **kwargs)
 
 
-class _Schema(tuple[object, ...]):
+class _Schema(tuple[Any, ...]):
     """What all conversations of a batch must share; a dict's key, so that PyG compares it.
 
     PyG joins the dicts of a batch by looking up the first one's keys in all others. It ignores the
@@ -94,9 +131,9 @@ class _Schema(tuple[object, ...]):
     lookup always ends in `__eq__`, and that refuses another schema.
     """
 
-    def __new__(cls, features: Mapping[str, Tensor], y: Tensor | None) -> "_Schema":
-        sizes = ((name, value.size(1)) for name, value in features.items())
-        return super().__new__(cls, (*sizes, "labels" if y is not None else "no labels"))
+    def __new__(cls, features: Mapping[str, Tensor], y: Tensor) -> "_Schema":
+        kind = "scores" if y.is_floating_point() else "classes"
+        return super().__new__(cls, (_sizes(features), (kind, *y.shape[1:])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple.__new__, (type(self), tuple(self))
@@ -104,14 +141,33 @@ class _Schema(tuple[object, ...]):
     def __hash__(self) -> int:
         return 0
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, _Schema) and tuple(self) != tuple(other):
+    def check(self, features: Mapping[str, Tensor]) -> None:
+        """Refuses a conversation whose features have changed since it was made."""
+        if _sizes(features) != self[0]:
             raise ValueError(
-                "features of the conversations in one batch must have the same modalities, in the "
-                "same order and sizes, and all or none y, "
-                f"but got {tuple(self)} and {tuple(other)}."
+                f"features must be those that the conversation was made with, {dict(self[0])}, but "
+                f"got {dict(_sizes(features))}; make a new Conversation to add or change one."
             )
-        return isinstance(other, _Schema)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Schema):
+            return False
+        if self[0] != other[0]:
+            raise ValueError(
+                "features of the conversations in one batch must have the same modalities and "
+                f"sizes, but got {dict(self[0])} and {dict(other[0])}."
+            )
+        if self[1] != other[1]:
+            raise ValueError(
+                "y of the conversations in one batch must be of one kind and shape, but got "
+                f"{self[1]} and {other[1]}; without labels among scores, it is "
+                "torch.full([U], torch.nan)."
+            )
+        return True
+
+
+def _sizes(features: Mapping[str, Tensor]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, value.size(1)) for name, value in features.items()))
 
 
 def _check_features(features: object) -> int:
@@ -124,10 +180,30 @@ def _check_features(features: object) -> int:
         raise ValueError("features must have at least one modality, but got none.")
     size: int | str = "U"
     for name, value in features.items():
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"features must be keyed by non-empty names, but got {name!r}.")
+        check_modality("features", name)
         check_tensor(f"features[{name!r}]", value, [size, "d"])
         if value.numel() == 0:
             raise ValueError(f"features[{name!r}] must not be empty, but got {list(value.shape)}.")
         size = len(value)
     return int(size)
+
+
+def _complete(present: object, features: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
+    """Presence of all modalities, in the order of the features."""
+    if present is None:
+        present = {}
+    if not isinstance(present, Mapping):
+        raise TypeError(
+            "present must be given by name, {modality: [U] bool}, but got "
+            f"{type(present).__name__}."
+        )
+    if unknown := [name for name in present if name not in features]:
+        raise ValueError(f"present must name some of {list(features)}, but got {unknown}.")
+    completed = {}
+    for name, value in features.items():
+        here = present.get(name)
+        if here is None:
+            here = torch.ones(size, dtype=torch.bool, device=value.device)
+        check_tensor(f"present[{name!r}]", here, [size], torch.bool)
+        completed[name] = here
+    return completed

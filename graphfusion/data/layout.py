@@ -1,54 +1,48 @@
-"""Where everything lies in a batch of conversations, worked out once and shared by all modules."""
+"""The index structure of a packed batch of conversations, shared by all modules."""
 
-from bisect import bisect_left, insort
-from typing import NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-from graphfusion._utils.checks import check_size, check_tensor
-
-
-class PackedIndices(NamedTuple):
-    """PackedIndices of unequal length in the order of :class:`torch.nn.utils.rnn.PackedSequence`.
-
-    Attributes:
-        order: `[n]` int64, the items: all first steps, then all second steps, and so on, those of
-            the longest sequence first.
-        batch_sizes: `[longest]` int64 on the host, how many sequences have that many steps.
-    """
-
-    order: Tensor
-    batch_sizes: Tensor
+from graphfusion._utils.checks import check_modality, check_tensor
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
 
 class BatchLayout:
-    r"""Everything about a batch of conversations that does not depend on its features.
+    r"""The index structure of a packed batch: everything that does not depend on the features.
 
-    It is checked and worked out on the host. Modules that are given a `BatchLayout` instead of a
-    bare `ptr` neither repeat that work nor wait for the device.
+    It is checked and computed once, on the host. Modules that are given a `BatchLayout` instead of
+    a bare `ptr` neither repeat that work nor synchronise with the device. A registered pytree.
 
     Args:
         ptr: `[B + 1]` int64, where each conversation starts, and U: strictly increasing from 0.
         speaker: `[U]` int64, who said each utterance, numbered within its conversation.
-        present: `[U, M]` bool, which modalities each utterance has; None: all of them.
+        present: Which modalities each utterance has: `{modality: [U] bool}`, or, for layers that
+            take `x [U, M, C]` and know no names, `[U, M]` bool; None: all of them.
 
     Attributes:
         ptr: As given.
         speaker: As given.
-        present: As given, but None where it is true throughout.
+        present: `[U, M]` bool, or None where it is true throughout.
+        modalities: The names of the columns of `present`, in order; None if it was not given by
+            name.
         num_modalities: M, or None if `present` was not given and any number will do.
         batch: `[U]` int64, the conversation of each utterance.
         blocks: `[N, T]` int64, the utterances once more, as many whole conversations in a block of
             T, the length of the longest, as fit; places left over hold any utterance.
         slot: `[U]` int64, where `blocks`, flattened, has each utterance.
         conversation_sequences: For each modality, or once if `present` is None, every conversation
-            as a sequence of utterances, without those where the modality is absent; in the order of
-            :class:`torch.nn.utils.rnn.PackedSequence`.
+            as a sequence of utterances, without those where the modality is absent.
         speaker_id: `[U]` int64, the number of each utterance's speaker among all of the batch: the
             same person in another conversation is another one. None without `speaker`.
         speaker_sequences: Every speaker's own utterances as a sequence. Items are utterances, or,
-            if `present` is given, nodes `u * M + m`, a sequence for each modality. None without `speaker`.
+            if `present` is given, nodes `u * M + m`, a sequence for each modality. None without
+            `speaker`.
+        is_screened: Whether all nodes are known to be finite; see :meth:`screened`.
 
     Tensors on a device are brought to the host with one synchronisation; the result is on the
     device of `ptr`.
@@ -57,17 +51,45 @@ class BatchLayout:
         TypeError: If an argument is not a tensor of the dtype above.
         ValueError: If `ptr` does not strictly increase from 0, a speaker is negative, or shapes
             disagree.
+
+    Example:
+        >>> import torch
+        >>> layout = BatchLayout(
+        ...     ptr=torch.tensor([0, 3, 5]),
+        ...     speaker=torch.tensor([0, 1, 0, 0, 1]),
+        ...     present={"audio": torch.tensor([True, False, True, True, True])},
+        ... )
+        >>> layout
+        BatchLayout(num_conversations=2, num_utterances=5, device=cpu)
+        >>> layout.batch
+        tensor([0, 0, 0, 1, 1])
     """
 
     def __init__(
-        self, ptr: Tensor, speaker: Tensor | None = None, present: Tensor | None = None
+        self,
+        ptr: Tensor,
+        speaker: Tensor | None = None,
+        present: Tensor | Mapping[str, Tensor] | None = None,
     ) -> None:
         check_tensor("ptr", ptr, ["B + 1"], torch.int64)
         if speaker is not None:
             check_tensor("speaker", speaker, ["U"], torch.int64)
+        self.modalities: tuple[str, ...] | None = None
+        if isinstance(present, Mapping):
+            for name, value in present.items():
+                check_modality("present", name)
+                check_tensor(f"present[{name!r}]", value, ["U"], torch.bool)
+            self.modalities = tuple(present)
+            if len({len(value) for value in present.values()}) > 1:
+                raise ValueError(
+                    "present must have a value for each utterance in all modalities, but got "
+                    f"{ {name: len(value) for name, value in present.items()} }."
+                )
+            present = torch.stack(list(present.values()), 1) if present else None
         if present is not None:
             check_tensor("present", present, ["U", "M"], torch.bool)
-        num_modalities = None
+            if present.size(1) == 0:
+                raise ValueError("present must have at least one modality, but got none.")
         device = ptr.device
         ptr, speaker, present = _to_host(ptr, speaker, present)
         lengths = ptr.diff()
@@ -77,30 +99,24 @@ class BatchLayout:
                 f"each conversation's start and one for the end, but got {_shorten(ptr)}."
             )
         size = int(ptr[-1])
-        for name, value in (("speaker", speaker), ("present", present)):
-            if value is not None and len(value) != size:
+        for name, each in (("speaker", speaker), ("present", present)):
+            if each is not None and len(each) != size:
                 raise ValueError(
                     f"{name} must have a row for each of the {size} utterances that ptr ends with, "
-                    f"but got {len(value)}."
+                    f"but got {len(each)}."
                 )
         if speaker is not None and bool((speaker < 0).any()):
             raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
-        if present is not None:
-            if present.size(1) == 0:
-                raise ValueError("present must have at least one modality, but got none.")
-            num_modalities = present.size(1)
-            if bool(present.all()):
-                present = None
 
+        self.num_modalities = None if present is None else present.size(1)
         self.ptr = ptr
         self.speaker = speaker
-        self.present = present
-        self.num_modalities = num_modalities
+        self.present = None if present is None or bool(present.all()) else present
         self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
-        self.blocks, self.slot = _pack(ptr, self.batch)
-        everywhere = present if present is not None else torch.ones(size, 1, dtype=torch.bool)
+        self.blocks, self.slot = pack_blocks(ptr, self.batch)
+        everywhere = torch.ones(size, 1, dtype=torch.bool) if self.present is None else self.present
         self.conversation_sequences = tuple(
-            _sequences(self.batch, here) for here in everywhere.unbind(1)
+            pack_sequences(self.batch, column) for column in everywhere.unbind(1)
         )
         self.speaker_id: Tensor | None = None
         self.speaker_sequences: PackedIndices | None = None
@@ -109,10 +125,22 @@ class BatchLayout:
             # overflow.
             rank = speaker.unique(return_inverse=True)[1]
             self.speaker_id = (self.batch * (rank.max() + 1) + rank).unique(return_inverse=True)[1]
-            modalities = torch.arange(everywhere.size(1))
-            node = (self.speaker_id[:, None] * len(modalities) + modalities).flatten()
-            self.speaker_sequences = _sequences(node, everywhere.flatten())
-        self._move(device)
+            width = everywhere.size(1)
+            node = (self.speaker_id[:, None] * width + torch.arange(width)).flatten()
+            self.speaker_sequences = pack_sequences(node, everywhere.flatten())
+        self.is_screened = False
+        self.__dict__ |= self._map(lambda value: _move(value, device)).__dict__
+
+    @classmethod
+    def of(cls, batch: Conversation) -> Self:
+        """The layout of a PyG batch of conversations, or of one conversation.
+
+        Args:
+            batch: What PyG's `DataLoader` or `Batch.from_data_list` makes of
+                :class:`Conversation` objects, or one of them. Presence is matched by name.
+        """
+        ptr = batch.ptr if "ptr" in batch else torch.tensor([0, len(batch.speaker)])
+        return cls(ptr, batch.speaker, batch.present)
 
     @property
     def num_conversations(self) -> int:
@@ -128,27 +156,96 @@ class BatchLayout:
         """This layout, or a copy of it on another device."""
         if self.ptr.device == torch.device(device):
             return self
-        copy = type(self).__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy._move(device)
+        return self._map(lambda value: _move(value, device))
+
+    def align(self, modalities: tuple[str, ...]) -> Self:
+        """This layout with its mask's columns in the order of these modalities.
+
+        Modalities that it does not name are present throughout.
+
+        Raises:
+            ValueError: If it has a mask without names, or one of another modality.
+        """
+        given = self.modalities
+        if given is None:
+            if self.present is not None:
+                raise ValueError(
+                    "present must be given by name, {modality: [U] bool}, where features are, but "
+                    f"the layout has {self.num_modalities} columns without names."
+                )
+            return self
+        if unknown := [name for name in given if name not in modalities]:
+            raise ValueError(
+                f"present must name some of {list(modalities)}, but the layout has {unknown}."
+            )
+        if self.present is None or given == modalities:
+            return self
+        if len(given) < len(modalities):
+            everywhere = torch.ones_like(self.batch, dtype=torch.bool)
+            columns = dict(zip(given, self.present.unbind(1), strict=True))
+            present = {name: columns.get(name, everywhere) for name in modalities}
+            completed = type(self)(self.ptr, self.speaker, present)
+            completed.is_screened = self.is_screened
+            return completed
+        order = [given.index(name) for name in modalities]
+        aligned = self._map(lambda value: value)
+        aligned.modalities = modalities
+        aligned.present = self.present[:, order]
+        aligned.conversation_sequences = tuple(self.conversation_sequences[m] for m in order)
+        if self.speaker_sequences is not None:
+            size = len(order)
+            items = self.speaker_sequences.order
+            rank = torch.tensor([modalities.index(name) for name in given], device=items.device)
+            items = items - items % size + rank[items % size]
+            aligned.speaker_sequences = self.speaker_sequences._replace(order=items)
+        return aligned
+
+    def column(self, modality: int | str | None) -> int:
+        """The column of `present` that belongs to a modality; any will do where nothing is absent.
+
+        Raises:
+            ValueError: If it is not given where modalities are absent, or is none of them.
+        """
+        if self.present is None:
+            return 0
+        if modality is None:
+            raise ValueError("modality must be given where modalities are absent, but got None.")
+        known = self.modalities or ()
+        if isinstance(modality, str):
+            if modality not in known:
+                raise ValueError(
+                    f"modality must be one of {list(known)}, but got {modality!r}; a layout has "
+                    "names where present is given by name."
+                )
+            return known.index(modality)
+        if isinstance(modality, bool) or not isinstance(modality, int):
+            raise TypeError(f"modality must be an integer or a name, but got {modality!r}.")
+        if not 0 <= modality < self.present.size(1):
+            raise ValueError(
+                f"modality must be one of the {self.present.size(1)} that present has, but got "
+                f"{modality}."
+            )
+        return modality
+
+    def screened(self) -> Self:
+        """A copy for use within a model whose nodes are all finite: nothing is masked again."""
+        copy = self._map(lambda value: value)
+        copy.is_screened = True
         return copy
 
-    def _move(self, device: torch.device | str | int) -> None:
-        def move(value: Tensor) -> Tensor:
-            # Copies to a GPU need not be waited for; those from it must be.
-            return value.to(device, non_blocking=value.device.type == "cpu")
-
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A copy with this done to each tensor that may be on a device."""
+        copy = type(self).__new__(type(self))
         for name, value in self.__dict__.items():
-            if isinstance(value, Tensor):
-                setattr(self, name, move(value))
+            copy.__dict__[name] = function(value) if isinstance(value, Tensor) else value
         # PackedSequence wants its batch sizes on the host.
-        self.conversation_sequences = tuple(
-            each._replace(order=move(each.order)) for each in self.conversation_sequences
+        copy.conversation_sequences = tuple(
+            each._replace(order=function(each.order)) for each in self.conversation_sequences
         )
         if self.speaker_sequences is not None:
-            self.speaker_sequences = self.speaker_sequences._replace(
-                order=move(self.speaker_sequences.order)
-            )
+            order = function(self.speaker_sequences.order)
+            copy.speaker_sequences = self.speaker_sequences._replace(order=order)
+        return copy
 
     def __repr__(self) -> str:
         return (
@@ -157,62 +254,64 @@ class BatchLayout:
         )
 
 
+_STATIC = ("modalities", "num_modalities", "is_screened")
+
+
+def _flatten(layout: BatchLayout) -> tuple[list[Any], tuple[tuple[str, ...], tuple[Any, ...]]]:
+    tensors = {name: value for name, value in vars(layout).items() if name not in _STATIC}
+    static = tuple(getattr(layout, name) for name in _STATIC)
+    return list(tensors.values()), (tuple(tensors), static)
+
+
+def _unflatten(leaves: Any, context: tuple[tuple[str, ...], tuple[Any, ...]]) -> BatchLayout:
+    layout = BatchLayout.__new__(BatchLayout)
+    layout.__dict__ |= zip(context[0], leaves, strict=True)
+    layout.__dict__ |= zip(_STATIC, context[1], strict=True)
+    return layout
+
+
+def _flatten_with_keys(layout: BatchLayout) -> Any:
+    leaves, context = _flatten(layout)
+    keys = [(pytree.GetAttrKey(name), leaf) for name, leaf in zip(context[0], leaves, strict=True)]
+    return keys, context
+
+
+pytree.register_pytree_node(
+    BatchLayout,
+    _flatten,
+    _unflatten,
+    serialized_type_name="graphfusion.BatchLayout",
+    flatten_with_keys_fn=_flatten_with_keys,
+)
+
+
 def as_layout(
-    ptr: Tensor | BatchLayout,
-    device: torch.device,
-    speaker: Tensor | None = None,
-    present: Tensor | None = None,
+    ptr: Tensor | BatchLayout, device: torch.device, speaker: Tensor | None = None
 ) -> BatchLayout:
     """The layout itself, or that of a bare `ptr`, on the device of what it will be used with.
 
-    A layout's own speakers and mask count; it is only made anew to take those that it lacks.
-
     Raises:
-        ValueError: If a layout is on another device (to move it at each use would be slow), or
-            has a mask and gets another.
+        ValueError: If a layout is on another device: to move it at each use would be slow.
     """
     if not isinstance(ptr, BatchLayout):
-        return BatchLayout(ptr, speaker, present).to(device)
+        return BatchLayout(ptr, speaker).to(device)
     if ptr.ptr.device != device:
         raise ValueError(
             f"layout must be on {device}, as the features are, but got {ptr.ptr.device}; "
             "move it with layout.to(device)."
         )
-    if present is not None and ptr.num_modalities is not None:
-        raise ValueError("present must be left out where the layout has its own.")
-    if present is None and (speaker is None or ptr.speaker is not None):
-        return ptr
-    return BatchLayout(
-        ptr.ptr,
-        speaker if ptr.speaker is None else ptr.speaker,
-        ptr.present if present is None else present,
-    )
+    return ptr
 
 
-def column_of(layout: BatchLayout, modality: int | None) -> int:
-    """The column of `present` that belongs to a modality; any will do where nothing is absent.
-
-    Raises:
-        TypeError: If `modality` is not an integer.
-        ValueError: If it is not given where modalities are absent, or is none of them.
-    """
-    if layout.present is None:
-        return 0
-    if modality is None:
-        raise ValueError("modality must be given where modalities are absent, but got None.")
-    check_size("modality", modality, least=0)
-    modalities = layout.present.size(1)
-    if modality >= modalities:
-        raise ValueError(
-            f"modality must be one of the {modalities} that present has, but got {modality}."
-        )
-    return modality
+def _move(value: Tensor, device: torch.device | str | int) -> Tensor:
+    # Copies to a GPU need not be waited for; those from it must be.
+    return value.to(device, non_blocking=value.device.type == "cpu")
 
 
 def _to_host(
     ptr: Tensor, speaker: Tensor | None, present: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Brings all three to the host in one copy: a copy for each would wait thrice."""
+    """Brings all three to the host in one copy: a copy for each would synchronise thrice."""
     tensors = [value for value in (ptr, speaker, present) if value is not None]
     flat = [value.flatten().long() for value in tensors]
     if len({value.device for value in flat}) > 1:
@@ -224,42 +323,6 @@ def _to_host(
         None if speaker is None else next(parts),
         None if present is None else next(parts).bool().view(present.shape),
     )
-
-
-def _pack(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
-    """Packs conversations into blocks; returns them and each utterance's slot in them.
-
-    The longest first, each into the fullest block that has room for it.
-    """
-    lengths = ptr.diff()
-    longest = int(lengths.max())
-    first = torch.empty_like(lengths)
-    room: list[tuple[int, int]] = []  # of each block, sorted
-    for length, conversation in zip(
-        *(each.tolist() for each in lengths.sort(descending=True)), strict=True
-    ):
-        fullest = bisect_left(room, (length, 0))
-        left, block = room.pop(fullest) if fullest < len(room) else (longest, len(room))
-        first[conversation] = (block + 1) * longest - left
-        insort(room, (left - length, block))
-    slot = torch.arange(len(batch)) + (first - ptr[:-1])[batch]
-    blocks = torch.zeros(len(room) * longest, dtype=torch.int64)
-    blocks[slot] = torch.arange(len(batch))
-    return blocks.view(-1, longest), slot
-
-
-def _sequences(group: Tensor, here: Tensor) -> PackedIndices:
-    """The items of each group, in order, as sequences; without those that are not here."""
-    items = here.nonzero().squeeze(1)
-    _, group, length = group[items].unique(return_inverse=True, return_counts=True)
-    by_group = group.argsort(stable=True)
-    start = length.cumsum(0) - length
-    step = torch.empty_like(items)
-    step[by_group] = torch.arange(len(items)) - start[group[by_group]]
-    longest_first = torch.empty_like(length)
-    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length))
-    order = (step * len(length) + longest_first[group]).argsort()
-    return PackedIndices(items[order], step.bincount())
 
 
 def _shorten(ptr: Tensor) -> str:

@@ -1,4 +1,6 @@
-"""Modalities dropped at random in training, so that a model learns to do without them."""
+"""Modality dropout: modalities masked at random in training."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -6,24 +8,42 @@ from torch import Tensor
 from graphfusion._utils.checks import check_real, check_tensor
 
 
-def modality_dropout(present: Tensor, p: float) -> Tensor:
-    """Drops each modality of each utterance with probability `p`, independently.
+def modality_dropout(present: Mapping[str, Tensor], p: float) -> dict[str, Tensor]:
+    """Masks each modality of each utterance with probability `p`, independently.
 
-    For training only: `model(features, speaker, ptr, modality_dropout(present, 0.3))` with a mask
-    drawn anew at each step. An utterance may lose all that it has.
+    For training only, so that a model learns to do without them:
+    `model(features, speaker, ptr, modality_dropout(batch.present, 0.3))`, with a mask drawn anew at
+    each step. An utterance may lose all that it has.
 
     Args:
-        present: `[U, M]` bool, which modalities each utterance has.
+        present: `{modality: [U] bool}`, which utterances have each modality.
         p: The probability, in [0, 1].
 
     Returns:
-        `[U, M]` bool, a new tensor; what was absent stays absent. Drawn from the global generator
-        of the device of `present`.
+        `{modality: [U] bool}`, new tensors; what was absent stays absent. Drawn from the global
+        generator of the device of `present`.
 
     Raises:
-        TypeError: If `present` is not a bool tensor, or `p` not a number.
-        ValueError: If the shape of `present` is another, or `p` is not a probability.
+        TypeError: If `present` does not map names to bool tensors, or `p` is not a number.
+        ValueError: If a shape is another, or `p` is not a probability.
+
+    Example:
+        >>> import torch
+        >>> present = {"text": torch.tensor([True, True]), "audio": torch.tensor([True, False])}
+        >>> modality_dropout(present, p=0.0)["audio"]
+        tensor([ True, False])
     """
-    check_tensor("present", present, ["U", "M"], torch.bool)
+    if not isinstance(present, Mapping):
+        raise TypeError(
+            "present must be given by name, {modality: [U] bool}, but got "
+            f"{type(present).__name__}."
+        )
+    for name, value in present.items():
+        check_tensor(f"present[{name!r}]", value, ["U"], torch.bool)
     check_real("p", p, 0, 1)
-    return present & (torch.rand(present.shape, device=present.device) >= p)
+    if not present:
+        return {}
+    # As one draw, so that a seed masks the same whatever the number of tensors.
+    joined = torch.stack(list(present.values()), 1)
+    kept = joined & (torch.rand(joined.shape, device=joined.device) >= p)
+    return dict(zip(present, kept.unbind(1), strict=True))

@@ -1,44 +1,62 @@
 """Standardisation of features with the statistics of the training conversations."""
 
-from collections.abc import Iterable, Mapping
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch_geometric.nn.module_dict import ModuleDict
 
 from graphfusion._utils.checks import check_features, check_in_channels
 from graphfusion.data.conversation import Conversation
 
+#: Standardised values are clipped to this many standard deviations: what varied by rounding alone
+#: in training would otherwise be millions of them away in the first conversation that differs.
+LIMIT = 200.0
+
+
+class Standardized(dict[str, Tensor]):
+    """Features that are standardised already, which :class:`Standardize` returns as they are."""
+
 
 class Standardize(torch.nn.Module):
-    """Shifts and scales every feature to mean 0 and standard deviation 1.
+    r"""Standardises features by the mean and standard deviation of the training conversations.
 
-    The statistics are buffers, so they are saved with the model that they precede. Until
-    :meth:`fit`, the features pass unchanged.
+    .. math:: \mathrm{clip}\left(\frac{x - \mu}{\sigma}, -200, 200\right)
+
+    A mean and a scale for each modality's channels are float64 buffers, whatever the module's
+    dtype, so that a large offset (a time stamp, say) costs no digits. Until :meth:`fit`, features
+    pass unchanged.
 
     Args:
         in_channels: `{modality: d_m}`.
 
     Raises:
         TypeError: If `in_channels` does not map names to integers.
-        ValueError: If there is no modality or a size is not positive.
-    """
+        ValueError: If there is no modality, a size is not positive, or two names differ by '.' and
+            '#' alone.
 
-    mean: Tensor
-    scale: Tensor
+    Example:
+        >>> import torch
+        >>> from graphfusion import Conversation
+        >>> text = torch.tensor([[1.0], [3.0]])
+        >>> standardize = Standardize({"text": 1}).fit([Conversation({"text": text}, torch.tensor([0, 1]))])
+        >>> standardize({"text": text})["text"]
+        tensor([[-1.],
+                [ 1.]])
+    """  # noqa: E501 - the example's line
 
     def __init__(self, in_channels: Mapping[str, int]) -> None:
         super().__init__()
         check_in_channels(in_channels)
         self.in_channels = dict(in_channels)
-        # One vector for all modalities: a buffer's name could not be that of any modality.
-        self.register_buffer("mean", torch.zeros(sum(in_channels.values())))
-        self.register_buffer("scale", torch.ones(sum(in_channels.values())))
+        self.statistics = ModuleDict({name: _Statistics(d) for name, d in in_channels.items()})
 
     def fit(self, conversations: Iterable[Conversation]) -> Self:
         """Takes the statistics of these conversations, of each modality where it is present.
 
-        A feature that never varies, or a modality that is never present, keeps its scale.
+        In one pass, so that the conversations need not fit in memory. A channel that never varies,
+        or a modality that is never present, keeps the scale 1.
 
         Raises:
             TypeError: If there is anything but conversations.
@@ -46,55 +64,117 @@ class Standardize(torch.nn.Module):
         """
         if isinstance(conversations, Conversation):  # iterating over one gives its attributes
             conversations = [conversations]
-        conversations = list(conversations)
-        if not conversations:
-            raise ValueError("conversations must not be empty.")
+        moments = {name: _Moments(d) for name, d in self.in_channels.items()}
+        empty = True
         for each in conversations:
+            empty = False
             if not isinstance(each, Conversation):
                 raise TypeError(
                     f"conversations must be of Conversation, but got {type(each).__name__}."
                 )
             check_features(each.features, self.in_channels, "U")
-        means, scales = [], []
-        for name, size in self.in_channels.items():
-            x = torch.cat([_here(each, name) for each in conversations])
-            # In float64: sums of thousands of squares lose digits in float32.
-            x = x.double() if len(x) else x.new_zeros(1, size).double()
-            means.append(x.mean(0))
-            scale = x.std(0, correction=0)
-            # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than
-            # any normal number has no reciprocal.
-            least = (1e-9 * x.abs().amax(0)).clamp(min=torch.finfo(self.scale.dtype).tiny)
-            scales.append(scale.where(scale > least, 1))
-        self.mean.copy_(torch.cat(means))
-        self.scale.copy_(torch.cat(scales))
+            for name, moment in moments.items():
+                moment.add(each.features[name][each.present[name]])
+        if empty:
+            raise ValueError("conversations must not be empty.")
+        for name, moment in moments.items():
+            self.statistics[name].set(moment)
         return self
 
-    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the standardised features, `{modality: [U, d_m]}`, as new tensors.
+    def forward(self, features: Mapping[str, Tensor]) -> Standardized:
+        """Standardises each modality.
+
+        Args:
+            features: `{modality: [U, d_m]}`, in any floating dtype.
+
+        Returns:
+            `{modality: [U, d_m]}` in the order of `in_channels`, new tensors, in float32 at least;
+            what is standardised already passes unchanged.
 
         Raises:
             TypeError: If the features are not floating tensors by name.
             ValueError: If a modality is missing, unknown or of another size.
         """
+        if isinstance(features, Standardized):
+            return features
         check_features(features, self.in_channels, "U")
-        sizes = list(self.in_channels.values())
-        parts = zip(self.in_channels, self.mean.split(sizes), self.scale.split(sizes), strict=True)
-        out = {}
-        for name, mean, scale in parts:
-            out[name] = (features[name] - mean) / scale
-        return out
+        return Standardized({name: each(features[name]) for name, each in self.statistics.items()})
 
     def reset_parameters(self) -> None:
         """Forgets the statistics."""
-        self.mean.zero_()
-        self.scale.fill_(1)
+        for each in self.statistics.values():
+            each.reset_parameters()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels})"
 
 
-def _here(conversation: Conversation, name: str) -> Tensor:
-    """The features of a modality where it is present."""
-    column = list(conversation.features).index(name)
-    return conversation.features[name][conversation.present[:, column]]
+class _Statistics(torch.nn.Module):
+    """The mean and scale of one modality, and how far from the mean is clipped."""
+
+    mean: Tensor
+    scale: Tensor
+    limit: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for name in ("mean", "scale"):
+            self.register_buffer(name, torch.empty(channels, dtype=torch.float64))
+        self.register_buffer("limit", torch.empty((), dtype=torch.float64))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        self.mean.zero_()
+        self.scale.fill_(1)
+        self.limit.fill_(torch.inf)
+
+    def set(self, moments: "_Moments") -> None:
+        self.mean.copy_(moments.mean)
+        self.scale.copy_(moments.scale())
+        self.limit.fill_(LIMIT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        # Where x itself has fewer digits than the mean, the mean's rounding is no larger than its.
+        x = (x - self.mean.to(x.dtype)) / self.scale.to(x.dtype)
+        limit = self.limit.to(x.dtype)
+        return x.clamp(-limit, limit)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Moves the statistics like any buffer, but leaves their dtype."""
+        before: dict[str, Any] = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name, after in self._buffers.items():
+            if after is not None and after.dtype != before[name].dtype:
+                self._buffers[name] = before[name].to(after.device)
+        return self
+
+
+class _Moments:
+    """The mean and the squared deviations of rows that come in parts (Chan et al., 1983)."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.mean = torch.zeros(channels, dtype=torch.float64)
+        self.squares = torch.zeros_like(self.mean)
+        self.largest = torch.zeros_like(self.mean)
+
+    def add(self, x: Tensor) -> None:
+        if len(x) == 0:
+            return
+        x = x.detach().cpu().double()
+        self.largest = self.largest.maximum(x.abs().amax(0))
+        mean = x.mean(0)
+        squares = (x - mean).square().sum(0)
+        total = self.count + len(x)
+        shift = mean - self.mean
+        self.squares += squares + shift.square() * (self.count * len(x) / total)
+        self.mean += shift * (len(x) / total)
+        self.count = total
+
+    def scale(self) -> Tensor:
+        scale = (self.squares / max(self.count, 1)).sqrt()
+        # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than any
+        # normal float32 has no reciprocal there.
+        least = (1e-9 * self.largest).clamp(min=torch.finfo(torch.float32).tiny)
+        return scale.where(scale > least, 1)

@@ -1,7 +1,6 @@
-"""Recurrent encoding of sequences of unequal length, none of which sees another's padding."""
+"""A recurrent encoder of packed sequences, which the context and the speaker encoder share."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,33 +8,33 @@ from torch.nn.utils.rnn import PackedSequence
 
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._utils.checks import check_bool, check_dtype, check_real, check_size, check_tensor
-from graphfusion.data.layout import PackedIndices
+from graphfusion.data.packing import PackedIndices
 
 
 class RecurrentEncoder(torch.nn.Module):
-    """What the context encoder and the speaker encoder share: a GRU, and its checks.
+    """A GRU over packed sequences, none of which is padded.
 
-    They document its arguments.
+    :class:`ContextEncoder` and :class:`SpeakerEncoder` document its arguments.
     """
 
     def __init__(
         self,
-        channels: int,
+        in_channels: int,
         hidden_channels: int,
         num_layers: int = 2,
         dropout: float = 0.0,
         bidirectional: bool = True,
     ) -> None:
         super().__init__()
-        check_size("channels", channels)
+        check_size("in_channels", in_channels)
         check_size("hidden_channels", hidden_channels)
         check_size("num_layers", num_layers)
         check_real("dropout", dropout, 0, 1)
         check_bool("bidirectional", bidirectional)
-        self.channels = channels
+        self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.rnn = PackedGRU(
-            channels,
+            in_channels,
             hidden_channels,
             num_layers,
             bidirectional=bidirectional,
@@ -76,43 +75,4 @@ class RecurrentEncoder(torch.nn.Module):
         return encoded
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.channels}, {self.hidden_channels})"
-
-
-class RecurrentState:
-    """Where an encoder that reads forward alone stands in sequences that go on.
-
-    Args:
-        encoder: The encoder.
-        size: How many sequences there are, along any axes.
-
-    Attributes:
-        state: `[num_layers, *size, H]`, what the encoder remembers of each; zeros at the start.
-    """
-
-    growing: ClassVar[dict[str, int]] = {}
-
-    def __init__(self, encoder: RecurrentEncoder, *size: int) -> None:
-        self.encoder = encoder
-        like = next(encoder.parameters()).detach()
-        self.state = like.new_zeros(encoder.rnn.num_layers, *size, encoder.hidden_channels)
-
-    def step(self, x: Tensor, here: Tensor, *sequences: Tensor) -> Tensor:
-        """Takes one step in some of the sequences.
-
-        Args:
-            x: `[n, ..., C]`, the next items.
-            here: `[n, ...]` bool, whether there is one; where there is none, nothing happens.
-            sequences: `[n]` int64 for each leading axis, which sequences they are.
-
-        Returns:
-            The items' encodings, `[n, ..., H]`; zeros where there is none.
-        """
-        place: tuple[slice | Tensor, ...] = slice(None), *(each.to(x.device) for each in sequences)
-        old = self.state[place]
-        items = x.reshape(1, -1, x.size(-1))
-        new = self.encoder.rnn(items, old.flatten(1, -2))[1].view(old.shape).to(old.dtype)
-        here = here.unsqueeze(-1)
-        self.state[place] = new.where(here, old)
-        out: Tensor = new[-1].where(here, 0)
-        return out
+        return f"{type(self).__name__}({self.in_channels}, {self.hidden_channels})"

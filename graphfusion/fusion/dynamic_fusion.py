@@ -1,6 +1,6 @@
 """Dynamic fusion: a deep graph convolution whose layers share a gated memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -13,15 +13,13 @@ from graphfusion._kernels.lstm import NodeLSTM
 from graphfusion._utils.checks import (
     check_bool,
     check_dtype,
-    check_not_empty,
-    check_range,
     check_real,
     check_size,
     check_tensor,
 )
-from graphfusion.graph.builder import MultimodalGraph
-from graphfusion.models import published
-from graphfusion.streaming.graph_cache import NewestRows
+from graphfusion.fusion.published import read_fusion
+from graphfusion.graph.edge_list import EdgeList
+from graphfusion.graph.propagator import Propagator
 
 # A hundred layers of large features add up to more than float16 holds. What is larger than this
 # stays at it; a dropout of one half still doubles it safely.
@@ -29,7 +27,7 @@ LARGEST_HALF = torch.finfo(torch.float16).max / 2
 
 
 class DynamicFusion(torch.nn.Module):
-    r"""The gated graph fusion of MM-DFN (Hu et al., ICASSP 2022, dynamic fusion module).
+    r"""The gated graph convolution of MM-DFN (Hu et al., ICASSP 2022, dynamic fusion module).
 
     With the node vectors X (after dropout), :math:`H_0 = \mathrm{relu}(X W_{in} + b)`,
     :math:`z_0 = \mathrm{dropout}(H_0)` and an empty memory :math:`(g_0, c_0) = 0`, layer
@@ -60,6 +58,18 @@ class DynamicFusion(torch.nn.Module):
     Raises:
         TypeError: If an argument is not a number, or a switch not a bool.
         ValueError: If a size is not positive, or `alpha`, `theta` or `dropout` out of range.
+
+    Shapes:
+        - **input:** `x [U, M, in_channels]` and a :class:`MultimodalGraph`, or
+          `x [N, in_channels]`, `edge_index [2, E]` and `edge_weight [E]`.
+        - **output:** `[U, M, in_channels + hidden_channels]`, or `[N, ...]`; `hidden_channels`
+          alone without `concat`.
+
+    Example:
+        >>> import torch
+        >>> fusion = DynamicFusion(in_channels=16, hidden_channels=8, num_layers=4)
+        >>> fusion(torch.randn(3, 16), torch.tensor([[0, 1, 2], [1, 2, 0]])).shape
+        torch.Size([3, 24])
     """
 
     def __init__(
@@ -120,7 +130,7 @@ class DynamicFusion(torch.nn.Module):
             ValueError: If a weight is missing.
             RuntimeError: If a weight is of another shape, or the gate has none.
         """
-        state = published.read_fusion(state_dict)
+        state = read_fusion(state_dict)
         hidden_channels, in_channels = state["lin.weight"].shape
         kwargs = {"gated": "cell.weight_ih" in state} | kwargs
         fusion = cls(in_channels, hidden_channels, len(state["weight"]), **kwargs)
@@ -140,52 +150,37 @@ class DynamicFusion(torch.nn.Module):
     def forward(
         self,
         x: Tensor,
-        edge_index: MultimodalGraph | NewestRows | Tensor,
+        edge_index: Propagator | Tensor,
         edge_weight: Tensor | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Fuses what the nodes know.
+        """Fuses the nodes' vectors.
 
         Args:
             x: `[U, M, in_channels]` with the graph of a batch of conversations, or
                 `[N, in_channels]` with the edges of any graph.
             edge_index: The graph, or `[2, E]` int64, `[source; target]`.
             edge_weight: `[E]`, used as it is, neither normalised nor with self-loops added; None:
-                ones. A `MultimodalGraph` has its own.
-            return_gates: Whether to return how open the cell's gates were, too.
+                ones. A :class:`MultimodalGraph` has its own.
+            return_gates: Whether to return the gates' activations, too.
 
         Returns:
-            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes. With
-            `return_gates`, that and the gates, `[L, U, M, 3]` or `[L, N, 3]`: of each layer and
-            node, the means over the channels of the input, the forget and the output gate, from 0
-            (shut) to 1 (open); zeros for absent nodes.
+            `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes, NaN throughout a
+            conversation that has NaN or infinity. With `return_gates`, that and the gates,
+            `[L, U, M, 3]` or `[L, N, 3]`: of each layer and node, the means over the channels of
+            the input, the forget and the output gate, from 0 (shut) to 1 (open).
 
         Raises:
-            TypeError: If an argument is not a tensor of the right dtype.
+            TypeError: If an argument is not a tensor of the right dtype, or the graph is none.
             ValueError: If the shapes disagree, `x` is empty, (checked on the host only) an edge
                 ends at no node, or `return_gates` is asked of a fusion without gates.
         """
         if return_gates and self.cell is None:
             raise ValueError("return_gates must be False where gated is, but got True.")
-        if isinstance(edge_index, MultimodalGraph | NewestRows):
-            if edge_weight is not None:
-                raise ValueError("edge_weight must be None with a graph, which has its own.")
-            check_tensor("x", x, [*edge_index.inter.shape[:2], self.in_channels])
-            if edge_index.present is not None:
-                x = x.where(edge_index.present.unsqueeze(-1), 0)
-            graph: MultimodalGraph | NewestRows | _Edges = edge_index
-        else:
-            if isinstance(x, Tensor) and x.dim() == 3:
-                raise TypeError(
-                    "edge_index must be the graph that ConversationGraph makes where x is "
-                    f"[U, M, C], but got {type(edge_index).__name__}."
-                )
-            check_tensor("x", x, ["N", self.in_channels])
-            check_not_empty("x", x)
-            graph = _Edges(edge_index, edge_weight, len(x))
-            if edge_weight is not None:
-                check_dtype("edge_weight", edge_weight, self.weight)
+        graph = self._as_graph(x, edge_index, edge_weight)
         check_dtype("x", x, self.weight)
+        x, valid = graph.screen(x)
+        propagate = graph.screened().propagate
 
         x = self.dropout(x)
         h0 = self.lin(x).relu()
@@ -199,13 +194,29 @@ class DynamicFusion(torch.nn.Module):
         gates = []
         for weights in zip(*self._mixing_weights(), strict=True):
             if return_gates and self.cell is not None:
-                gates.append(self.cell.gates(z, g).mean(-1))
-            z, g, c = layer(z, g, c, h0, weights, graph, joined)
-        out = torch.cat([x, z], -1) if self.concat else z
-        if graph.present is not None:
-            out = out.where(graph.present.unsqueeze(-1), 0)
-            gates = [each.where(graph.present.unsqueeze(-1), 0) for each in gates]
+                gates.append(graph.restore(self.cell.gates(z, g).mean(-1), valid))
+            z, g, c = layer(z, g, c, h0, weights, propagate, joined)
+        out = graph.restore(torch.cat([x, z], -1) if self.concat else z, valid)
         return (out, torch.stack(gates)) if return_gates else out
+
+    def _as_graph(
+        self, x: Tensor, edge_index: Propagator | Tensor, edge_weight: Tensor | None
+    ) -> Propagator:
+        """The graph itself, or that of an edge list."""
+        if not isinstance(edge_index, Tensor) and hasattr(edge_index, "propagate"):
+            if edge_weight is not None:
+                raise ValueError("edge_weight must be None with a graph, which has its own.")
+            check_tensor("x", x, ["U", "M", self.in_channels])
+            return edge_index
+        if isinstance(x, Tensor) and x.dim() == 3:
+            raise TypeError(
+                "edge_index must be the graph that ConversationGraph makes where x is "
+                f"[U, M, C], but got {type(edge_index).__name__}."
+            )
+        check_tensor("x", x, ["N", self.in_channels])
+        if edge_weight is not None:
+            check_dtype("edge_weight", edge_weight, self.weight)
+        return EdgeList(edge_index, edge_weight, len(x))
 
     def _layer(
         self,
@@ -214,13 +225,13 @@ class DynamicFusion(torch.nn.Module):
         c: Tensor,
         h0: Tensor,
         weights: tuple[Tensor, Tensor],
-        graph: "MultimodalGraph | NewestRows | _Edges",
+        propagate: Callable[[Tensor], Tensor],
         joined: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One layer: from z and the memory (g, c) to the next ones."""
         if self.cell is not None:
             g, c = self.cell.step(q, g, c, joined)
-        p = graph.propagate(q if self.cell is None else g)
+        p = propagate(q if self.cell is None else g)
         p_weight, h0_weight = weights
         mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
         z = self.dropout(mixed.relu_().view(q.shape))
@@ -249,24 +260,3 @@ class DynamicFusion(torch.nn.Module):
             f"{type(self).__name__}({self.in_channels}, {self.hidden_channels}, "
             f"num_layers={self.num_layers}, gated={self.gated})"
         )
-
-
-class _Edges:
-    """Any graph, given by its edges; propagates like a :class:`MultimodalGraph`."""
-
-    present = None
-
-    def __init__(self, edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) -> None:
-        check_tensor("edge_index", edge_index, [2, "E"], torch.int64)
-        check_range("edge_index", edge_index, num_nodes)
-        if edge_weight is not None:
-            check_tensor("edge_weight", edge_weight, [edge_index.size(1)])
-        self.edge_index = edge_index
-        self.edge_weight = edge_weight
-
-    def propagate(self, x: Tensor) -> Tensor:
-        source, target = self.edge_index
-        message = x.index_select(0, source)
-        if self.edge_weight is not None:
-            message = message * self.edge_weight.to(x.dtype).unsqueeze(-1)
-        return torch.zeros_like(x).index_add(0, target, message)

@@ -1,4 +1,4 @@
-"""Which pairs of utterances reach each other, covered by small dense tiles."""
+"""The pairs of utterances within a window, covered by small dense blocks."""
 
 from typing import NamedTuple
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 from graphfusion.data.layout import BatchLayout
 
-# The least number of rows of a tile: narrow windows would otherwise make many tiny products.
+# The least number of rows of a block: narrow windows would otherwise make many tiny products.
 LEAST_HEIGHT = 16
 
 
-class Tiles(NamedTuple):
-    """N tiles of S target utterances by K source utterances.
+class Blocks(NamedTuple):
+    """N blocks of S target utterances by K source utterances.
 
     Attributes:
         rows: `[N, S]` int64, the utterances of the rows; places without one hold any.
         columns: `[N, K]` int64, likewise.
-        joined: `[N, S, K]` bool, whether the row's utterance hears the column's.
+        joined: `[N, S, K]` bool, whether the row's utterance receives from the column's.
         slot: `[U]` int64, where `rows`, flattened, has each utterance.
     """
 
@@ -27,11 +27,12 @@ class Tiles(NamedTuple):
     slot: Tensor
 
 
-def tile(layout: BatchLayout, past: int | None, future: int | None) -> Tiles:
+def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
     """Covers all pairs of utterances in which the source is at most that far from the target.
 
-    A tile is one of the layout's blocks by itself or, where that computes less, a run of
-    utterances of the packed batch by all in reach of one of them. Neither asks the device.
+    A block is one of the layout's by itself or, where that computes less, a run of
+    utterances of the packed batch by all within the window of one of them. Neither synchronises
+    with the device.
     """
     size, longest = layout.num_utterances, layout.blocks.size(1)
     # Unlike Python's own, these do not fix a size when they are traced.
@@ -56,7 +57,7 @@ def tile(layout: BatchLayout, past: int | None, future: int | None) -> Tiles:
     of_column = layout.batch[columns].where(filled, -2).unsqueeze(1)
     offset = columns.unsqueeze(1) - rows.unsqueeze(2)
     joined = (of_row == of_column) & (offset >= -past) & (offset <= future)
-    return Tiles(rows, columns, joined, slot)
+    return Blocks(rows, columns, joined, slot)
 
 
 def take(x: Tensor, utterances: Tensor) -> Tensor:

@@ -22,6 +22,23 @@ PRESETS: dict[str, dict[str, Any]] = {
 PRESETS["iemocap_tuned"] = PRESETS["iemocap"] | {"speaker_normalized": ("audio",)}
 PRESETS["meld_tuned"] = PRESETS["meld"] | {"num_layers": 4, "utterance_channels": 1000}
 
+# What data sets and tools call the three modalities of the paper (MMSA and CMU-MultimodalSDK, say).
+ALIASES = {
+    "audio": "audio",
+    "acoustic": "audio",
+    "speech": "audio",
+    "visual": "visual",
+    "vision": "visual",
+    "video": "visual",
+    "text": "text",
+    "language": "text",
+}
+
+
+def modality_of(name: str) -> str | None:
+    """The paper's name for a modality, by its own or an alias, alone or before an underscore."""
+    return ALIASES.get(name.lower(), ALIASES.get(name.lower().partition("_")[0]))
+
 
 def arguments(
     preset: str, in_channels: Mapping[str, int], given: Mapping[str, Any]
@@ -29,27 +46,26 @@ def arguments(
     """The arguments of an `MMDFN` with these modalities: the preset's, and those given instead.
 
     Raises:
-        ValueError: If there is no such preset, or it knows none of the modalities and
-            `speaker_weights` and `context` are not given.
+        ValueError: If there is no such preset, or a modality is neither the paper's nor given a
+            speaker weight.
     """
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
     settings = dict(PRESETS[preset])
-    weights = settings["speaker_weights"]
-    known = {
-        name: published
-        for name in in_channels
-        for published in weights
-        if f"{name}_".startswith(f"{published}_")
-    }
-    if not known and not {"speaker_weights", "context"} <= given.keys():
+    weights = given.get("speaker_weights")
+    named = weights if isinstance(weights, Mapping) else {}
+    known = {name: published for name in in_channels if (published := modality_of(name))}
+    if unknown := [name for name in in_channels if name not in known and name not in named]:
         raise ValueError(
-            f"in_channels must name some of {list(weights)} (or names that go on with an "
-            "underscore), or speaker_weights and context must be given, "
-            f"but got {list(in_channels)}."
+            f"in_channels must name modalities that the preset knows, {list(ALIASES)} (or such a "
+            "name and an underscore), or speaker_weights must name them, but got "
+            f"{unknown}: pass speaker_weights={{name: weight}} with a weight for each modality."
         )
     for key in ("context", "speaker_normalized"):
         chosen = settings.get(key, ())
         settings[key] = [name for name, published in known.items() if published in chosen]
-    settings["speaker_weights"] = {name: weights[published] for name, published in known.items()}
+    published_weights = settings["speaker_weights"]
+    settings["speaker_weights"] = {
+        name: published_weights[published] for name, published in known.items()
+    }
     return {**settings, **given}

@@ -5,12 +5,16 @@ classifier; the letters a, v and l are audio, visual and text.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch_geometric.nn.module_dict import ModuleDict
+
+from graphfusion.fusion.published import get_weight, read_fusion
+
+ModelT = TypeVar("ModelT", bound=torch.nn.Module)
 
 # Their modalities in the order of their code, with the speaker weights that it has by default.
 _SPEAKER_WEIGHTS = {"a": 3.0, "v": 0.0, "l": 1.0}
@@ -20,29 +24,6 @@ _UNUSED = re.compile(
     r"(gatedatt|att_model)\.|graph_model\.([avl]_fc|feature_fc|final_fc|[avl]_spk_embs"
     r"|speaker_embeddings|modal_embeddings)\."
 )
-
-
-def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `DynamicFusion` with the weights of a `graph_net`, its cell if it has one.
-
-    Raises:
-        ValueError: If a weight is missing, or there are several modules of that kind.
-    """
-    found = [key for key in state_dict if key.endswith("fcs.0.weight")]
-    if len(found) != 1:
-        raise ValueError(f"state_dict must have one graph_net's fcs.0.weight, but has {found}.")
-    prefix = found[0].removesuffix("fcs.0.weight")
-    num_layers = sum(key.startswith(f"{prefix}convs.") for key in state_dict)
-    layers = [f"{prefix}convs.{layer}.weight" for layer in range(max(num_layers, 1))]
-    state = {
-        "lin.weight": _get(state_dict, f"{prefix}fcs.0.weight"),
-        "lin.bias": _get(state_dict, f"{prefix}fcs.0.bias"),
-        "weight": torch.stack([_get(state_dict, key) for key in layers]),
-    }
-    if any(key.startswith(f"{prefix}rnn.") for key in state_dict):
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-            state[f"cell.{name}"] = _get(state_dict, f"{prefix}rnn.{name}_l0")
-    return state
 
 
 def read_model(
@@ -72,11 +53,11 @@ def read_model(
             f"but got {list(modalities)}."
         )
     names = dict(zip(letters, modalities, strict=True))
-    places = {"rnn_parties": "speaker_encoder.rnn", "smax_fc": "classifier"}
+    places = {"rnn_parties": "encoder.speaker_encoder.rnn"}
     for letter, name in names.items():
         key = ModuleDict.to_internal_key(name)
-        places[f"linear_{letter}"] = f"projections.{key}"
-        places[f"lstm_{letter}"] = f"contexts.{key}.rnn"
+        places[f"linear_{letter}"] = f"encoder.projections.{key}"
+        places[f"lstm_{letter}"] = f"encoder.contexts.{key}.rnn"
 
     fusion = read_fusion(state_dict)
     state = {f"fusion.{key}": value for key, value in fusion.items()}
@@ -84,19 +65,27 @@ def read_model(
         module, _, weight = key.partition(".")
         if module in places:
             state[f"{places[module]}.{weight}"] = value
+        elif key == "smax_fc.bias":
+            state["head.linear.bias"] = value
+        elif key == "smax_fc.weight":
+            columns = value.chunk(len(names), 1)
+            for name, column in zip(names.values(), columns, strict=True):
+                state[f"head.linear.weight.{ModuleDict.to_internal_key(name)}"] = column
         elif not (_UNUSED.match(key) or key.startswith("graph_model.graph_net.")):
             raise ValueError(f"state_dict must be that of an MM-DFN model, but has {key!r}.")
 
     modules = {key.partition(".")[0] for key in state_dict}
-    heard = "rnn_parties" in modules
-    num_classes, out_channels = _get(state_dict, "smax_fc.weight").shape
+    has_speakers = "rnn_parties" in modules
+    num_classes, out_channels = get_weight(state_dict, "smax_fc.weight").shape
     hidden_channels, channels = fusion["lin.weight"].shape
     arguments = {
         "in_channels": {
             name: state_dict[f"linear_{at}.weight"].size(1) for at, name in names.items()
         },
         "num_classes": num_classes,
-        "speaker_weights": {name: _SPEAKER_WEIGHTS[at] * heard for at, name in names.items()},
+        "speaker_weights": {
+            name: _SPEAKER_WEIGHTS[at] * has_speakers for at, name in names.items()
+        },
         "context": [name for at, name in names.items() if f"lstm_{at}" in modules],
         "channels": channels,
         "hidden_channels": hidden_channels,
@@ -107,7 +96,22 @@ def read_model(
     return arguments, state
 
 
-def _get(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
-    if key not in state_dict:
-        raise ValueError(f"state_dict must have {key!r}, but has not.")
-    return state_dict[key]
+def load(
+    make: Callable[..., ModelT],
+    state_dict: Mapping[str, Tensor],
+    modalities: Sequence[str],
+    given: Mapping[str, Any],
+) -> ModelT:
+    """Makes an `MMDFN` with the weights of the authors' model; see `MMDFN.from_published`."""
+    arguments, state = read_model(state_dict, modalities)
+    model = make(**(arguments | given))
+    own = model.state_dict()
+    unused = [key for key in state if key.startswith(("encoder.speaker_encoder.", "fusion.cell."))]
+    for key in unused:
+        if key not in own:  # without speaker weights, or without the gate
+            del state[key]
+    ours = ("encoder.standardize.", "head.utterance_classifier.")
+    model.to(state["head.linear.bias"].dtype)
+    own = {key: value for key, value in model.state_dict().items() if key.startswith(ours)}
+    model.load_state_dict(own | state)
+    return model

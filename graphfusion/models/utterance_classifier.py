@@ -1,4 +1,6 @@
-"""What each utterance says alone, beside what it says in its conversation."""
+"""A classifier of single utterances, beside a model of conversations."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -6,25 +8,26 @@ from torch import Tensor
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._utils.checks import (
     check_dtype,
+    check_features,
+    check_in_channels,
     check_not_empty,
     check_real,
     check_size,
     check_tensor,
 )
+from graphfusion.models.named_linear import NamedLinear
 
 
 class UtteranceClassifier(torch.nn.Module):
-    """A second opinion on each utterance, from one that hears nothing else of the conversation.
+    """Classifies single utterances without context, and averages with a conversation model.
 
-    Where context tells little, a plain network that has nothing else to look at may be as good as a
-    model of conversations, and errs in other places. Here, one with a hidden layer stands beside
-    the model, and both are the experts of a product (Hinton, Neural Computation 14(8), 2002): the
-    logits are the mean of theirs. In training, an utterance's are either the one's or the other's,
-    with even odds, so each learns as if there were no other. Trained by the mean, one would leave
-    to the other what that one sees.
+    A network with one hidden layer and the model are the experts of a product (Hinton, Neural
+    Computation 14(8), 2002): the logits are the mean of theirs. In training, each utterance's
+    logits are either the one's or the other's, with even odds, so that each learns as if alone.
+    Not in the paper.
 
     Args:
-        in_channels: Size of an utterance's vector.
+        in_channels: `{modality: d_m}`.
         hidden_channels: Size of the hidden layer.
         num_classes: Number K of classes.
         dropout: Probability of dropping a value of the hidden layer.
@@ -32,17 +35,32 @@ class UtteranceClassifier(torch.nn.Module):
     Raises:
         TypeError: If an argument is not a number.
         ValueError: If a size is not positive or `dropout` is not a probability.
+
+    Shapes:
+        - **input:** features `{modality: [U, d_m]}`, logits `[U, K]`.
+        - **output:** logits `[U, K]`.
+
+    Example:
+        >>> import torch
+        >>> classifier = UtteranceClassifier({"text": 10}, hidden_channels=8, num_classes=4)
+        >>> classifier({"text": torch.randn(5, 10)}, torch.randn(5, 4)).shape
+        torch.Size([5, 4])
     """
 
     def __init__(
-        self, in_channels: int, hidden_channels: int, num_classes: int, dropout: float = 0.5
+        self,
+        in_channels: Mapping[str, int],
+        hidden_channels: int,
+        num_classes: int,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        check_size("in_channels", in_channels)
+        check_in_channels(in_channels)
         check_size("hidden_channels", hidden_channels)
         check_size("num_classes", num_classes)
         check_real("dropout", dropout, 0, 1)
-        self.hidden = torch.nn.Linear(in_channels, hidden_channels)
+        self.in_channels = dict(in_channels)
+        self.hidden = NamedLinear(in_channels, hidden_channels)
         self.dropout = Dropout(dropout)
         self.classifier = torch.nn.Linear(hidden_channels, num_classes)
 
@@ -51,12 +69,12 @@ class UtteranceClassifier(torch.nn.Module):
         self.hidden.reset_parameters()
         self.classifier.reset_parameters()
 
-    def forward(self, x: Tensor, logits: Tensor) -> Tensor:
-        """Joins both opinions.
+    def forward(self, features: Mapping[str, Tensor], logits: Tensor) -> Tensor:
+        """Averages the logits of both.
 
         Args:
-            x: `[U, in_channels]`, the utterances.
-            logits: `[U, K]`, what a model of conversations says of them.
+            features: `{modality: [U, d_m]}`, standardised, zeros where absent.
+            logits: `[U, K]`, those of a conversation model.
 
         Returns:
             Logits, `[U, K]`: the mean of both; in training, either the one's or the other's, drawn
@@ -66,9 +84,10 @@ class UtteranceClassifier(torch.nn.Module):
             TypeError: If an argument is not a tensor of the module's dtype.
             ValueError: If shapes disagree, or there is no utterance.
         """
-        check_tensor("x", x, ["U", self.hidden.in_features])
-        check_not_empty("x", x)
-        check_dtype("x", x, self.hidden.weight)
+        check_features(features, self.in_channels, "U")
+        x = torch.cat([features[name] for name in self.in_channels], 1)
+        check_not_empty("features", x)
+        check_dtype("features", x, self.hidden.bias)
         check_tensor("logits", logits, [len(x), self.classifier.out_features])
         check_dtype("logits", logits, self.classifier.weight)
         alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
@@ -77,8 +96,7 @@ class UtteranceClassifier(torch.nn.Module):
         return alone / 2 + logits / 2  # their sum might leave the range of float16
 
     def __repr__(self) -> str:
-        hidden, classifier = self.hidden, self.classifier
         return (
-            f"{type(self).__name__}({hidden.in_features}, {hidden.out_features}, "
-            f"num_classes={classifier.out_features})"
+            f"{type(self).__name__}({self.in_channels}, {self.hidden.out_channels}, "
+            f"num_classes={self.classifier.out_features})"
         )

@@ -1,80 +1,115 @@
-"""Live conversations: one utterance at a time, and nothing computed twice."""
+"""Causal inference, one utterance at a time."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import (
-    check_dtype,
     check_features,
     check_finite,
+    check_known,
     check_range,
     check_size,
     check_tensor,
 )
-from graphfusion._utils.evaluation import evaluating
-from graphfusion.encoders.recurrent import RecurrentState
-from graphfusion.encoders.speaker import SpeakerState
+from graphfusion._utils.evaluation import evaluation_view
+from graphfusion.data.standardize import Standardized
+from graphfusion.encoders.utterance_encoder import UtteranceEncoder
+from graphfusion.fusion.dynamic_fusion import DynamicFusion
+from graphfusion.graph.builder import ConversationGraph
 from graphfusion.streaming.graph_cache import GraphCache
+from graphfusion.streaming.recurrent_state import RecurrentState, SpeakerState
 
-if TYPE_CHECKING:
-    from graphfusion.models.mmdfn import MMDFN
-
-Memory = GraphCache | RecurrentState
+State = GraphCache | RecurrentState
 
 
 class Stream:
-    """Conversations that go on, and what a causal model remembers of them.
+    """Predicts conversations utterance by utterance, with the hidden states of a causal model.
 
     Each utterance's logits are those that the model gives it within the whole conversation. With a
     window (`past`), an utterance costs the same however long the conversation is; without one, its
-    time and the memory are linear in what came before. Made by :meth:`MMDFN.stream`; the model's
-    weights must not change, and it must not move, while the stream lasts.
+    time and the memory are linear in the number of earlier ones. Made by
+    :meth:`ConversationModel.stream`. The weights must not change, and must not move, while the
+    stream lasts. Several streams of one model may run in several threads; one stream may not.
 
     Args:
-        model: A causal model.
+        encoder: A causal :class:`UtteranceEncoder`.
+        graph: A :class:`ConversationGraph` with `future=0`.
+        fusion: A :class:`DynamicFusion`.
+        head: The classifier.
         num_conversations: How many conversations B go on side by side.
 
     Raises:
-        TypeError: If `num_conversations` is not an integer.
-        ValueError: If it is not positive, or the model is not causal.
+        TypeError: If `num_conversations` is not an integer, or a part is of another class.
+        ValueError: If it is not positive, or a part is not causal.
+
+    Example:
+        >>> import torch
+        >>> from graphfusion import MMDFN
+        >>> stream = MMDFN({"text": 10}, num_classes=4, causal=True).stream()
+        >>> stream.step({"text": torch.randn(1, 10)}, speaker=torch.tensor([0])).shape
+        torch.Size([1, 4])
     """
 
-    def __init__(self, model: "MMDFN", num_conversations: int = 1) -> None:
+    def __init__(
+        self,
+        encoder: torch.nn.Module,
+        graph: torch.nn.Module,
+        fusion: torch.nn.Module,
+        head: torch.nn.Module,
+        num_conversations: int = 1,
+    ) -> None:
         check_size("num_conversations", num_conversations)
-        if not model.causal:
-            raise ValueError("causal must be True for a model to stream, but got False.")
-        self.model = model
+        parts = {"encoder": UtteranceEncoder, "graph": ConversationGraph, "fusion": DynamicFusion}
+        for name, part in (("encoder", encoder), ("graph", graph), ("fusion", fusion)):
+            if not isinstance(part, parts[name]):
+                raise TypeError(
+                    f"{name} must be of {parts[name].__name__} to stream, but got "
+                    f"{type(part).__name__}."
+                )
+        assert isinstance(encoder, UtteranceEncoder)  # noqa: S101 - for the type checker
+        assert isinstance(graph, ConversationGraph)  # noqa: S101
+        assert isinstance(fusion, DynamicFusion)  # noqa: S101
+        if encoder.bidirectional or graph.future != 0:
+            raise ValueError(
+                "causal must be True for a model to stream, but got False: the encoder must not be "
+                "bidirectional, and the graph must have future=0."
+            )
+        # Views in evaluation mode, so that no step changes the mode of what a thread may train.
+        self._encoder = evaluation_view(encoder)
+        self._fusion = evaluation_view(fusion)
+        self._head = evaluation_view(head)
         self.num_conversations = num_conversations
-        modalities = len(model.in_channels)
-        self._graph = GraphCache(model.graph, model.fusion, num_conversations, modalities)
+        modalities = len(encoder.in_channels)
+        self._graph = GraphCache(graph, self._fusion, num_conversations, modalities)
         self._contexts = {
-            name: RecurrentState(encoder, num_conversations)
-            for name, encoder in model.contexts.items()
+            name: RecurrentState(each, num_conversations)
+            for name, each in self._encoder.contexts.items()
         }
         self._speakers = None
-        if model.speaker_encoder is not None:
-            self._speakers = SpeakerState(model.speaker_encoder, num_conversations, modalities)
+        if self._encoder.speaker_encoder is not None:
+            self._speakers = SpeakerState(
+                self._encoder.speaker_encoder, num_conversations, modalities
+            )
 
     def step(
         self,
         features: Mapping[str, Tensor],
         speaker: Tensor | None = None,
         conversation: Tensor | None = None,
-        present: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Takes the next utterance of some of the conversations, one of each.
+        """Predicts the next utterance of some of the conversations, one of each.
 
         Args:
-            features: `{modality: [n, d_m]}`, matched by name; finite where present.
-            speaker: `[n]` int64, numbered within each conversation; None if the model has neither a
-                speaker encoder nor relations.
+            features: `{modality: [n, d_m]}`, matched by name, in any floating dtype; finite where
+                present.
+            speaker: `[n]` int64, numbered within each conversation; None if the model has no
+                speaker encoder.
             conversation: `[n]` int64, which conversations they belong to, each of them once; None:
                 all of them, in order.
-            present: `[n, M]` bool, its columns in the order of the model's `in_channels`; None:
-                everything is present.
+            present: `{modality: [n] bool}`; one that is not named is present.
 
         Returns:
             Logits, `[n, K]`, without dropout and without gradients.
@@ -83,41 +118,47 @@ class Stream:
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If a modality is missing or unknown, shapes disagree, a speaker is negative
                 or missing, a conversation is unknown or named twice, or a feature is NaN or
-                infinite where present. What is remembered is then as it was.
+                infinite where present. The hidden states are then as they were.
         """
-        conversation, speaker, present = self._check(features, speaker, conversation, present)
-        model = self.model
-        with torch.no_grad(), evaluating(model):
-            prepared = model.prepare(features, present)
-            projected = model.project(prepared)
-            here = dict(zip(model.in_channels, present.unbind(1), strict=True))
+        conversation, speaker, mask = self._check(features, speaker, conversation, present)
+        encoder, names = self._encoder, self._encoder.modalities
+        with torch.no_grad():
+            weight = next(encoder.projections.parameters())
+            columns = dict(zip(names, mask.unbind(1), strict=True))
+            standardized = Standardized(
+                {
+                    name: x.where(columns[name].unsqueeze(1), 0).to(weight.dtype)
+                    for name, x in encoder.standardize(features).items()
+                }
+            )
+            projected = encoder.project(standardized)
             context = {
-                name: memory.step(projected[name], here[name], conversation)
-                for name, memory in self._contexts.items()
+                name: state.step(projected[name], columns[name], conversation)
+                for name, state in self._contexts.items()
             }
-            history = {}
+            spoken = {}
             if self._speakers is not None:
                 place = self._speakers.place(conversation, speaker.cpu())
-                turns = torch.stack(list(projected.values()), 1)
-                turns = self._speakers.step(turns, present, conversation, place)
-                history = dict(zip(projected, turns.unbind(1), strict=True))
-            nodes = model.join(projected, context, history)
-            newest = self._graph.newest(nodes, present, conversation, speaker.to(nodes.device))
-            fused = model.fusion(nodes, newest)
-            filled = self._graph.impute(fused, present, conversation)
-            logits = model.classify(filled, prepared)
-            self._graph.remember(newest, fused, conversation)
+                own = torch.stack(list(projected.values()), 1)
+                own = self._speakers.step(own, mask, conversation, place)
+                spoken = dict(zip(projected, own.unbind(1), strict=True))
+            nodes = encoder.join(projected, context, spoken)
+            newest = self._graph.newest(nodes, mask, conversation)
+            fused = self._fusion(nodes, newest)
+            imputed = self._graph.impute(fused, mask, conversation)
+            logits: Tensor = self._head(imputed, standardized)
+            self._graph.append(newest, fused, conversation)
         return logits
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of all that is remembered, to be saved with any container of tensors."""
+        """A copy of all hidden states, to be saved with any container of tensors."""
         return {
-            name: getattr(memory, attribute).clone()
-            for name, (memory, attribute) in self._tensors().items()
+            name: getattr(part, attribute).clone()
+            for name, (part, attribute) in self._tensors().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Goes on where another stream of the same model stood.
+        """Continues from the hidden states of another stream of the same model.
 
         Args:
             state: What its :meth:`state_dict` returned.
@@ -125,7 +166,7 @@ class Stream:
         Raises:
             TypeError: If it is not a mapping, or something in it no tensor of the right dtype.
             ValueError: If something is missing, unknown or of another shape, as that of another
-                model or number of conversations is. What is remembered is then as it was.
+                model or number of conversations is. The hidden states are then as they were.
         """
         own = self._tensors()
         if not isinstance(state, Mapping):
@@ -133,30 +174,30 @@ class Stream:
         if state.keys() != own.keys():
             raise ValueError(f"state must have {list(own)}, but got {list(state)}.")
         sizes: dict[int, int] = {}
-        for name, (memory, attribute) in own.items():
-            expected: Tensor = getattr(memory, attribute)
+        for name, (part, attribute) in own.items():
+            expected: Tensor = getattr(part, attribute)
             shape: list[int | str] = list(expected.shape)
-            if attribute in memory.growing:
-                axis = memory.growing[attribute]
+            if attribute in part.growing:
+                axis = part.growing[attribute]
                 shape[axis] = "any"
                 check_tensor(f"state[{name!r}]", state[name], shape, expected.dtype)
-                shape[axis] = sizes.setdefault(id(memory), state[name].size(axis))
+                shape[axis] = sizes.setdefault(id(part), state[name].size(axis))
             check_tensor(f"state[{name!r}]", state[name], shape, expected.dtype)
         self._graph.check(state["graph.position"], state["graph.scale"].size(2))
-        for name, (memory, attribute) in own.items():
-            like: Tensor = getattr(memory, attribute)
-            setattr(memory, attribute, state[name].to(like.device, copy=True))
+        for name, (part, attribute) in own.items():
+            like: Tensor = getattr(part, attribute)
+            setattr(part, attribute, state[name].to(like.device, copy=True))
 
-    def _tensors(self) -> dict[str, tuple[Memory, str]]:
-        """All that is remembered: of what memory, and which attribute."""
-        memories: dict[str, Memory] = {"graph": self._graph}
-        memories |= {f"contexts.{name}": memory for name, memory in self._contexts.items()}
+    def _tensors(self) -> dict[str, tuple[State, str]]:
+        """All hidden states: of which part, and which attribute."""
+        states: dict[str, State] = {"graph": self._graph}
+        states |= {f"contexts.{name}": part for name, part in self._contexts.items()}
         if self._speakers is not None:
-            memories["speakers"] = self._speakers
+            states["speakers"] = self._speakers
         return {
-            f"{name}.{attribute}": (memory, attribute)
-            for name, memory in memories.items()
-            for attribute, value in vars(memory).items()
+            f"{name}.{attribute}": (part, attribute)
+            for name, part in states.items()
+            for attribute, value in vars(part).items()
             if isinstance(value, Tensor)
         }
 
@@ -165,10 +206,11 @@ class Stream:
         features: Mapping[str, Tensor],
         speaker: Tensor | None,
         conversation: Tensor | None,
-        present: Tensor | None,
+        present: Mapping[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The conversations, on the host, who speaks, and what is present."""
-        weight, in_channels = self.model.classifier.weight, self.model.in_channels
+        """The conversations, on the host, who speaks, and `[n, M]` bool, what is present."""
+        in_channels = self._encoder.in_channels
+        device = next(self._encoder.projections.parameters()).device
         if conversation is None:
             conversation = torch.arange(self.num_conversations)
         check_tensor("conversation", conversation, ["n"], torch.int64)
@@ -181,17 +223,23 @@ class Stream:
                 f"{conversation.tolist()}."
             )
         check_features(features, in_channels, size)
-        if present is None:
-            present = torch.ones(size, len(in_channels), dtype=torch.bool, device=weight.device)
-        check_tensor("present", present, [size, len(in_channels)], torch.bool)
-        for name, here in zip(in_channels, present.unbind(1), strict=True):
-            check_dtype(f"features[{name!r}]", features[name], weight)
-            # Anything else would be remembered, and spoil all that follows.
-            check_finite(f"features[{name!r}]", features[name], here)
-        if speaker is None and self._speakers is None and self.model.graph.relations is None:
+        present = {} if present is None else present
+        if not isinstance(present, Mapping):
+            raise TypeError(
+                "present must be given by name, {modality: [n] bool}, as features are, but got "
+                f"{type(present).__name__}."
+            )
+        check_known("present", present, in_channels)
+        everywhere = torch.ones(size, dtype=torch.bool, device=device)
+        mask = {name: present.get(name, everywhere) for name in in_channels}
+        for name, column in mask.items():
+            check_tensor(f"present[{name!r}]", column, [size], torch.bool)
+            # Anything else would be cached, and spoil all that follows.
+            check_finite(f"features[{name!r}]", features[name], column)
+        if speaker is None and self._speakers is None:
             speaker = torch.zeros_like(conversation)
         check_tensor("speaker", speaker, [size], torch.int64)
         assert speaker is not None  # noqa: S101 - for the type checker; checked above
         if speaker.min() < 0:
             raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
-        return conversation, speaker, present
+        return conversation, speaker, torch.stack(list(mask.values()), 1)

@@ -43,13 +43,20 @@ class RaggedBatch:
 
     @property
     def layout(self) -> BatchLayout:
-        """Where everything lies."""
-        return BatchLayout(self.ptr, self.speaker, self.present)
+        """The batch's layout, with presence by name."""
+        return BatchLayout(self.ptr, self.speaker, self.named_present)
 
     @property
     def features(self) -> dict[str, Tensor]:
         """Up to four modalities by name, `[U, C]` each."""
         return dict(zip(NAMES, self.x.unbind(1), strict=False))
+
+    @property
+    def named_present(self) -> dict[str, Tensor] | None:
+        """`present` by name, `[U]` each; None: all of them."""
+        if self.present is None:
+            return None
+        return dict(zip(NAMES, self.present.unbind(1), strict=False))
 
     @property
     def here(self) -> Tensor:

@@ -58,7 +58,7 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
         )
 
 
-def check_encoder(encoder: torch.nn.Module, channels: int | None = None) -> None:
+def check_encoder(encoder: torch.nn.Module, in_channels: int | None = None) -> None:
     """Holds an encoder, `encoder(x [U, M, C], layout) -> [U, M, D]`, to the contracts.
 
     As :func:`check_fusion`, but it may know the order of a conversation's utterances, and need not
@@ -66,13 +66,14 @@ def check_encoder(encoder: torch.nn.Module, channels: int | None = None) -> None
 
     Args:
         encoder: The encoder.
-        channels: Size C of its input; None: the encoder's `channels`.
+        in_channels: Size C of its input; None: the encoder's `in_channels`.
 
     Raises:
         AssertionError: If it breaks a contract.
-        ValueError: If `channels` is not known.
+        ValueError: If `in_channels` is not known.
     """
-    _check(encoder, encoder, _size("channels", channels, encoder), 2, ["M", "D"], ordered=True)
+    channels = _size("in_channels", in_channels, encoder)
+    _check(encoder, encoder, channels, 2, ["M", "D"], ordered=True)
 
 
 def check_model(model: torch.nn.Module) -> None:
@@ -95,6 +96,9 @@ def check_model(model: torch.nn.Module) -> None:
             name: column[:, :size]
             for (name, size), column in zip(sizes.items(), x.unbind(1), strict=True)
         }
+        if layout.present is not None:
+            present = dict(zip(sizes, layout.present.unbind(1), strict=True))
+            layout = BatchLayout(layout.ptr, layout.speaker, present)
         out: Tensor = model(features, layout)
         return out
 

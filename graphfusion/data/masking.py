@@ -1,0 +1,68 @@
+"""Absent nodes, and conversations with NaN: what must not reach any other node."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from graphfusion.data.layout import BatchLayout
+
+
+def select(x: Tensor, layout: BatchLayout, modality: int | str | None = None) -> Tensor:
+    """Zeroes absent nodes in `x [U, M, ...]`, or, of one modality, in `x [U, ...]`.
+
+    It selects, so that what was there may be NaN.
+    """
+    if layout.present is None or layout.is_screened:
+        return x
+    present = layout.present
+    if modality is not None:
+        present = present[:, layout.column(modality)]
+    return x.where(_expand(present, x), 0)
+
+
+def screen(x: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor | None]:
+    """Zeroes absent nodes in `x [U, M, C]`, and every node of a conversation that has NaN.
+
+    In a product over several conversations, NaN and infinity would reach the others.
+
+    Returns:
+        x, and `[U]` bool, which utterances are of finite conversations: None in a model, which
+        screens its features at its door.
+    """
+    if layout.is_screened:
+        return x, None
+    valid = finite([x], layout)
+    present = valid.unsqueeze(1)
+    if layout.present is not None:
+        present = present & layout.present
+    return x.where(present.unsqueeze(2), 0), valid
+
+
+def finite(nodes: Sequence[Tensor], layout: BatchLayout) -> Tensor:
+    """Which utterances, `[U]` bool, are of conversations whose present nodes are all finite.
+
+    Args:
+        nodes: `[U, M, C]` once, or `[U, C]` of each modality in turn.
+        layout: The batch's.
+    """
+    norms = [torch.linalg.vector_norm(x.detach(), torch.inf, -1) for x in nodes]
+    ok = torch.cat([norm.isfinite().view(len(norm), -1) for norm in norms], 1)
+    if layout.present is not None:
+        ok = ok | ~layout.present
+    failures = torch.zeros_like(layout.ptr).index_add(0, layout.batch, (~ok).sum(1))
+    return failures.index_select(0, layout.batch) == 0
+
+
+def restore(out: Tensor, layout: BatchLayout, valid: Tensor | None) -> Tensor:
+    """Puts zeros at absent nodes of `out [U, M, ...]`, and NaN in conversations that had NaN."""
+    return restore_valid(select(out, layout), valid)
+
+
+def restore_valid(out: Tensor, valid: Tensor | None) -> Tensor:
+    """Puts NaN in `out [U, ...]` where `valid [U]` is false; None: nowhere."""
+    return out if valid is None else out.where(_expand(valid, out), torch.nan)
+
+
+def _expand(mask: Tensor, x: Tensor) -> Tensor:
+    return mask.view(*mask.shape, *[1] * (x.dim() - mask.dim()))

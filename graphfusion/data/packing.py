@@ -1,0 +1,69 @@
+"""Index structures of a packed batch: sequences of unequal length, and conversations in blocks."""
+
+from bisect import bisect_left, insort
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class PackedIndices(NamedTuple):
+    """Sequences of unequal length in the order of :class:`torch.nn.utils.rnn.PackedSequence`.
+
+    Attributes:
+        order: `[n]` int64, the items: all first steps, then all second steps, and so on, those of
+            the longest sequence first.
+        batch_sizes: `[longest]` int64 on the host, how many sequences have that many steps.
+    """
+
+    order: Tensor
+    batch_sizes: Tensor
+
+
+def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
+    """Packs the items of each group, in order, as sequences; absent items are left out.
+
+    Args:
+        group: `[n]` int64, the sequence that each item belongs to.
+        present: `[n]` bool.
+    """
+    items = present.nonzero().squeeze(1)
+    _, group, length = group[items].unique(return_inverse=True, return_counts=True)
+    by_group = group.argsort(stable=True)
+    start = length.cumsum(0) - length
+    step = torch.empty_like(items)
+    step[by_group] = torch.arange(len(items)) - start[group[by_group]]
+    longest_first = torch.empty_like(length)
+    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length))
+    order = (step * len(length) + longest_first[group]).argsort()
+    return PackedIndices(items[order], step.bincount())
+
+
+def pack_blocks(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    """Packs whole conversations into blocks of the length of the longest one.
+
+    The longest first, each into the fullest block that has room for it.
+
+    Args:
+        ptr: `[B + 1]` int64.
+        batch: `[U]` int64, the conversation of each utterance.
+
+    Returns:
+        `blocks [N, T]` int64, the utterances in each block, and `slot [U]` int64, where `blocks`,
+        flattened, has each utterance. Places that are left over hold any utterance.
+    """
+    lengths = ptr.diff()
+    longest = int(lengths.max())
+    first = torch.empty_like(lengths)
+    room: list[tuple[int, int]] = []  # of each block, sorted
+    for length, conversation in zip(
+        *(each.tolist() for each in lengths.sort(descending=True)), strict=True
+    ):
+        fullest = bisect_left(room, (length, 0))
+        left, block = room.pop(fullest) if fullest < len(room) else (longest, len(room))
+        first[conversation] = (block + 1) * longest - left
+        insort(room, (left - length, block))
+    slot = torch.arange(len(batch)) + (first - ptr[:-1])[batch]
+    blocks = torch.zeros(len(room) * longest, dtype=torch.int64)
+    blocks[slot] = torch.arange(len(batch))
+    return blocks.view(-1, longest), slot

@@ -1,0 +1,169 @@
+"""Convolutions of PyG as the fusion of a conversation model."""
+
+from inspect import Parameter, signature
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from graphfusion._utils.checks import check_tensor
+from graphfusion.graph.edge_types import EDGE_TYPES, edge_types
+from graphfusion.graph.hyperedges import hyperedges
+from graphfusion.graph.multimodal_graph import MultimodalGraph
+
+# The arguments of a convolution that are filled, by their names in PyG.
+_FILLED = ("edge_index", "edge_weight", "edge_attr", "edge_type", "hyperedge_index", "x_0")
+
+
+class ConvFusion(torch.nn.Module):
+    """Runs convolutions of PyG on the graph of a batch of conversations, with ReLU between them.
+
+    Their arguments are filled by name: `edge_index` and `edge_weight` are the graph's entries;
+    `edge_attr`, for a convolution with `edge_dim=1`, the weights as `[E, 1]`; `edge_type` the six
+    types of :meth:`MultimodalGraph.edge_type`; `hyperedge_index` joins each utterance's nodes, and
+    each conversation's nodes of one modality; `x_0` is the fusion's input. The graph is normalised
+    and has self-loops, so a convolution's own `normalize` and `add_self_loops` are turned off.
+
+    To list a graph's edges, a GPU is synchronised with once a forward.
+
+    Args:
+        *convs: Convolutions of `torch_geometric.nn`, such as `GCN2Conv`, `RGCNConv` (with
+            `num_relations=6`), `TransformerConv`, `GATv2Conv` or `HypergraphConv`.
+
+    Raises:
+        TypeError: If a convolution needs an argument that is none of these, or does not say its
+            size.
+        ValueError: If there is no convolution, or the sizes of two disagree.
+
+    Shapes:
+        - **input:** `x [U, M, in_channels]` and a :class:`MultimodalGraph`.
+        - **output:** `[U, M, out_channels]`.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.nn import RGCNConv, TransformerConv
+        >>> from graphfusion import BatchLayout, ConversationGraph
+        >>> layout = BatchLayout(torch.tensor([0, 3, 5]), speaker=torch.tensor([0, 1, 0, 0, 1]))
+        >>> x = torch.randn(5, 2, 16)
+        >>> fusion = ConvFusion(RGCNConv(16, 8, num_relations=6), TransformerConv(8, 8))
+        >>> fusion(x, ConversationGraph(past=3, future=3)(x, layout)).shape
+        torch.Size([5, 2, 8])
+    """
+
+    def __init__(self, *convs: torch.nn.Module) -> None:
+        super().__init__()
+        if not convs:
+            raise ValueError("convs must be at least one convolution, but got none.")
+        for conv in convs:
+            _check(conv)
+            if hasattr(conv, "add_self_loops"):
+                conv.add_self_loops = False
+                if hasattr(conv, "normalize"):  # elsewhere, it is of the output
+                    conv.normalize = False
+        for conv, following in pairwise(convs):
+            if _out_channels(conv) != _in_channels(following):
+                raise ValueError(
+                    f"convs must fit each other, but {_name(conv)} gives {_out_channels(conv)} "
+                    f"channels and {_name(following)} takes {_in_channels(following)}."
+                )
+        self.convs = torch.nn.ModuleList(convs)
+        self.in_channels = _in_channels(convs[0])
+        self.out_channels = _out_channels(convs[-1])
+
+    def reset_parameters(self) -> None:
+        """Draws new weights."""
+        for conv in self.convs:
+            conv.reset_parameters()  # type: ignore[operator]
+
+    def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
+        """Convolves the nodes' vectors.
+
+        Args:
+            x: `[U, M, in_channels]`.
+            graph: The graph of a batch of conversations; its layout needs speakers for `edge_type`.
+
+        Returns:
+            `[U, M, out_channels]`; zeros for absent nodes.
+
+        Raises:
+            TypeError: If the graph is no :class:`MultimodalGraph`.
+            ValueError: If shapes disagree, or the layout lacks speakers.
+        """
+        if not isinstance(graph, MultimodalGraph):
+            raise TypeError(f"graph must be a MultimodalGraph, but got {type(graph).__name__}.")
+        check_tensor("x", x, ["U", "M", self.in_channels])
+        x, valid = graph.screen(x)
+        nodes = x.flatten(0, 1)
+        given = self._arguments(nodes, graph)
+        for number, conv in enumerate(self.convs):
+            arguments = {name: given[name] for name in _filled(conv)}
+            nodes = conv(nodes.relu() if number else nodes, **arguments)
+        return graph.restore(nodes.view(*x.shape[:2], -1), valid)
+
+    def _arguments(self, nodes: Tensor, graph: MultimodalGraph) -> dict[str, Tensor]:
+        """What the convolutions' arguments are filled with."""
+        names = {name for conv in self.convs for name in _filled(conv)}
+        edge_index, edge_weight = graph.to_edge_index()
+        given = {
+            "edge_index": edge_index,
+            "edge_weight": edge_weight,
+            "edge_attr": edge_weight.unsqueeze(1),
+            "x_0": nodes,
+        }
+        if "edge_type" in names:
+            given["edge_type"] = edge_types(edge_index, graph.layout, graph.inter.size(1))
+        if "hyperedge_index" in names:
+            given["hyperedge_index"] = hyperedges(graph.layout, graph.inter.size(1))
+        return given
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.convs))})"
+
+
+def _filled(conv: torch.nn.Module) -> list[str]:
+    """The names of a convolution's arguments that we fill."""
+    names = [name for name in signature(conv.forward).parameters if name in _FILLED]
+    # Attributes of a size that the convolution was not made for would be added or mixed wrongly.
+    return [name for name in names if name != "edge_attr" or getattr(conv, "edge_dim", None) == 1]
+
+
+def _check(conv: torch.nn.Module) -> None:
+    required = [
+        name
+        for name, each in list(signature(conv.forward).parameters.items())[1:]
+        if each.default is Parameter.empty
+    ]
+    if unknown := [name for name in required if name not in _FILLED]:
+        raise TypeError(
+            f"convs must take arguments among {list(_FILLED)}, but {_name(conv)} needs {unknown}."
+        )
+    if getattr(conv, "edge_dim", None) not in (None, 1):
+        raise ValueError(
+            "edge_dim must be None or 1, for the weights of the edges, but got "
+            f"{conv.edge_dim} in {_name(conv)}."
+        )
+    relations = getattr(conv, "num_relations", None)
+    if relations is not None and relations != len(EDGE_TYPES):
+        raise ValueError(
+            f"num_relations must be {len(EDGE_TYPES)}, as a conversation's graph has, but got "
+            f"{relations} in {_name(conv)}."
+        )
+
+
+def _in_channels(conv: torch.nn.Module) -> int:
+    size = getattr(conv, "in_channels", getattr(conv, "channels", None))
+    if not isinstance(size, int) or size < 1:
+        raise TypeError(f"convs must have an integer in_channels, but {_name(conv)} has {size!r}.")
+    return size
+
+
+def _out_channels(conv: torch.nn.Module) -> int:
+    size = getattr(conv, "out_channels", getattr(conv, "channels", None))
+    if not isinstance(size, int):
+        raise TypeError(f"convs must have an integer out_channels, but {_name(conv)} has {size!r}.")
+    heads = getattr(conv, "heads", 1)
+    return size * heads if getattr(conv, "concat", False) else size
+
+
+def _name(conv: torch.nn.Module) -> str:
+    return type(conv).__name__

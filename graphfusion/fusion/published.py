@@ -1,0 +1,36 @@
+"""Reads the weights of the authors' graph network (github.com/zerohd4869/MM-DFN) into ours."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a `DynamicFusion` with the weights of a `graph_net`, its cell if it has one.
+
+    Raises:
+        ValueError: If a weight is missing, or there are several modules of that kind.
+    """
+    found = [key for key in state_dict if key.endswith("fcs.0.weight")]
+    if len(found) != 1:
+        raise ValueError(f"state_dict must have one graph_net's fcs.0.weight, but has {found}.")
+    prefix = found[0].removesuffix("fcs.0.weight")
+    num_layers = sum(key.startswith(f"{prefix}convs.") for key in state_dict)
+    layers = [f"{prefix}convs.{layer}.weight" for layer in range(max(num_layers, 1))]
+    state = {
+        "lin.weight": get_weight(state_dict, f"{prefix}fcs.0.weight"),
+        "lin.bias": get_weight(state_dict, f"{prefix}fcs.0.bias"),
+        "weight": torch.stack([get_weight(state_dict, key) for key in layers]),
+    }
+    if any(key.startswith(f"{prefix}rnn.") for key in state_dict):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            state[f"cell.{name}"] = get_weight(state_dict, f"{prefix}rnn.{name}_l0")
+    return state
+
+
+def get_weight(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
+    """A weight of the authors' code; raises a ValueError that names it if it is missing."""
+    if key not in state_dict:
+        raise ValueError(f"state_dict must have {key!r}, but has not.")
+    return state_dict[key]

@@ -1,0 +1,28 @@
+"""Hyperedges of conversations: what HypergraphConv joins."""
+
+import torch
+from torch import Tensor
+
+from graphfusion.data.layout import BatchLayout
+
+
+def hyperedges(layout: BatchLayout, num_modalities: int) -> Tensor:
+    """Joins each utterance's nodes, and each conversation's nodes of one modality.
+
+    The hyperedges of M3NET (Chen et al., CVPR 2023). Absent nodes are in none.
+
+    Args:
+        layout: The batch's.
+        num_modalities: M.
+
+    Returns:
+        `[2, I]` int64: nodes `u * M + m`, and the hyperedges that they are in.
+    """
+    size = layout.num_utterances
+    node = torch.arange(size * num_modalities, device=layout.batch.device)
+    utterance, modality = node // num_modalities, node % num_modalities
+    conversation = size + layout.batch[utterance] * num_modalities + modality
+    index = torch.stack([node.repeat(2), torch.cat([utterance, conversation])])
+    if layout.present is None:
+        return index
+    return index[:, layout.present.flatten().repeat(2)]

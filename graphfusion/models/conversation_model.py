@@ -1,0 +1,295 @@
+"""A model of conversations, composed of four parts."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from graphfusion._utils.checks import check_features, unique_names
+from graphfusion._utils.evaluation import evaluation_view
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.layout import BatchLayout, as_layout
+from graphfusion.data.masking import finite, restore, restore_valid
+from graphfusion.data.standardize import Standardize, Standardized
+from graphfusion.models import saved
+from graphfusion.models.parts import check_parts
+from graphfusion.models.task import Prediction, check_task, predictions
+from graphfusion.streaming.stream import Stream
+
+
+class ConversationModel(torch.nn.Module):
+    """Predicts every utterance of conversations by four parts: encoder, graph, fusion and head.
+
+    Any part may be another module of the same signature: an ablation, a baseline, or your own. The
+    model checks its input and masks absent modalities once, before the parts run.
+
+    Args:
+        encoder: Features and layout to node vectors `[U, M, D]`: an :class:`UtteranceEncoder`, or
+            a module with `in_channels`, `{modality: d_m}`, and `out_channels`, D. Its
+            `standardize`, if it has one, is applied first.
+        graph: Node vectors and layout to a graph with `propagate` and `impute`: a
+            :class:`ConversationGraph`.
+        fusion: Node vectors and graph to `[U, M, C]`: a :class:`DynamicFusion`,
+            :class:`ConvFusion`, or a module with `in_channels` and `out_channels`.
+        head: Fused nodes and standardised features to logits `[U, K]`: a :class:`Classifier`, or a
+            module with `in_channels` and `out_channels`, K.
+        class_names: Names of the K classes, or scores; None: "0", "1", and so on.
+        task: "classification", "regression" or "multilabel".
+
+    Raises:
+        TypeError: If a part lacks what another one needs.
+        ValueError: If the sizes of two parts disagree, `class_names` are not K different ones, or
+            there is no such task.
+
+    Shapes:
+        - **input:** a batch of :class:`Conversation` objects, U utterances in all.
+        - **output:** logits `[U, K]`.
+
+    Example:
+        >>> import torch
+        >>> from graphfusion import (
+        ...     Classifier, Conversation, ConversationGraph, DynamicFusion, UtteranceEncoder)
+        >>> model = ConversationModel(
+        ...     encoder=UtteranceEncoder({"audio": 6, "text": 10}, channels=8),
+        ...     graph=ConversationGraph(past=10),
+        ...     fusion=DynamicFusion(8, hidden_channels=4, num_layers=2),
+        ...     head=Classifier(["audio", "text"], in_channels=12, num_classes=3),
+        ... )
+        >>> features = {"text": torch.randn(5, 10), "audio": torch.randn(5, 6)}
+        >>> model(Conversation(features, speaker=torch.tensor([0, 1, 0, 0, 1]))).shape
+        torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        encoder: torch.nn.Module,
+        graph: torch.nn.Module,
+        fusion: torch.nn.Module,
+        head: torch.nn.Module,
+        class_names: Sequence[str] | None = None,
+        task: str = "classification",
+    ) -> None:
+        super().__init__()
+        check_parts(encoder, graph, fusion, head)
+        self.encoder = encoder
+        self.graph = graph
+        self.fusion = fusion
+        self.head = head
+        check_task(task, self.num_classes)
+        self.task = task
+        if class_names is None:
+            class_names = [str(number) for number in range(self.num_classes)]
+        self.class_names = unique_names("class_names", class_names)
+        if len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"class_names must be {self.num_classes} names, as num_classes is, "
+                f"but got {len(self.class_names)}."
+            )
+
+    @property
+    def in_channels(self) -> dict[str, int]:
+        """`{modality: d_m}`."""
+        return dict(self.encoder.in_channels)  # type: ignore[call-overload,no-any-return]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return int(self.head.out_channels)  # type: ignore[arg-type]
+
+    @property
+    def standardize(self) -> Standardize:
+        """The encoder's :class:`Standardize`, to be fitted to the training conversations."""
+        return self.encoder.standardize  # type: ignore[return-value]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as JSON has them, without the parts."""
+        return {"class_names": list(self.class_names), "task": self.task}
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, and forgets the statistics of `standardize`."""
+        for part in (self.encoder, self.graph, self.fusion, self.head):
+            part.reset_parameters()  # type: ignore[operator]
+
+    def forward(
+        self,
+        features: Conversation | Mapping[str, Tensor],
+        speaker: Tensor | BatchLayout | None = None,
+        ptr: Tensor | BatchLayout | None = None,
+        present: Mapping[str, Tensor] | None = None,
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Predicts every utterance of a batch.
+
+        Args:
+            features: A PyG batch of :class:`Conversation` objects, or one of them, and then nothing
+                else; or `{modality: [U, d_m]}`, matched by name, in any floating dtype.
+            speaker: `[U]` int64, numbered within each conversation; or the batch's layout, which
+                then stands for all that follows.
+            ptr: `[B + 1]`, where the conversations start, and U; or a layout.
+            present: `{modality: [U] bool}`; one that is not named is present throughout.
+            return_gates: Whether to return the gates' activations of a :class:`DynamicFusion`, too.
+
+        Returns:
+            Logits, `[U, K]`: NaN for a conversation with NaN or infinity in a present feature. With
+            `return_gates`, these and the gates, `[L, U, M, 3]`.
+
+        Raises:
+            TypeError: If an argument is not a tensor of the right dtype.
+            ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
+                `return_gates` is asked of a fusion without gates.
+        """
+        layout = self._layout(features, speaker, ptr, present)
+        features, layout, valid = self._screen(features, layout)
+        x = self.encoder(features, layout.screened())
+        graph = self.graph(x, layout.screened())
+        fused = self.fusion(x, graph, **({"return_gates": True} if return_gates else {}))
+        fused, gates = fused if return_gates else (fused, [])
+        logits = restore_valid(self.head(graph.impute(fused), features), valid)
+        if not return_gates:
+            return logits
+        return logits, torch.stack([restore(each, layout, valid) for each in gates])
+
+    def _layout(
+        self,
+        features: Conversation | Mapping[str, Tensor],
+        speaker: Tensor | BatchLayout | None,
+        ptr: Tensor | BatchLayout | None,
+        present: Mapping[str, Tensor] | None,
+    ) -> BatchLayout:
+        """The batch's layout, from whatever the caller gave, on the device of the weights."""
+        device = next(self.parameters()).device
+        if isinstance(features, Conversation):
+            if not (speaker is None and ptr is None and present is None):
+                raise ValueError(
+                    "speaker, ptr and present must be left out where a batch of conversations, "
+                    "which has its own, is given."
+                )
+            return BatchLayout.of(features).to(device)
+        if isinstance(speaker, BatchLayout):
+            if ptr is not None or present is not None:
+                raise ValueError("ptr and present must be left out where a BatchLayout is given.")
+            speaker, ptr = None, speaker
+        if ptr is None:
+            raise ValueError(
+                "ptr must be given, torch.tensor([0, U]) for one conversation of U utterances, or "
+                "a BatchLayout in speaker's place, but got None."
+            )
+        if present is not None and not isinstance(present, Mapping):
+            raise TypeError(
+                "present must be given by name, {modality: [U] bool}, as features are, but got "
+                f"{type(present).__name__}."
+            )
+        if not isinstance(ptr, BatchLayout):
+            return BatchLayout(ptr, speaker, present).to(device)
+        layout = as_layout(ptr, device)
+        if present is not None and layout.num_modalities is not None:
+            raise ValueError("present must be left out where the layout has its own.")
+        if present is None and (speaker is None or layout.speaker is not None):
+            return layout
+        speaker = speaker if layout.speaker is None else layout.speaker
+        if present is None and layout.present is not None and layout.modalities is not None:
+            present = dict(zip(layout.modalities, layout.present.unbind(1), strict=True))
+        return BatchLayout(layout.ptr, speaker, present).to(device)
+
+    def _screen(
+        self, features: Conversation | Mapping[str, Tensor], layout: BatchLayout
+    ) -> tuple[Standardized, BatchLayout, Tensor]:
+        """Checks and standardises the features, once for all parts, and zeroes what is absent."""
+        if isinstance(features, Conversation):
+            features = features.features
+        check_features(features, self.in_channels, layout.num_utterances)
+        names = tuple(self.in_channels)
+        layout = layout.align(names)
+        valid = finite([features[name] for name in names], layout)
+        dtype = next(self.parameters()).dtype
+        standardize = getattr(self.encoder, "standardize", Standardized)
+        standardized = standardize(features)
+        screened = Standardized()
+        for m, name in enumerate(names):
+            present = valid if layout.present is None else valid & layout.present[:, m]
+            screened[name] = standardized[name].where(present.unsqueeze(1), 0).to(dtype)
+        return screened, layout, valid
+
+    @torch.inference_mode()
+    def predict(self, conversation: Conversation) -> list[Prediction]:
+        """Predicts every utterance of one conversation, without dropout.
+
+        It changes nothing of the model, so that other threads may predict or train meanwhile.
+
+        Args:
+            conversation: In any floating dtype, on any device.
+
+        Returns:
+            Each utterance's probabilities by the classes' names; where the task is one score, the
+            score.
+
+        Raises:
+            TypeError: If it is not one conversation.
+            ValueError: If a modality is missing, unknown or of another size.
+        """
+        if isinstance(conversation, Batch) or not isinstance(conversation, Conversation):
+            raise TypeError(
+                f"conversation must be one Conversation, but got {type(conversation).__name__}."
+            )
+        device = next(self.parameters()).device
+        features = {name: value.to(device) for name, value in conversation.features.items()}
+        logits = evaluation_view(self)(features, BatchLayout.of(conversation).to(device))
+        return predictions(logits, self.task, self.class_names)
+
+    def stream(self, num_conversations: int = 1) -> Stream:
+        """Begins live conversations, of which each utterance is predicted as it comes.
+
+        Args:
+            num_conversations: How many go on side by side.
+
+        Raises:
+            TypeError: If `num_conversations` is not an integer, or a part cannot stream.
+            ValueError: If it is not positive, or the model is not causal.
+        """
+        return Stream(
+            self.encoder, self.graph, self.fusion, self.head, num_conversations=num_conversations
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str], **parts: Any) -> Self:
+        """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
+
+        It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
+        it may contain.
+
+        Args:
+            folder: The path of a folder.
+            **parts: Arguments of the constructor that a folder does not hold: the four parts, built
+                as they were for training, unless the class builds them itself, as :class:`MMDFN`
+                does.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            FileNotFoundError: If the folder has no model.
+            ValueError: If anything in its files is wrong, or does not fit the parts.
+        """
+        return saved.load(cls, folder, parts)
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Writes the model, with its statistics and its classes' names, for good.
+
+        The weights go to `model.safetensors` and the arguments to `config.json`. Wherever this is
+        cut off, the folder has the old model or the new one.
+
+        Args:
+            folder: The path of a folder, made if need be.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            OSError: If a file cannot be written.
+            TypeError: If a subclass's constructor has an argument that its `config` lacks.
+        """
+        saved.save(folder, type(self), self.config, self.state_dict())
+
+    def __repr__(self) -> str:
+        parts = (self.encoder, self.graph, self.fusion, self.head)
+        return f"{type(self).__name__}({', '.join(map(repr, parts))})"
