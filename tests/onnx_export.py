@@ -78,7 +78,8 @@ class _Flat(torch.nn.Module):
         layout = BatchLayout.__new__(BatchLayout)
         layout.ptr = layout.batch = batch
         layout.blocks, layout.slot = blocks, slot
-        layout.speaker = layout.present = layout.num_modalities = None
+        layout.speaker = layout.present = layout.num_modalities = layout.modalities = None
+        layout.is_screened = False
         layout.conversation_sequences = (PackedIndices(*sequences[:2]),)
         layout.speaker_sequences = PackedIndices(*sequences[2:])
         layout.speaker_id = party

@@ -32,7 +32,7 @@ def check_tensor(
         expected = "of a floating dtype" if dtype is None else f"of dtype {dtype}"
         raise TypeError(f"{name} must be {expected}, but got {value.dtype}.")
     sizes, wanted = list(value.shape), list(shape)
-    if wanted[0] == "...":
+    if wanted[:1] == ["..."]:
         wanted = wanted[1:]
         sizes = sizes[max(len(sizes) - len(wanted), 0) :]
     fits = len(sizes) == len(wanted) and all(
@@ -117,6 +117,11 @@ def check_in_channels(in_channels: object) -> None:
     for name, size in in_channels.items():
         check_modality("in_channels", name)
         check_size(f"in_channels[{name!r}]", size)
+    if len({name.replace(".", "#") for name in in_channels}) < len(in_channels):
+        raise ValueError(  # they would share a parameter
+            f"in_channels must not have names alike but for '.' and '#', but got "
+            f"{list(in_channels)}."
+        )
 
 
 def check_features(features: object, in_channels: Mapping[str, int], size: int | str) -> None:

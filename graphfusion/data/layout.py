@@ -1,11 +1,10 @@
 """The index structure of a packed batch of conversations, shared by all modules."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from graphfusion._utils.checks import check_modality, check_tensor
 from graphfusion.data.conversation import Conversation
@@ -252,37 +251,6 @@ class BatchLayout:
             f"{type(self).__name__}(num_conversations={self.num_conversations}, "
             f"num_utterances={self.num_utterances}, device={self.ptr.device})"
         )
-
-
-_STATIC = ("modalities", "num_modalities", "is_screened")
-
-
-def _flatten(layout: BatchLayout) -> tuple[list[Any], tuple[tuple[str, ...], tuple[Any, ...]]]:
-    tensors = {name: value for name, value in vars(layout).items() if name not in _STATIC}
-    static = tuple(getattr(layout, name) for name in _STATIC)
-    return list(tensors.values()), (tuple(tensors), static)
-
-
-def _unflatten(leaves: Any, context: tuple[tuple[str, ...], tuple[Any, ...]]) -> BatchLayout:
-    layout = BatchLayout.__new__(BatchLayout)
-    layout.__dict__ |= zip(context[0], leaves, strict=True)
-    layout.__dict__ |= zip(_STATIC, context[1], strict=True)
-    return layout
-
-
-def _flatten_with_keys(layout: BatchLayout) -> Any:
-    leaves, context = _flatten(layout)
-    keys = [(pytree.GetAttrKey(name), leaf) for name, leaf in zip(context[0], leaves, strict=True)]
-    return keys, context
-
-
-pytree.register_pytree_node(
-    BatchLayout,
-    _flatten,
-    _unflatten,
-    serialized_type_name="graphfusion.BatchLayout",
-    flatten_with_keys_fn=_flatten_with_keys,
-)
 
 
 def as_layout(

@@ -47,7 +47,7 @@ def finite(nodes: Sequence[Tensor], layout: BatchLayout) -> Tensor:
         layout: The batch's.
     """
     norms = [torch.linalg.vector_norm(x.detach(), torch.inf, -1) for x in nodes]
-    ok = torch.cat([norm.isfinite().view(len(norm), -1) for norm in norms], 1)
+    ok = torch.cat([norm.isfinite().unsqueeze(-1).flatten(1) for norm in norms], 1)
     if layout.present is not None:
         ok = ok | ~layout.present
     failures = torch.zeros_like(layout.ptr).index_add(0, layout.batch, (~ok).sum(1))

@@ -98,7 +98,9 @@ class Standardize(torch.nn.Module):
         if isinstance(features, Standardized):
             return features
         check_features(features, self.in_channels, "U")
-        return Standardized({name: each(features[name]) for name, each in self.statistics.items()})
+        return Standardized(
+            {name: self.statistics[name](features[name]) for name in self.in_channels}
+        )
 
     def reset_parameters(self) -> None:
         """Forgets the statistics."""
@@ -143,7 +145,7 @@ class _Statistics(torch.nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Moves the statistics like any buffer, but leaves their dtype."""
         before: dict[str, Any] = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, after in self._buffers.items():
             if after is not None and after.dtype != before[name].dtype:
                 self._buffers[name] = before[name].to(after.device)
@@ -176,5 +178,5 @@ class _Moments:
         scale = (self.squares / max(self.count, 1)).sqrt()
         # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than any
         # normal float32 has no reciprocal there.
-        least = (1e-9 * self.largest).clamp(min=torch.finfo(torch.float32).tiny)
+        least = (1e-13 * self.largest).clamp(min=torch.finfo(torch.float32).tiny)
         return scale.where(scale > least, 1)

@@ -81,12 +81,11 @@ class UtteranceEncoder(torch.nn.Module):
             raise TypeError(
                 f"speaker_weights must map names to numbers, but got {speaker_weights!r}."
             )
-        for argument, names in (
-            ("speaker_weights", speaker_weights),
-            ("context", unique_names("context", context)),
-            ("speaker_normalized", unique_names("speaker_normalized", speaker_normalized)),
-        ):
-            check_known(argument, names, in_channels)
+        context = unique_names("context", context)
+        speaker_normalized = unique_names("speaker_normalized", speaker_normalized)
+        check_known("speaker_weights", speaker_weights, in_channels)
+        check_known("context", context, in_channels)
+        check_known("speaker_normalized", speaker_normalized, in_channels)
         for name, weight in speaker_weights.items():
             check_real(f"speaker_weights[{name!r}]", weight)
         check_bool("bidirectional", bidirectional)
@@ -95,13 +94,13 @@ class UtteranceEncoder(torch.nn.Module):
             raise ValueError(f"channels must be even, for two directions, but got {channels}.")
         if speaker_normalized and not bidirectional:
             raise ValueError(
-                "speaker_normalized must be empty where the encoder is causal, for a speaker's "
+                "speaker_normalized must be empty where causal is, for a speaker's "
                 f"mean is over later utterances, too, but got {list(speaker_normalized)}."
             )
         self.in_channels = dict(in_channels)
         self.out_channels = channels
         self.speaker_weights = {name: float(speaker_weights.get(name, 1)) for name in in_channels}
-        self.speaker_normalized = tuple(speaker_normalized)
+        self.speaker_normalized = speaker_normalized
         self.bidirectional = bool(bidirectional)
         self.standardize = Standardize(in_channels)
         self.projections = ModuleDict(

@@ -57,9 +57,9 @@ class ConvFusion(torch.nn.Module):
         for conv in convs:
             _check(conv)
             if hasattr(conv, "add_self_loops"):
-                conv.add_self_loops = False
+                vars(conv)["add_self_loops"] = False
                 if hasattr(conv, "normalize"):  # elsewhere, it is of the output
-                    conv.normalize = False
+                    vars(conv)["normalize"] = False
         for conv, following in pairwise(convs):
             if _out_channels(conv) != _in_channels(following):
                 raise ValueError(

@@ -203,7 +203,12 @@ class DynamicFusion(torch.nn.Module):
         self, x: Tensor, edge_index: Propagator | Tensor, edge_weight: Tensor | None
     ) -> Propagator:
         """The graph itself, or that of an edge list."""
-        if not isinstance(edge_index, Tensor) and hasattr(edge_index, "propagate"):
+        if not isinstance(edge_index, Tensor):
+            if not hasattr(edge_index, "propagate"):
+                raise TypeError(
+                    "edge_index must be a tensor, or the graph that ConversationGraph makes, but "
+                    f"got {type(edge_index).__name__}."
+                )
             if edge_weight is not None:
                 raise ValueError("edge_weight must be None with a graph, which has its own.")
             check_tensor("x", x, ["U", "M", self.in_channels])

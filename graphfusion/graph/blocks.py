@@ -1,6 +1,6 @@
 """The pairs of utterances within a window, covered by small dense blocks."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from graphfusion.data.layout import BatchLayout
 LEAST_HEIGHT = 16
 
 
-class Blocks(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Blocks:
     """N blocks of S target utterances by K source utterances.
 
     Attributes:
@@ -25,6 +26,9 @@ class Blocks(NamedTuple):
     columns: Tensor
     joined: Tensor
     slot: Tensor
+
+
+torch.export.register_dataclass(Blocks, serialized_type_name="graphfusion.Blocks")
 
 
 def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:

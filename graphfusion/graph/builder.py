@@ -81,8 +81,8 @@ class ConversationGraph(torch.nn.Module):
     def _build(self, x: Tensor, layout: BatchLayout) -> MultimodalGraph:
         num_modalities, present = x.size(1), layout.present
         blocks = cover(layout, self.past, self.future)
-        rows, columns, joined, slot = blocks
-        joined = joined.unsqueeze(1)
+        rows, columns, slot = blocks.rows, blocks.columns, blocks.slot
+        joined = blocks.joined.unsqueeze(1)
         if present is not None:
             joined = joined & take(present, rows).unsqueeze(3) & take(present, columns).unsqueeze(2)
 

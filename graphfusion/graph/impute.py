@@ -18,11 +18,11 @@ def impute(x: Tensor, present: Tensor, blocks: Blocks) -> Tensor:
         present: `[U, M]` bool.
         blocks: The pairs of utterances within the window.
     """
-    rows, columns, joined, slot = blocks
-    mask = joined.unsqueeze(1) & take(present, columns).unsqueeze(2)
+    rows, columns = blocks.rows, blocks.columns
+    mask = blocks.joined.unsqueeze(1) & take(present, columns).unsqueeze(2)
     distance = (rows.unsqueeze(2) - columns.unsqueeze(1)).abs().unsqueeze(1)
     mean = decay(distance, mask, x.dtype) @ take(x, columns)
-    mean = mean.transpose(1, 2).flatten(0, 1).index_select(0, slot)
+    mean = mean.transpose(1, 2).flatten(0, 1).index_select(0, blocks.slot)
     return x.where(present.unsqueeze(2), mean)
 
 

@@ -92,7 +92,7 @@ class ConversationModel(torch.nn.Module):
     @property
     def in_channels(self) -> dict[str, int]:
         """`{modality: d_m}`."""
-        return dict(self.encoder.in_channels)  # type: ignore[call-overload,no-any-return]
+        return dict(self.encoder.in_channels)  # type: ignore[arg-type]
 
     @property
     def num_classes(self) -> int:
@@ -206,8 +206,7 @@ class ConversationModel(torch.nn.Module):
         layout = layout.align(names)
         valid = finite([features[name] for name in names], layout)
         dtype = next(self.parameters()).dtype
-        standardize = getattr(self.encoder, "standardize", Standardized)
-        standardized = standardize(features)
+        standardized = getattr(self.encoder, "standardize", Standardized)(features)
         screened = Standardized()
         for m, name in enumerate(names):
             present = valid if layout.present is None else valid & layout.present[:, m]

@@ -1,6 +1,8 @@
 """Whether the parts of a model fit each other."""
 
 from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
 
 import torch
 
@@ -47,12 +49,12 @@ def _check_sizes(
 
 def _size(name: str, part: torch.nn.Module, attribute: str, other: str) -> int:
     size = getattr(part, attribute, None)
-    if not isinstance(size, int):
+    if not isinstance(size, Integral):
         raise TypeError(
             f"{name} must have an integer {attribute}, to be checked against {other}, but "
             f"{_name(part)} has {size!r}."
         )
-    return size
+    return int(size)
 
 
 def _check_graph(graph: torch.nn.Module, encoder: torch.nn.Module, fusion: torch.nn.Module) -> None:
@@ -61,7 +63,8 @@ def _check_graph(graph: torch.nn.Module, encoder: torch.nn.Module, fusion: torch
         return  # nothing can be computed with it yet
     with torch.device("cpu"), torch.no_grad():
         like = next(iter(graph.parameters()), torch.empty(0))
-        x = like.new_zeros(2, len(encoder.in_channels), encoder.out_channels)  # type: ignore[arg-type]
+        sizes: Any = len(encoder.in_channels), encoder.out_channels  # type: ignore[arg-type]
+        x = like.new_zeros(2, *sizes)
         layout = BatchLayout(torch.tensor([0, 2]), torch.tensor([0, 1])).to(like.device)
         built = graph(x, layout)
     if lacking := [name for name in ("propagate", "impute") if not hasattr(built, name)]:

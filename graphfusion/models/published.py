@@ -104,7 +104,7 @@ def load(
 ) -> ModelT:
     """Makes an `MMDFN` with the weights of the authors' model; see `MMDFN.from_published`."""
     arguments, state = read_model(state_dict, modalities)
-    model = make(**(arguments | given))
+    model = make(**{**arguments, **given})
     own = model.state_dict()
     unused = [key for key in state if key.startswith(("encoder.speaker_encoder.", "fusion.cell."))]
     for key in unused:

@@ -41,6 +41,7 @@ class GraphCache:
         "nodes": 3,
         "fused": 2,
     }
+    modality_axis: ClassVar[dict[str, int]] = {"unit": 1, "scale": 1, "nodes": 2, "fused": 1}
 
     def __init__(
         self,
@@ -122,6 +123,10 @@ class GraphCache:
         self.fused[conversation, :, place] = fused.to(self.fused.dtype)
         inputs = torch.stack(newest.inputs).to(self.nodes.dtype)
         self.nodes[:, conversation, :, place] = inputs.transpose(0, 1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is cached."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def check(self, position: Tensor, size: int) -> None:
         """Checks that so many places are enough for conversations that are so long.

@@ -21,11 +21,16 @@ class RecurrentState:
     """
 
     growing: ClassVar[dict[str, int]] = {}
+    modality_axis: ClassVar[dict[str, int]] = {}
 
     def __init__(self, encoder: RecurrentEncoder, *size: int) -> None:
         self.encoder = encoder
         like = next(encoder.parameters()).detach()
         self.state = like.new_zeros(encoder.rnn.num_layers, *size, encoder.hidden_channels)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The hidden states, and whose they are."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def step(self, x: Tensor, present: Tensor, *sequences: Tensor) -> Tensor:
         """Takes one step in some of the sequences.
@@ -62,6 +67,7 @@ class SpeakerState(RecurrentState):
     """
 
     growing: ClassVar[dict[str, int]] = {"known": 1, "state": 2}
+    modality_axis: ClassVar[dict[str, int]] = {"state": 3}
 
     def __init__(
         self, encoder: SpeakerEncoder, num_conversations: int, num_modalities: int

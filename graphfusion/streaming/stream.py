@@ -84,8 +84,9 @@ class Stream:
         modalities = len(encoder.in_channels)
         self._graph = GraphCache(graph, self._fusion, num_conversations, modalities)
         self._contexts = {
-            name: RecurrentState(each, num_conversations)
-            for name, each in self._encoder.contexts.items()
+            name: RecurrentState(self._encoder.contexts[name], num_conversations)
+            for name in encoder.modalities
+            if name in self._encoder.contexts
         }
         self._speakers = None
         if self._encoder.speaker_encoder is not None:
@@ -151,11 +152,11 @@ class Stream:
         return logits
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of all hidden states, to be saved with any container of tensors."""
-        return {
-            name: getattr(part, attribute).clone()
-            for name, (part, attribute) in self._tensors().items()
-        }
+        """A copy of all hidden states, to be saved with any container of tensors.
+
+        What belongs to one modality has its name, so that their order does not matter.
+        """
+        return {key: value.clone() for key, value in self._tensors().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continues from the hidden states of another stream of the same model.
@@ -172,34 +173,50 @@ class Stream:
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, but got {type(state).__name__}.")
         if state.keys() != own.keys():
-            raise ValueError(f"state must have {list(own)}, but got {list(state)}.")
-        sizes: dict[int, int] = {}
-        for name, (part, attribute) in own.items():
-            expected: Tensor = getattr(part, attribute)
-            shape: list[int | str] = list(expected.shape)
-            if attribute in part.growing:
-                axis = part.growing[attribute]
-                shape[axis] = "any"
-                check_tensor(f"state[{name!r}]", state[name], shape, expected.dtype)
-                shape[axis] = sizes.setdefault(id(part), state[name].size(axis))
-            check_tensor(f"state[{name!r}]", state[name], shape, expected.dtype)
-        self._graph.check(state["graph.position"], state["graph.scale"].size(2))
-        for name, (part, attribute) in own.items():
-            like: Tensor = getattr(part, attribute)
-            setattr(part, attribute, state[name].to(like.device, copy=True))
+            raise ValueError(f"state must have {sorted(own)}, but got {sorted(state)}.")
+        loaded: list[tuple[State, str, Tensor]] = []
+        for name, part in self._parts().items():
+            size: int | str = "any"  # that of the axes that grow, the same in all of a part
+            for attribute, expected in part.tensors().items():
+                axis, grows = part.modality_axis.get(attribute), part.growing.get(attribute)
+                shape: list[int | str] = list(expected.shape)
+                pieces = []
+                for key in self._keys(name, part, attribute):
+                    if grows is not None:
+                        shape[grows] = size
+                    piece = shape if axis is None else shape[:axis] + shape[axis + 1 :]
+                    check_tensor(f"state[{key!r}]", state[key], piece, expected.dtype)
+                    if grows is not None:
+                        size = state[key].size(grows - (axis is not None and axis < grows))
+                    pieces.append(state[key])
+                value = pieces[0] if axis is None else torch.stack(pieces, axis)
+                loaded.append((part, attribute, value.to(expected.device, copy=True)))
+        found = {attribute: value for part, attribute, value in loaded if part is self._graph}
+        self._graph.check(found["position"], found["scale"].size(2))
+        for part, attribute, value in loaded:
+            setattr(part, attribute, value)
 
-    def _tensors(self) -> dict[str, tuple[State, str]]:
-        """All hidden states: of which part, and which attribute."""
-        states: dict[str, State] = {"graph": self._graph}
-        states |= {f"contexts.{name}": part for name, part in self._contexts.items()}
-        if self._speakers is not None:
-            states["speakers"] = self._speakers
-        return {
-            f"{name}.{attribute}": (part, attribute)
-            for name, part in states.items()
-            for attribute, value in vars(part).items()
-            if isinstance(value, Tensor)
-        }
+    def _parts(self) -> dict[str, State]:
+        parts: dict[str, State] = {"graph": self._graph}
+        parts |= {f"contexts.{name}": state for name, state in self._contexts.items()}
+        return parts if self._speakers is None else parts | {"speakers": self._speakers}
+
+    def _keys(self, name: str, part: State, attribute: str) -> list[str]:
+        """The keys of a hidden state: one, or one for each modality."""
+        key = f"{name}.{attribute}"
+        if attribute not in part.modality_axis:
+            return [key]
+        return [f"{key}.{modality}" for modality in self._encoder.modalities]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """All hidden states by their keys, those of a modality as views."""
+        tensors: dict[str, Tensor] = {}
+        for name, part in self._parts().items():
+            for attribute, value in part.tensors().items():
+                axis = part.modality_axis.get(attribute)
+                views = [value] if axis is None else value.unbind(axis)
+                tensors |= zip(self._keys(name, part, attribute), views, strict=True)
+        return tensors
 
     def _check(
         self,

@@ -41,7 +41,6 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         past=draw(windows),
         future=None if causal else draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
-        relations=draw(st.booleans()),
         gated=draw(st.booleans()),
         concat=draw(st.booleans()),
         checkpoint=draw(st.booleans()),
@@ -72,7 +71,7 @@ def test_under_every_option(
 def test_beside_others_of_any_scale(
     dtype: torch.dtype, data: st.DataObject, batch: RaggedBatch, seed: int
 ) -> None:
-    """They share blocks, where what is not heard is multiplied by zero."""
+    """They share blocks, where what is not received is multiplied by zero."""
     generator = torch.Generator().manual_seed(seed)
     scales = torch.tensor([0.0, 1e-40, 1.0, 1e15], dtype=torch.float64)
     of_conversation = scales[torch.randint(0, 4, (len(batch.ptr) - 1,), generator=generator)]

@@ -1,4 +1,4 @@
-"""Graph, fusion, deviation and expert under `torch.compile` and `torch.export`."""
+"""Graph, fusion and single parts under `torch.compile` and `torch.export`."""
 
 import io
 import logging
@@ -16,7 +16,6 @@ from graphfusion import (
     UtteranceClassifier,
     speaker_normalize,
 )
-from graphfusion.graph.impute import impute
 
 # No size here is one of the channels: the compiler takes equal sizes for the same size.
 LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
@@ -48,35 +47,36 @@ def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize(("past", "relations"), [(None, False), (1, False), (None, True)])
+@pytest.mark.parametrize("past", [None, 1])
 @pytest.mark.parametrize("gated", [True, False])
 def test_graph_and_fusion_compile_whole_and_once(
-    gated: bool, past: int | None, relations: bool, masked: bool
+    gated: bool, past: int | None, masked: bool
 ) -> None:
-    build = ConversationGraph(past=past, relations=relations)
+    build = ConversationGraph(past=past)
     fusion = DynamicFusion(11, 7, 3, gated=gated)
 
     def stack(x: Tensor, layout: BatchLayout) -> Tensor:
-        return impute(fusion(x, build(x, layout)), layout, past, None)
+        graph = build(x, layout)
+        return graph.impute(fusion(x, graph))
 
     assert_compiles_whole_and_once(stack, masked)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_deviation_compiles_whole_and_once(masked: bool) -> None:
-    def deviation(x: Tensor, layout: BatchLayout) -> Tensor:
+def test_speaker_normalisation_compiles_whole_and_once(masked: bool) -> None:
+    def normalize(x: Tensor, layout: BatchLayout) -> Tensor:
         return speaker_normalize(x[:, 1], layout, 1)
 
-    assert_compiles_whole_and_once(deviation, masked)
+    assert_compiles_whole_and_once(normalize, masked)
 
 
-def test_the_expert_compiles_whole_and_once() -> None:
-    expert = UtteranceClassifier(11, 7, 3).eval()
+def test_the_utterance_classifier_compiles_whole_and_once() -> None:
+    classifier = UtteranceClassifier({"text": 11}, 7, 3).eval()
 
-    def opinion(x: Tensor, _: BatchLayout) -> Tensor:
-        return expert(x[:, 0], x[:, 1, :3])
+    def classify(x: Tensor, _: BatchLayout) -> Tensor:
+        return classifier({"text": x[:, 0]}, x[:, 1, :3])
 
-    assert_compiles_whole_and_once(opinion, masked=False)
+    assert_compiles_whole_and_once(classify, masked=False)
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader

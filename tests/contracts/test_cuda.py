@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from graphfusion import MMDFN, BatchLayout, ConversationGraph, DynamicFusion
-from graphfusion.graph.impute import impute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -20,25 +19,25 @@ def test_everything_moves_and_agrees() -> None:
     ).eval()
     features = {"text": torch.randn(5, 6), "audio": torch.randn(5, 7)}
     speaker, ptr = torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 3, 5])
-    present = torch.rand(5, 2) < 0.7
+    present = {"audio": torch.rand(5) < 0.7}
     expected = model(features, speaker, ptr, present)
     model.cuda()
     moved = {name: value.cuda() for name, value in features.items()}
     for where in ("cuda", "cpu"):  # a ptr on the host is moved to the model
-        arguments = speaker.to(where), ptr.to(where), present.to(where)
+        arguments = speaker.to(where), ptr.to(where), {"audio": present["audio"].to(where)}
         torch.testing.assert_close(model(moved, *arguments).cpu(), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_prepared_geometry_costs_no_synchronisation(masked: bool) -> None:
+def test_a_prepared_layout_costs_no_synchronisation(masked: bool) -> None:
     build, fusion = ConversationGraph(), DynamicFusion(8, 4, 3).cuda()
     present = torch.rand(5, 2) < 0.7 if masked else None
     layout = BatchLayout(torch.tensor([0, 3, 5]), present=present).to("cuda")
     x = torch.randn(5, 2, 8, device="cuda", requires_grad=True)
 
     def step() -> None:
-        out = fusion(x, build(x, layout))
-        impute(out, layout, None, None).sum().backward()
+        graph = build(x, layout)
+        graph.impute(fusion(x, graph)).sum().backward()
 
     step()
     torch.cuda.set_sync_debug_mode("error")

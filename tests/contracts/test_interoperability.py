@@ -53,17 +53,17 @@ def gradients(model: torch.nn.Module) -> list[Tensor]:
 
 
 def test_trains_from_pygs_loader_with_further_attributes() -> None:
-    talks = [conversation(length) for length in (3, 1, 4, 2)]
-    for number, talk in enumerate(talks):
-        talk.mood, talk.scene_index, talk.note = torch.ones(1), torch.tensor([number]), "a note"
+    conversations = [conversation(length) for length in (3, 1, 4, 2)]
+    for number, one in enumerate(conversations):
+        one.mood, one.scene_index, one.note = torch.ones(1), torch.tensor([number]), "a note"
     model = model_of(dropout=0.0, utterance_channels=None).train()
     seen = []
-    for batch in DataLoader(talks, batch_size=2):
+    for batch in DataLoader(conversations, batch_size=2):
         logits = model(batch.features, batch.speaker, batch.ptr, batch.present)
         torch.nn.functional.cross_entropy(logits, batch.y).backward()
         alone = [
-            model(talk.features, talk.speaker, torch.tensor([0, talk.num_nodes]))
-            for talk in batch.to_data_list()
+            model(one.features, one.speaker, torch.tensor([0, one.num_nodes]))
+            for one in batch.to_data_list()
         ]
         torch.testing.assert_close(logits, torch.cat(alone))
         seen += batch.note
@@ -200,14 +200,14 @@ class Halved(torch.nn.Module):
 def test_parametrized_weights() -> None:
     model, batch = model_of(), packed(LENGTHS[0])
     plain = copy.deepcopy(model)
-    fusion, encoder = model.fusion, model.speaker_encoder
+    fusion, encoder = model.fusion, model.encoder.speaker_encoder
     for module, name in (
         (fusion, "weight"),
         (fusion.lin, "weight"),
         (fusion.cell, "weight_hh"),
         (fusion.cell, "bias_ih"),
         (encoder.rnn, "weight_hh_l0"),
-        (model.classifier, "bias"),
+        (model.head.linear, "bias"),
     ):
         parametrize.register_parametrization(module, name, Halved())
         assert parametrize.is_parametrized(module, name)
@@ -243,7 +243,6 @@ def test_made_on_meta_it_gets_its_weights_later() -> None:
     assert torch.equal(again(*batch), model(*batch))
     drawn = again.to("meta").to_empty(device="cpu")
     drawn.reset_parameters()
-    drawn.standardize.reset_parameters()
     assert drawn(*batch).isfinite().all()
 
 

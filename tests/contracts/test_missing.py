@@ -1,5 +1,6 @@
 """Missing modalities: dropped at random, and what absence means to the whole model."""
 
+import copy
 import math
 
 import pytest
@@ -19,56 +20,72 @@ from tests.models.test_mmdfn import members
 
 JUNK = [math.nan, math.inf, -math.inf, torch.finfo(torch.float32).max, -1.0]
 
-masks = st.tuples(st.integers(0, 9), st.integers(0, 4), seeds).map(
-    lambda case: torch.rand(case[:2], generator=torch.Generator().manual_seed(case[2])) < 0.7
-)
+Masks = dict[str, Tensor]
+
+
+def make_masks(size: int, names: str, seed: int) -> Masks:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.rand(size, generator=generator) < 0.7 for name in names}
+
+
+masks = st.builds(make_masks, st.integers(0, 9), st.sampled_from(["", "a", "ab", "abcd"]), seeds)
 
 
 @given(masks, st.floats(0, 1))
-def test_only_what_is_present_is_dropped(present: Tensor, p: float) -> None:
-    before = present.clone()
+def test_only_what_is_present_is_dropped(present: Masks, p: float) -> None:
+    before = copy.deepcopy(present)
     left = modality_dropout(present, p)
-    assert torch.equal(present, before)
-    assert left.shape == present.shape
-    assert not (left & ~present).any()
-    if p in (0, 1):
-        assert torch.equal(left, present if p == 0 else torch.zeros_like(present))
-    left.logical_not_()
-    assert torch.equal(present, before)
+    assert list(left) == list(present)
+    for name, mask in left.items():
+        assert mask.shape == present[name].shape
+        assert not (mask & ~present[name]).any()
+        if p in (0, 1):
+            assert torch.equal(mask, present[name] & (p == 0))
+        mask.logical_not_()
+        assert torch.equal(present[name], before[name])
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_every_modality_is_dropped_as_often_and_by_itself(p: float) -> None:
-    absent = ~modality_dropout(torch.ones(100_000, 3, dtype=torch.bool), p)
+    everywhere = torch.ones(100_000, dtype=torch.bool)
+    left = modality_dropout(dict.fromkeys("abc", everywhere), p)
+    absent = ~torch.stack(list(left.values()), 1)
     both = (absent.unsqueeze(2) & absent.unsqueeze(1)).float().mean(0)
     expected = torch.full((3, 3), p**2).fill_diagonal_(p)
     torch.testing.assert_close(both, expected, rtol=0, atol=0.01)  # six deviations
 
 
 def test_the_seed_decides() -> None:
-    present = torch.ones(50, 2, dtype=torch.bool)
+    present = dict.fromkeys("ab", torch.ones(50, dtype=torch.bool))
+
+    def dropped() -> Tensor:
+        return torch.stack(list(modality_dropout(present, 0.5).values()))
 
     def draw(seed: int) -> Tensor:
         torch.manual_seed(seed)
-        return modality_dropout(present, 0.5)
+        return dropped()
 
     assert torch.equal(draw(0), draw(0))
     assert not torch.equal(draw(0), draw(1))
     torch.manual_seed(0)
-    assert not torch.equal(modality_dropout(present, 0.5), modality_dropout(present, 0.5))
+    assert not torch.equal(dropped(), dropped())
+
+
+ONES = torch.ones(2, dtype=torch.bool)
 
 
 @pytest.mark.parametrize(
     ("present", "p", "error", "message"),
     [
-        ([[True]], 0.5, TypeError, "present must be a tensor, but got list"),
-        (torch.ones(2, 2), 0.5, TypeError, "present must be of dtype torch.bool, but got"),
-        (torch.ones(2).bool(), 0.5, ValueError, r"present must have shape \[U, M\], but got \[2\]"),
-        (torch.ones(2, 2).bool(), 1.5, ValueError, r"p must be finite and in \[0, 1\], but got"),
-        (torch.ones(2, 2).bool(), -0.1, ValueError, r"p must be finite and in \[0, 1\], but got"),
-        (torch.ones(2, 2).bool(), math.nan, ValueError, "p must be finite .* but got nan"),
-        (torch.ones(2, 2).bool(), "0.5", TypeError, "p must be a number, but got '0.5'"),
-        (torch.ones(2, 2).bool(), True, TypeError, "p must be a number, but got True"),
+        (ONES, 0.5, TypeError, "present must be given by name, .* but got Tensor"),
+        ({"a": [True]}, 0.5, TypeError, r"present\[.a.\] must be a tensor, but got list"),
+        ({"a": ONES.float()}, 0.5, TypeError, r"present\[.a.\] must be of dtype torch.bool"),
+        ({"a": ONES[None]}, 0.5, ValueError, r"present\[.a.\] must have shape \[U\], but got"),
+        ({"a": ONES}, 1.5, ValueError, r"p must be finite and in \[0, 1\], but got"),
+        ({"a": ONES}, -0.1, ValueError, r"p must be finite and in \[0, 1\], but got"),
+        ({"a": ONES}, math.nan, ValueError, "p must be finite .* but got nan"),
+        ({"a": ONES}, "0.5", TypeError, "p must be a number, but got '0.5'"),
+        ({"a": ONES}, True, TypeError, "p must be a number, but got True"),
     ],
 )
 def test_bad_input(present: object, p: object, error: type[Exception], message: str) -> None:
@@ -120,9 +137,10 @@ def test_what_lies_in_absent_places_changes_no_bit(
 def test_all_present_is_no_mask_in_training_too(data: st.DataObject, batch: RaggedBatch) -> None:
     model = fitted(data.draw(models(batch.x.size(1))).double(), batch)
     expected = step(model, batch, batch.speaker, batch.ptr)
+    everywhere = dict(zip(batch.features, batch.here.unbind(1), strict=True))
     for where in (
-        (batch.speaker, batch.ptr, batch.here),
-        (BatchLayout(batch.ptr, batch.speaker, batch.here),),
+        (batch.speaker, batch.ptr, everywhere),
+        (BatchLayout(batch.ptr, batch.speaker, everywhere),),
     ):
         assert_same_bits(step(model, batch, *where), expected)
 
@@ -138,15 +156,6 @@ def without(model: MMDFN, name: str) -> MMDFN:
         config[key] = [other for other in config[key] if other != name]
     small = MMDFN(**config)
     state = {key: value for key, value in model.state_dict().items() if key in small.state_dict()}
-    sizes = list(model.in_channels.values())
-    kept = [m for m, other in enumerate(model.in_channels) if other != name]
-    for key in ("standardize.mean", "standardize.scale"):
-        state[key] = torch.cat([state[key].split(sizes)[m] for m in kept])
-    columns = state["classifier.weight"].unflatten(1, (len(sizes), -1))[:, kept]
-    state["classifier.weight"] = columns.flatten(1)
-    if small.expert is not None:
-        columns = state["expert.hidden.weight"].split(sizes, 1)
-        state["expert.hidden.weight"] = torch.cat([columns[m] for m in kept], 1)
     small.double().load_state_dict(state)
     return small.eval()
 
@@ -156,34 +165,34 @@ def test_a_modality_that_is_never_there_is_none(data: st.DataObject, batch: Ragg
     size = batch.x.size(1)
     assume(size > 1)
     gone = data.draw(st.integers(0, size - 1))
-    present, kept = batch.here.clone(), [m for m in range(size) if m != gone]
-    present[:, gone] = False
-    model = fitted(data.draw(models(size)).double(), batch).eval()
     name = list(batch.features)[gone]
+    present = dict(zip(batch.features, batch.here.unbind(1), strict=True))
+    kept = {other: mask for other, mask in present.items() if other != name}
+    present[name] = torch.zeros_like(present[name])
+    model = fitted(data.draw(models(size)).double(), batch).eval()
     others = {other: x for other, x in batch.features.items() if other != name}
-    expected = without(model, name)(others, batch.speaker, batch.ptr, present[:, kept])
+    expected = without(model, name)(others, batch.speaker, batch.ptr, kept)
     assert_equal(model(batch.features, batch.speaker, batch.ptr, present), expected)
 
 
 @given(st.data(), batches(masked=True))
-def test_absent_places_are_filled_from_those_nearby(
+def test_absent_nodes_are_imputed_from_those_nearby(
     data: st.DataObject, batch: RaggedBatch
 ) -> None:
-    """Before the classifier, and nowhere else; where there are none, nothing is left of them."""
+    """Before the head, and nowhere else; where there are none, there are zeros."""
     model = data.draw(models(batch.x.size(1))).double()
-    graph, fused = model.graph, []
-    with model.fusion.register_forward_hook(lambda *call: fused.append(call[-1])):
+    graph, fused, taken = model.graph, [], []
+    with (
+        model.fusion.register_forward_hook(lambda *call: fused.append(call[-1])),
+        model.head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs)),
+    ):
         logits = model(batch.features, batch.layout)
     filled = oracle.fill(fused[0], batch.ptr, batch.here, graph.past, graph.future)
-    prepared = model.prepare(batch.features, batch.layout.present)
-    assert_equal(logits, model.classify(filled, prepared))
-    nothing = (filled == 0).flatten(1).all(1)
-    expected = model.classifier.bias.expand_as(logits[nothing])
-    if model.expert is not None and nothing.any():
-        x = torch.cat(list(prepared.values()), 1)[nothing]
-        assert not x[~batch.here[nothing].any(1)].any()
-        expected = model.expert(x, expected)
-    assert_equal(logits[nothing], expected)
+    imputed, features = taken[0]
+    assert_equal(imputed, filled)
+    for name, mask in zip(batch.features, batch.here.unbind(1), strict=True):
+        assert not features[name][~mask].any()
+    assert_equal(logits, model.head(filled, features))
 
 
 @given(st.data(), batches(masked=True))
@@ -202,28 +211,28 @@ def test_an_utterance_with_nothing_is_nothing_to_others(
     assert_equal(logits[complete], expected[rest.here.all(1)])
 
 
-def talk(size: int, camera_fails: slice = slice(0)) -> Conversation:
+def conversation(size: int, camera_fails: slice = slice(0)) -> Conversation:
     """Two speakers, whose emotions every modality shows while it is there."""
     y = torch.randint(0, 3, (size,))
     features = {name: torch.randn(size, 6) for name in ("text", "audio", "visual")}
     for x in features.values():
         x[:, :3] += 2 * torch.nn.functional.one_hot(y)
-    present = torch.ones(size, 3, dtype=torch.bool)
-    present[camera_fails, 2] = False
+    present = {"visual": torch.ones(size, dtype=torch.bool)}
+    present["visual"][camera_fails] = False
     features["visual"][camera_fails] = math.nan
     return Conversation(features, torch.arange(size) % 2, y, present)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3])
-def test_a_camera_that_fails_for_ten_turns(p: float, num_steps: int) -> None:
-    talks = [talk(12), talk(25, slice(8, 18)), talk(1)]
+def test_a_camera_that_fails_for_ten_utterances(p: float, num_steps: int) -> None:
+    conversations = [conversation(12), conversation(25, slice(8, 18)), conversation(1)]
     sizes = {"text": 6, "audio": 6, "visual": 6}
     model = MMDFN.from_preset("iemocap", sizes, 3, channels=16, hidden_channels=8, num_layers=4)
-    model.standardize.fit(talks)
+    model.standardize.fit(conversations)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []
     for _ in range(6 * num_steps):
-        for batch in DataLoader(talks, batch_size=3):
+        for batch in DataLoader(conversations, batch_size=3):
             present = modality_dropout(batch.present, p)
             logits = model(batch.features, batch.speaker, batch.ptr, present)
             loss = focal_loss(logits, batch.y)
@@ -235,6 +244,6 @@ def test_a_camera_that_fails_for_ten_turns(p: float, num_steps: int) -> None:
     assert all(map(math.isfinite, losses))
     # The labels are drawn at random, so what stands in for a modality tells nothing of them.
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    guesses = [int(max(row, key=row.__getitem__)) for row in model.predict(talks[1])]
-    hits = torch.tensor(guesses) == talks[1].y
+    guesses = [int(max(row, key=row.__getitem__)) for row in model.predict(conversations[1])]
+    hits = torch.tensor(guesses) == conversations[1].y
     assert hits[8:18].float().mean() > 0.7

@@ -49,7 +49,8 @@ def draw(kind: str, precision: str) -> tuple[dict[str, Tensor], BatchLayout]:
     narrow = torch.float16 if autocast == torch.float16 and kind == "huge" else dtype
     x = VECTORS[kind](torch.randn(size, len(SIZES), 5).to(narrow)).to(dtype)
     features = dict(zip(SIZES, x.unbind(1), strict=True))
-    present = torch.rand(size, len(SIZES)) < 0.8 if torch.rand(()) < 0.5 else None
+    masked = torch.rand(()) < 0.5
+    present = {name: torch.rand(size) < 0.8 for name in SIZES} if masked else None
     return features, BatchLayout(ptr, torch.randint(0, 2, (size,)), present)
 
 

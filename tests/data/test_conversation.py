@@ -1,5 +1,6 @@
 import copy
 import pickle
+from random import Random
 
 import pytest
 import torch
@@ -9,13 +10,13 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation
-from graphfusion.testing.strategies import RaggedBatch, batches
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 
 
 def conversations(batch: RaggedBatch) -> list[Conversation]:
     return [
         Conversation(
-            each.features, each.speaker, y=each.speaker + 1, present=each.present, id=str(i)
+            each.features, each.speaker, y=each.speaker + 1, present=each.named_present, id=str(i)
         )
         for i, each in enumerate(batch.conversations())
     ]
@@ -32,15 +33,16 @@ def test_pyg_packs_and_unpacks(batch: RaggedBatch) -> None:
         assert torch.equal(packed.features[name], value)
     assert torch.equal(packed.speaker, batch.speaker)
     assert torch.equal(packed.y, batch.speaker + 1)
-    assert torch.equal(packed.present, batch.here)
+    for m, name in enumerate(batch.features):
+        assert torch.equal(packed.present[name], batch.here[:, m])
     assert packed.id == [member.id for member in members]
     for one, other in zip(packed.to_data_list(), members, strict=True):
         assert isinstance(one, Conversation)
         assert one.id == other.id
         assert torch.equal(one.speaker, other.speaker)
-        assert torch.equal(one.present, other.present)
         for name, value in other.features.items():
             assert torch.equal(one.features[name], value)
+            assert torch.equal(one.present[name], other.present[name])
 
 
 def make(names: list[str], size: int = 2, **kwargs: object) -> Conversation:
@@ -49,13 +51,13 @@ def make(names: list[str], size: int = 2, **kwargs: object) -> Conversation:
 
 
 def test_a_mask_of_some_is_kept() -> None:
-    mask = torch.tensor([[True], [False]])
+    mask = {"a": torch.tensor([True, False])}
     for members in (
         [make(["a"]), make(["a"], present=mask)],
         [make(["a"], present=mask), make(["a"])],
     ):
         packed = Batch.from_data_list(members)
-        assert packed.present.sum() == 3
+        assert packed.present["a"].sum() == 3
 
 
 LABELS = torch.zeros(2, dtype=torch.int64)
@@ -66,8 +68,8 @@ LABELS = torch.zeros(2, dtype=torch.int64)
     [
         (make(["a"]), make(["a", "b"])),
         (make(["a", "c"]), make(["a", "b"])),
-        (make(["a", "b"]), make(["b", "a"])),  # their masks' columns would be mixed up
-        (make(["a"]), make(["a"], y=LABELS)),
+        (make(["a"]), make(["a"], y=torch.zeros(2))),  # scores, and no class numbers
+        (make(["a"], y=LABELS), make(["a"], y=torch.zeros(2, 3).long())),
         (
             make(["a"]),
             Conversation({"a": torch.ones(2, 4)}, torch.zeros(2, dtype=torch.int64)),
@@ -85,7 +87,7 @@ def test_refuses_a_batch_of_different_kinds(
     if turn == "pickled":
         one = pickle.loads(pickle.dumps(one))
     for members in ([one, other], [other, one]):
-        with pytest.raises(ValueError, match="features of the conversations in one batch must"):
+        with pytest.raises(ValueError, match="(features|y) of the conversations in one batch must"):
             Batch.from_data_list(members)
 
 
@@ -148,11 +150,21 @@ NAN = torch.full((2, 3), float("nan"))
         ({"y": SPEAKER[:1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got \[1\]"),
         ({"y": [0, 1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got list"),
         (
-            {"present": ONES.bool()},
-            ValueError,
-            r"present must have shape \[2, 1\], but got \[2, 3\]",
+            {"present": ONES[:, :1].bool()},
+            TypeError,
+            "present must be given by name, .* got Tensor",
         ),
-        ({"present": ONES[:, :1]}, TypeError, "present must be of dtype torch.bool"),
+        (
+            {"present": {"a": ONES.bool()}},
+            ValueError,
+            r"present\['a'\] must have shape \[2\], but got \[2, 3\]",
+        ),
+        ({"present": {"a": ONES[:, 0]}}, TypeError, r"present\['a'\] must be of dtype torch.bool"),
+        (
+            {"present": {"b": ONES[:, 0].bool()}},
+            ValueError,
+            r"present must name some of \['a'\], but got \['b'\]",
+        ),
     ],
 )
 def test_bad_input(arguments: dict[str, Tensor], error: type[Exception], message: str) -> None:
@@ -161,9 +173,67 @@ def test_bad_input(arguments: dict[str, Tensor], error: type[Exception], message
 
 
 def test_absent_features_may_be_anything() -> None:
-    one = Conversation({"a": NAN}, SPEAKER, present=torch.zeros(2, 1, dtype=torch.bool))
+    one = Conversation({"a": NAN}, SPEAKER, present={"a": torch.zeros(2, dtype=torch.bool)})
     assert one.features["a"].isnan().all()
     with pytest.raises(TypeError, match="features must be a mapping"):
         Conversation(speaker=SPEAKER)
     with pytest.raises(TypeError, match="features must be a mapping"):
         Conversation(feature={"a": ONES}, speakers=SPEAKER)
+
+
+def test_labels_and_presence_are_completed() -> None:
+    one = make(["a", "b"], present={"b": torch.tensor([True, False])})
+    assert one.y.tolist() == [-100, -100]
+    assert {name: mask.tolist() for name, mask in one.present.items()} == {
+        "a": [True, True],
+        "b": [True, False],
+    }
+
+
+@given(batches(max_modalities=4, masked=True), seeds)
+def test_members_may_differ_in_order_and_in_having_labels(batch: RaggedBatch, seed: int) -> None:
+    random = Random(seed)
+    members = []
+    for each in batch.conversations():
+        names = list(each.features)
+        random.shuffle(names)
+        members.append(
+            Conversation(
+                {name: each.features[name] for name in names},
+                each.speaker,
+                y=each.speaker + 1 if random.random() < 0.5 else None,
+                present=dict(random.sample(list(each.named_present.items()), len(names) // 2)),
+            )
+        )
+    packed = Batch.from_data_list(members)
+    for name, value in batch.features.items():
+        assert torch.equal(packed.features[name], value)
+        assert torch.equal(packed.present[name], torch.cat([one.present[name] for one in members]))
+    assert torch.equal(packed.y, torch.cat([one.y for one in members]))
+    for one, other in zip(packed.to_data_list(), members, strict=True):
+        assert torch.equal(one.y, other.y)
+
+
+def test_a_stale_conversation_is_refused() -> None:
+    """PyG would drop the feature, or miss it in the others."""
+    one, other = make(["a"]), make(["a"])
+    one.features["face"] = torch.ones(2, 5)
+    for members in ([one, other], [other, one], [one, one]):
+        with pytest.raises(ValueError, match="features must be those that the conversation was"):
+            Batch.from_data_list(members)
+
+
+@pytest.mark.parametrize("subset", [torch.tensor([0, 2]), torch.tensor([True, False, True])])
+def test_subgraph_takes_utterances(subset: Tensor) -> None:
+    mask = {"a": torch.tensor([True, True, False])}
+    one = make(["a"], 3, present=mask, y=torch.arange(3), id="x")
+    one.features["a"] = torch.arange(9.0).view(3, 3)
+    part = one.subgraph(subset)
+    assert part.num_nodes == len(part.speaker) == 2
+    assert part.features["a"].tolist() == [[0, 1, 2], [6, 7, 8]]
+    assert part.present["a"].tolist() == [True, False]
+    assert part.y.tolist() == [0, 2]
+    assert part.id == "x"
+    assert one.num_nodes == 3
+    with pytest.raises(ValueError, match="subset must have at least one utterance"):
+        one.subgraph(torch.zeros(3, dtype=torch.bool))

@@ -2,15 +2,19 @@ import copy
 import itertools
 import pickle
 import re
+from random import Random
 
 import pytest
 import torch
 from hypothesis import example, given
 from torch import Tensor
+from torch.utils import _pytree as pytree
+from torch_geometric.data import Batch
 
-from graphfusion import BatchLayout, ConversationGraph
-from graphfusion.data.layout import PackedIndices, as_layout
-from graphfusion.testing.strategies import RaggedBatch, batches
+from graphfusion import BatchLayout, Conversation, ConversationGraph
+from graphfusion.data.layout import as_layout
+from graphfusion.data.packing import PackedIndices
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 
 PTR = torch.tensor([0, 2])
 
@@ -135,7 +139,7 @@ def test_copies() -> None:
     assert repr(layout) == "BatchLayout(num_conversations=2, num_utterances=3, device=cpu)"
 
 
-def test_a_geometry_elsewhere_is_refused() -> None:
+def test_a_layout_elsewhere_is_refused() -> None:
     layout = BatchLayout(torch.tensor([0, 2])).to("meta")
     message = (
         "layout must be on cpu, as the features are, but got meta; move it with layout.to(device)."
@@ -144,33 +148,79 @@ def test_a_geometry_elsewhere_is_refused() -> None:
         ConversationGraph()(torch.randn(2, 1, 3), layout)
 
 
-@given(batches())
-def test_as_geometry_adds_what_is_lacking(batch: RaggedBatch) -> None:
-    ptr, speaker, present = batch.ptr, batch.speaker, batch.present
-    host, whole = torch.device("cpu"), batch.layout
-    for one in (
-        as_layout(ptr, host, speaker, present),
-        as_layout(BatchLayout(ptr), host, speaker, present),
-        as_layout(BatchLayout(ptr, speaker), host, None, present),
-        as_layout(BatchLayout(ptr, speaker), host, speaker + 1, present),  # its own count
-        as_layout(BatchLayout(ptr, None, present), host, speaker),
-    ):
-        assert torch.equal(one.ptr, ptr)
-        assert torch.equal(one.speaker, speaker)
-        assert (one.present is None) == (whole.present is None)
-        assert torch.equal(one.speaker_sequences.order, whole.speaker_sequences.order)
-        assert len(one.conversation_sequences) == len(whole.conversation_sequences)
-    bare = BatchLayout(ptr)
-    assert as_layout(bare, host) is bare
-    assert as_layout(whole, host) is as_layout(whole, host, speaker + 1) is whole
+def test_as_layout() -> None:
+    host, ptr, layout = torch.device("cpu"), torch.tensor([0, 2]), BatchLayout(PTR)
+    assert as_layout(layout, host) is as_layout(layout, host, torch.tensor([0])) is layout
     assert as_layout(ptr, torch.device("meta")).blocks.device.type == "meta"
+    assert as_layout(ptr, host, torch.tensor([0, 1])).speaker.tolist() == [0, 1]
 
 
-def test_as_geometry_takes_no_second_mask() -> None:
-    mask = torch.ones(2, 3, dtype=torch.bool)
-    for layout in (BatchLayout(PTR, present=mask), BatchLayout(PTR, present=~mask)):
-        with pytest.raises(ValueError, match=r"^present must be left out .* has its own\.$"):
-            as_layout(layout, torch.device("cpu"), present=mask)
+def same(one: BatchLayout, other: BatchLayout) -> bool:
+    """Whether all of two layouts is the same, the order within a step of sequences aside."""
+    for name in ("ptr", "batch", "blocks", "slot", "speaker", "speaker_id", "present"):
+        a, b = getattr(one, name), getattr(other, name)
+        if (a is None) != (b is None) or (a is not None and not torch.equal(a, b)):
+            return False
+    sequences = [
+        [
+            sorted(unpack(each))
+            for each in (*layout.conversation_sequences, layout.speaker_sequences)
+            if each is not None
+        ]
+        for layout in (one, other)
+    ]
+    return sequences[0] == sequences[1] and one.modalities == other.modalities
+
+
+@given(batches(masked=True, max_modalities=4), seeds)
+def test_align_is_the_layout_in_that_order(batch: RaggedBatch, seed: int) -> None:
+    names = list(batch.named_present)
+    Random(seed).shuffle(names)
+    layout = batch.layout
+    aligned = layout.align(tuple(names))
+    expected = BatchLayout(
+        batch.ptr, batch.speaker, {name: batch.named_present[name] for name in names}
+    )
+    if layout.present is None:
+        assert aligned is layout
+        return
+    assert same(aligned, expected)
+    assert aligned.align(tuple(names)) is aligned
+    assert same(aligned.align(tuple(batch.features)), batch.layout)
+    # A modality that is not named is present throughout.
+    more = batch.layout.align((*names, "more"))
+    everywhere = torch.ones(len(batch.x), dtype=torch.bool)
+    named = {name: batch.named_present[name] for name in names}
+    assert same(more, BatchLayout(batch.ptr, batch.speaker, named | {"more": everywhere}))
+
+
+def test_align_refuses_what_it_cannot_match() -> None:
+    mask = torch.tensor([True, False, True, True])
+    named = BatchLayout(torch.tensor([0, 4]), present={"a": mask})
+    with pytest.raises(ValueError, match=r"present must name some of \['b'\], but .* \['a'\]"):
+        named.align(("b",))
+    columns = BatchLayout(torch.tensor([0, 4]), present=mask.unsqueeze(1))
+    with pytest.raises(ValueError, match="present must be given by name, .* 1 columns without"):
+        columns.align(("a",))
+    assert named.column("a") == 0
+    with pytest.raises(ValueError, match=r"modality must be one of \['a'\], but got 'b'"):
+        named.column("b")
+
+
+@given(batches())
+def test_is_a_pytree(batch: RaggedBatch) -> None:
+    leaves, spec = pytree.tree_flatten(batch.layout)
+    assert all(leaf is None or isinstance(leaf, torch.Tensor) for leaf in leaves)
+    assert same(pytree.tree_unflatten(leaves, spec), batch.layout)
+
+
+def test_is_that_of_a_batch_of_pyg() -> None:
+    features = {"a": torch.ones(2, 1), "b": torch.ones(2, 1)}
+    one = Conversation(features, torch.tensor([0, 1]), present={"b": torch.tensor([True, False])})
+    layout = BatchLayout.of(Batch.from_data_list([one, one]))
+    mask = {"a": torch.tensor([True] * 4), "b": torch.tensor([True, False] * 2)}
+    assert same(layout, BatchLayout(torch.tensor([0, 2, 4]), torch.tensor([0, 1, 0, 1]), mask))
+    assert same(BatchLayout.of(one), BatchLayout(torch.tensor([0, 2]), one.speaker, one.present))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
+import copy
+
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 
 from graphfusion import Conversation, Standardize
-from graphfusion.testing.strategies import RaggedBatch, batches
+from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal
 
 
 def members(batch: RaggedBatch) -> list[Conversation]:
     return [
-        Conversation(each.features, each.speaker, present=each.present)
+        Conversation(each.features, each.speaker, present=each.named_present)
         for each in batch.conversations()
     ]
 
@@ -32,9 +35,9 @@ def test_absent_features_are_not_counted(batch: RaggedBatch) -> None:
     one, other = (
         Standardize(dict.fromkeys(batch.features, 5)).fit(members(each)) for each in (batch, junk)
     )
-    assert torch.equal(one.mean, other.mean)
-    assert torch.equal(one.scale, other.scale)
-    assert one.scale.isfinite().all()
+    for name, statistics in one.state_dict().items():
+        assert torch.equal(statistics, other.state_dict()[name])
+        assert statistics.isfinite().all()
 
 
 def test_large_offsets_and_constants() -> None:
@@ -57,24 +60,83 @@ def test_large_offsets_and_constants() -> None:
 def test_features_of_any_scale_beside_each_other() -> None:
     x = torch.randn(50, 3, dtype=torch.float64) * torch.tensor([1e-12, 1, 1e12])
     x = torch.cat([x, torch.full((50, 1), 1e6 / 3)], 1)
-    mask = torch.tensor([[True, False]] * 50)
+    mask = {"b": torch.zeros(50, dtype=torch.bool)}
     features = {"a": x, "b": torch.zeros(50, 2).double()}
     one = Conversation(features, torch.zeros(50, dtype=torch.int64), present=mask)
     standardize = Standardize({"a": 4, "b": 2}).double().fit([one])
     out = standardize(one.features)["a"]
     assert_equal(out.std(0, correction=0), torch.tensor([1.0, 1, 1, 0]).double())
     # What never varies, or is never present, keeps its scale.
-    assert torch.equal(standardize.scale[3:], torch.ones(3).double())
+    assert standardize.statistics["a"].scale[3] == 1
+    assert torch.equal(standardize.statistics["b"].scale, torch.ones(2).double())
 
 
 def test_one_conversation_and_any_order_of_modalities() -> None:
     x = {"a": torch.randn(5, 3), "b": torch.randn(5, 2)}
-    mask = torch.tensor([[True, False]] * 4 + [[True, True]])
+    mask = {"b": torch.tensor([False] * 4 + [True])}
     one = Conversation(x, torch.zeros(5, dtype=torch.int64), present=mask)
     standardize = Standardize({"b": 2, "a": 3})
-    expected = standardize.fit([one]).mean.clone()
-    assert torch.equal(standardize.fit(one).mean, expected)
-    torch.testing.assert_close(expected, torch.cat([x["b"][4], x["a"].mean(0)]))
+    expected = copy.deepcopy(standardize.fit([one]).state_dict())
+    assert_equal_states(standardize.fit(one).state_dict(), expected)
+    other = Standardize({"a": 3, "b": 2})
+    other.load_state_dict(expected)
+    assert_equal_states(other.fit(one).state_dict(), expected)
+    assert_equal(standardize.statistics["b"].mean, x["b"][4].double())
+    assert_equal(standardize.statistics["a"].mean, x["a"].double().mean(0))
+
+
+def assert_equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_statistics_keep_their_digits_whatever_the_dtype() -> None:
+    """Seconds since 1970 in float64: in float32, they would all be the same."""
+    x = 1.7e9 + torch.arange(100, dtype=torch.float64).unsqueeze(1)
+    one = Conversation({"time": x}, torch.zeros(100, dtype=torch.int64))
+    standardize = Standardize({"time": 1}).fit(one)
+    expected = (x - x.mean()) / x.std(correction=0)
+    assert_equal(standardize({"time": x})["time"], expected)
+    for other in (standardize.float(), standardize.half(), copy.deepcopy(standardize).to("cpu")):
+        assert_equal(other({"time": x})["time"], expected)
+    again = Standardize({"time": 1})
+    again.load_state_dict(standardize.state_dict())
+    assert_equal(again({"time": x})["time"], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_standardised_in_float32(dtype: torch.dtype) -> None:
+    x = torch.randn(50, 3, dtype=dtype)
+    standardize = Standardize({"a": 3}).fit(Conversation({"a": x}, torch.zeros(50).long()))
+    out = standardize({"a": x})["a"]
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out.std(0, correction=0), torch.ones(3))
+
+
+def test_what_varied_by_rounding_alone_is_clipped() -> None:
+    x = 1 + 1e-6 * torch.randn(50, 1)
+    standardize = Standardize({"a": 1}).fit(Conversation({"a": x}, torch.zeros(50).long()))
+    far = standardize({"a": torch.tensor([[8.0], [-8.0], [torch.nan]])})["a"]
+    assert far[:2].flatten().tolist() == [200, -200]
+    assert far[2].isnan()
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), seeds)
+def test_parts_have_the_statistics_of_the_whole(lengths: list[int], seed: int) -> None:
+    x = 3 + torch.randn(sum(lengths), 2, generator=torch.Generator().manual_seed(seed)).double()
+    parts = [Conversation({"a": each}, torch.zeros(len(each)).long()) for each in x.split(lengths)]
+    standardize = Standardize({"a": 2}).fit(each for each in parts)
+    assert_equal(standardize.statistics["a"].mean, x.mean(0))
+    if len(x) > 1:
+        assert_equal(standardize.statistics["a"].scale, x.std(0, correction=0))
+
+
+def test_recipe_of_to_empty() -> None:
+    with torch.device("meta"):
+        standardize = Standardize({"a": 2})
+    standardize.to_empty(device="cpu").reset_parameters()
+    x = torch.randn(3, 2)
+    assert torch.equal(standardize({"a": x})["a"], x)
 
 
 def test_bad_input() -> None:
@@ -102,9 +164,9 @@ def test_bad_input() -> None:
 
 def test_what_hardly_varies_is_left_as_it_is() -> None:
     tiny = torch.finfo(torch.float32).tiny
-    talk = Conversation({"text": torch.tensor([[0.0], [tiny]])}, torch.tensor([0, 0]))
-    standardize = Standardize({"text": 1}).fit([talk])
-    x = talk.features["text"].clone().requires_grad_()
+    one = Conversation({"text": torch.tensor([[0.0], [tiny]])}, torch.tensor([0, 0]))
+    standardize = Standardize({"text": 1}).fit([one])
+    x = one.features["text"].clone().requires_grad_()
     out = standardize({"text": x})["text"]
     out.sum().backward()
     assert out.isfinite().all()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import BatchLayout, ContextEncoder, ModalityEmbedding, SpeakerEncoder
-from graphfusion.encoders.recurrent import RecurrentState
+from graphfusion.streaming.recurrent_state import RecurrentState
 from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
@@ -99,7 +99,7 @@ def test_bad_input() -> None:
         encoder(torch.randn(3, 4), masked)
     with pytest.raises(ValueError, match="modality must be one of the 2 that present has, but got"):
         encoder(torch.randn(3, 4), masked, modality=2)
-    with pytest.raises(TypeError, match="modality must be an integer, but got 'text'"):
+    with pytest.raises(ValueError, match="modality must be one of .*, but got 'text'"):
         encoder(torch.randn(3, 4), masked, modality="text")
     with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32, but got"):
         encoder(torch.randn(3, 4).double(), ptr)

@@ -82,7 +82,7 @@ def test_embedding_adds_the_speakers_vector() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match="^channels must be at least 1, but got 0"):
+    with pytest.raises(ValueError, match="^in_channels must be at least 1, but got 0"):
         SpeakerEncoder(0, 4)
     with pytest.raises(ValueError, match="^hidden_channels must be at least 1, but got -3"):
         SpeakerEncoder(4, -3)

@@ -303,7 +303,7 @@ def test_bad_input() -> None:
     graph = ConversationGraph()(x, torch.tensor([0, 3]))
     edge_index = torch.tensor([[0, 1], [1, 2]])
     nodes = torch.randn(3, 4)
-    with pytest.raises(ValueError, match=r"x must have shape \[3, 2, 4\], but got \[3, 2, 5\]"):
+    with pytest.raises(ValueError, match=r"x must have shape \[U, M, 4\], but got \[3, 2, 5\]"):
         fusion(torch.randn(3, 2, 5), graph)
     with pytest.raises(TypeError, match="edge_index must be the graph .* is .U, M, C., but got Te"):
         fusion(x, edge_index)

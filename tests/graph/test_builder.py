@@ -10,7 +10,7 @@ from torch_geometric.nn import SimpleConv
 from torch_geometric.utils import to_dense_adj
 
 from graphfusion import BatchLayout, ConversationGraph
-from graphfusion.graph.blocks import tile
+from graphfusion.graph.blocks import cover
 from graphfusion.testing import (
     RaggedBatch,
     assert_batch_independent,
@@ -24,53 +24,6 @@ from tests.asserts import assert_equal
 crosses = st.sampled_from([1.0, 0.7, 0.0])
 
 
-@given(batches(), windows, windows, crosses, seeds)
-def test_relations_are_the_dense_oracle(
-    batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float, seed: int
-) -> None:
-    build = ConversationGraph(past, future, cross_weight, relations=True).double()
-    torch.manual_seed(seed)
-    torch.nn.init.normal_(build.relations.weight, std=0.03)
-    x = batch.x.requires_grad_()
-    graph = build(x, batch.layout)
-    strength = build.relations.strength
-    arguments = batch.ptr, batch.present, past, future, cross_weight, batch.speaker, strength
-    expected = oracle.adjacency(x, *arguments)
-    assert_equal(graph.to_dense(), expected)
-    inputs, upstream = (x, build.relations.weight), torch.randn_like(expected)
-    none = 0 * (x.sum() + build.relations.weight.sum())  # of a graph without edges
-    gradients = [
-        torch.autograd.grad((dense * upstream).sum() + none, inputs, retain_graph=True)
-        for dense in (graph.to_dense(), expected)
-    ]
-    for one, other in zip(*gradients, strict=True):
-        assert_equal(one, other, rtol=1e-7)
-
-
-@given(batches(), windows, windows, crosses)
-def test_relations_are_equally_strong_at_first(
-    batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float
-) -> None:
-    plain = ConversationGraph(past, future, cross_weight)
-    build = ConversationGraph(past, future, cross_weight, relations=True)
-    assert_equal(build(batch.x, batch.layout).to_dense(), plain(batch.x, batch.layout).to_dense())
-
-
-def test_every_relation_learns() -> None:
-    build = ConversationGraph(relations=True)
-    x, layout = torch.randn(6, 2, 4), BatchLayout(torch.tensor([0, 6]), torch.arange(6) % 2)
-    (build(x, layout).propagate(x) * torch.randn_like(x)).sum().backward()
-    assert (build.relations.weight.grad != 0).all()
-    torch.nn.init.normal_(build.relations.weight)
-    build.reset_parameters()
-    assert torch.equal(build.relations.strength, torch.ones(5))
-
-
-def test_relations_need_speakers() -> None:
-    with pytest.raises(ValueError, match="^speaker must be given to the layout for relations, but"):
-        ConversationGraph(relations=True)(torch.randn(3, 2, 4), torch.tensor([0, 3]))
-
-
 @given(batches(), windows, windows, crosses)
 def test_is_the_dense_oracle(
     batch: RaggedBatch, past: int | None, future: int | None, cross_weight: float
@@ -82,7 +35,7 @@ def test_is_the_dense_oracle(
 
 @pytest.mark.parametrize("lengths", [[40] * 3, [60, 1, 1, 1, 1, 1, 1, 1], [100]])
 @pytest.mark.parametrize(("past", "future"), [(0, 0), (3, 1), (None, 2), (None, None)])
-def test_both_kinds_of_tiles_are_the_oracle(
+def test_both_kinds_of_blocks_are_the_oracle(
     lengths: list[int], past: int | None, future: int | None
 ) -> None:
     ptr = torch.tensor([0, *lengths]).cumsum(0)
@@ -94,28 +47,28 @@ def test_both_kinds_of_tiles_are_the_oracle(
 
 def test_a_window_never_makes_the_full_block() -> None:
     layout = BatchLayout(torch.tensor([0, 3000]))
-    rows, columns, joined, _ = tile(layout, past=10, future=10)
-    assert joined.numel() <= 4 * 3000 * 21
-    assert rows.numel() < 3000 + 32
-    assert columns.size(1) <= 3 * 21
+    blocks = cover(layout, past=10, future=10)
+    assert blocks.joined.numel() <= 4 * 3000 * 21
+    assert blocks.rows.numel() < 3000 + 32
+    assert blocks.columns.size(1) <= 3 * 21
 
 
 def test_one_long_conversation_does_not_blow_up_the_others() -> None:
     layout = BatchLayout(torch.tensor([0, 500, *range(501, 701)]))
     padded = 201 * 500 * 500
-    assert tile(layout, None, None).joined.numel() < padded / 20
+    assert cover(layout, None, None).joined.numel() < padded / 20
 
 
 @pytest.mark.parametrize(("past", "lengths"), [(None, [5, 40, 3]), (2, [100, 100])])
-def test_layers_need_not_copy_the_tiles(past: int | None, lengths: list[int]) -> None:
+def test_layers_need_not_copy_the_blocks(past: int | None, lengths: list[int]) -> None:
     ptr = torch.tensor([0, *accumulate(lengths)])
     graph = ConversationGraph(past, past)(torch.randn(sum(lengths), 3, 7), ptr)
     assert graph.intra.is_contiguous()
 
 
-def test_short_conversations_share_a_tile() -> None:
+def test_short_conversations_share_a_block() -> None:
     layout = BatchLayout(torch.tensor([0, 110, *range(118, 191, 8)]))
-    assert tile(layout, None, None).joined.shape == (2, 110, 110)
+    assert cover(layout, None, None).joined.shape == (2, 110, 110)
 
 
 @given(batches(), windows, windows, seeds)
@@ -243,10 +196,7 @@ def test_bare_ptr_and_repr() -> None:
     build = ConversationGraph(past=2, cross_weight=0.5)
     graph = build(x, ptr)
     assert torch.equal(graph.to_dense(), build(x, BatchLayout(ptr)).to_dense())
-    assert repr(build) == (
-        "ConversationGraph(past=2, future=None, cross_weight=0.5, relations=False)"
-    )
-    assert repr(ConversationGraph(relations=True).relations) == "Relations()"
+    assert repr(build) == ("ConversationGraph(past=2, future=None, cross_weight=0.5)")
     assert repr(graph) == "MultimodalGraph(num_utterances=3, num_modalities=2)"
     build.reset_parameters()
 
@@ -259,8 +209,6 @@ def test_bad_input() -> None:
     for value in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="cross_weight must be finite and at least 0, but got"):
             ConversationGraph(cross_weight=value)
-    with pytest.raises(TypeError, match="relations must be True or False, but got 'no'"):
-        ConversationGraph(relations="no")
     build = ConversationGraph()
     ptr = torch.tensor([0, 3])
     with pytest.raises(ValueError, match=r"x must have shape \[3, M, C\], but got \[2, 2, 4\]"):
@@ -278,7 +226,7 @@ def test_bad_input() -> None:
 
 def test_everyone_hears_everyone_unless_told() -> None:
     build = ConversationGraph()
-    assert (build.past, build.future, build.cross_weight, build.relations) == (None, None, 1, None)
+    assert (build.past, build.future, build.cross_weight) == (None, None, 1)
 
 
 @pytest.mark.parametrize("past", [None, 1])

@@ -3,13 +3,18 @@
 import pytest
 import torch
 from hypothesis import given
+from torch import Tensor
 
-from graphfusion import BatchLayout
-from graphfusion.graph.impute import impute
+from graphfusion import BatchLayout, ConversationGraph
 from graphfusion.testing import RaggedBatch
 from graphfusion.testing.strategies import batches, windows
 from tests import oracle
 from tests.asserts import assert_equal
+
+
+def impute(x: Tensor, layout: BatchLayout, past: int | None, future: int | None) -> Tensor:
+    """By the graph of any nodes: their vectors do not matter."""
+    return ConversationGraph(past, future)(torch.ones_like(x), layout).impute(x)
 
 
 def holds(batch: RaggedBatch, past: int | None, future: int | None) -> None:

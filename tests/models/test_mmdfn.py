@@ -21,7 +21,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
     torch.manual_seed(draw(seeds))
     model = MMDFN(
         dict.fromkeys(names, 5),
-        num_classes=draw(st.integers(1, 3)),
+        num_classes=draw(st.integers(2, 3)),
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
         context=[name for name in names if draw(st.booleans())],
         speaker_normalized=[name for name in names if draw(st.booleans())],
@@ -31,8 +31,8 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         gated=draw(st.booleans()),
         **SMALL,
     )
-    # In training, whether the expert's opinion counts is drawn.
-    return model.double().train(model.expert is None)
+    # In training, it is drawn whether the utterance classifier's logits count.
+    return model.double().train(model.head.utterance_classifier is None)
 
 
 @st.composite
@@ -46,7 +46,7 @@ def test_renumbering_speakers_changes_nothing(case: tuple[MMDFN, RaggedBatch], s
     model, batch = case
     names = torch.randperm(9, generator=torch.Generator().manual_seed(seed))
     expected = model(batch.features, batch.layout)
-    renamed = model(batch.features, names[batch.speaker], batch.ptr, batch.present)
+    renamed = model(batch.features, names[batch.speaker], batch.ptr, batch.named_present)
     assert_equal(renamed, expected)
 
 
@@ -55,8 +55,8 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
     model, batch = case
     expected = model(batch.features, batch.layout)
     ways = [
-        (batch.speaker, batch.ptr, batch.present),
-        (batch.speaker, BatchLayout(batch.ptr), batch.present),
+        (batch.speaker, batch.ptr, batch.named_present),
+        (batch.speaker, BatchLayout(batch.ptr), batch.named_present),
         (batch.speaker, batch.layout),
         (None, batch.layout),
     ]
@@ -67,7 +67,7 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
 
 def members(batch: RaggedBatch) -> list[Conversation]:
     return [
-        Conversation(each.features, each.speaker, present=each.present)
+        Conversation(each.features, each.speaker, present=each.named_present)
         for each in batch.conversations()
     ]
 
@@ -77,8 +77,11 @@ def test_takes_what_pyg_batches(batch: RaggedBatch) -> None:
     model = MMDFN(dict.fromkeys(batch.features, 5), 2, **SMALL).double()
     packed = Batch.from_data_list(members(batch))
     before = {name: value.clone() for name, value in packed.features.items()}
-    out = model(packed.features, packed.speaker, packed.ptr, packed.present)
-    assert_equal(out, model(batch.features, batch.layout))
+    expected = model(batch.features, batch.layout)
+    assert_equal(model(packed), expected)
+    assert_equal(model(packed.features, packed.speaker, packed.ptr, packed.present), expected)
+    alone = torch.cat([model(each) for each in members(batch)])
+    assert_equal(alone, expected)
     assert all(torch.equal(packed.features[name], value) for name, value in before.items())
 
 
@@ -90,13 +93,12 @@ def test_predicts_one_conversation(case: tuple[MMDFN, RaggedBatch], training: bo
     probabilities = []
     for each in members(batch):
         # In any order, and what lies in absent places is nothing.
-        order = list(range(len(each.features)))[::-1]
         features = {
-            name: each.features[name].masked_fill(~each.present[:, m, None], math.nan)
-            for m, name in enumerate(each.features)
+            name: x.masked_fill(~each.present[name].unsqueeze(1), math.nan)
+            for name, x in each.features.items()
         }
         shuffled = dict(reversed(features.items()))
-        other = Conversation(shuffled, each.speaker, present=each.present[:, order])
+        other = Conversation(shuffled, each.speaker, present=each.present)
         predicted = model.predict(each)
         assert model.predict(other) == predicted
         assert all(tuple(one) == model.class_names for one in predicted)
@@ -175,7 +177,7 @@ def test_what_a_speaker_always_has_may_be_taken_off() -> None:
     """The projection sees the modality and what is left of it, and is not told of anything else."""
     model = MMDFN({"text": 6, "audio": 7}, 3, speaker_normalized=("audio",), **SMALL)
     with torch.no_grad():
-        model.projections["audio"].weight[:, :7] = 0
+        model.encoder.projections["audio"].weight[:, :7] = 0
     features, speaker, ptr = ready()
     expected = model(features, speaker, ptr)
     voices = torch.randn(4, 7)  # two speakers in each of two conversations
@@ -185,26 +187,30 @@ def test_what_a_speaker_always_has_may_be_taken_off() -> None:
         model(features, None, ptr)
 
 
-def test_an_expert_stands_beside_the_fusion() -> None:
-    """What is said elsewhere reaches half of the logits, and what is absent none."""
+def test_an_utterance_classifier_stands_beside_the_fusion() -> None:
+    """Other utterances reach half of the logits, and what is absent none."""
     model = MMDFN({"text": 6, "audio": 7}, 3, utterance_channels=8, **SMALL).double().eval()
     without = MMDFN(**(model.config | {"utterance_channels": None})).double().eval()
     features, speaker, ptr = ready()
     model.standardize.fit([Conversation(features, speaker)])
     without.load_state_dict(model.state_dict(), strict=False)
     features = {name: value.double() for name, value in features.items()}
-    present = torch.tensor(
-        [[True, True], [True, False], [True, True], [False, False], [True, True]]
-    )
+    present = {
+        "text": torch.tensor([True, True, True, False, True]),
+        "audio": torch.tensor([True, False, True, False, True]),
+    }
 
-    def alone(present: Tensor) -> Tensor:
-        """The expert's logits."""
+    def alone(present: dict[str, Tensor]) -> Tensor:
+        """The utterance classifier's logits."""
         both = model(features, speaker, ptr, present)
         return 2 * both - without(features, speaker, ptr, present)
 
-    x = torch.cat(list(model.prepare(features, present).values()), 1)
-    assert not x[3].any()
-    assert_equal(alone(present), model.expert(x, torch.zeros(5, 3).double()) * 2)
+    x = {
+        name: value.where(present[name].unsqueeze(1), 0)
+        for name, value in model.standardize(features).items()
+    }
+    classifier = model.head.utterance_classifier
+    assert_equal(alone(present), classifier(x, torch.zeros(5, 3).double()) * 2)
     expected = alone(present)
     features["text"][0] += 1
     features["text"][3] = torch.nan
@@ -228,29 +234,38 @@ def test_any_name_will_do(name: str) -> None:
     assert model(features, speaker, ptr).shape == (5, 3)
 
 
+POSE = {"text_minilm": 1.5, "pose": 1.0}
+
+
 def test_presets_are_the_published_settings_or_ours() -> None:
     sizes = {"audio": 1582, "visual": 342, "text": 100}
     model = MMDFN.from_preset("iemocap", sizes, num_classes=6)
-    assert model.speaker_weights == {"audio": 3.0, "visual": 0.0, "text": 1.0}
-    assert list(model.contexts) == ["text"]
+    assert model.encoder.speaker_weights == {"audio": 3.0, "visual": 0.0, "text": 1.0}
+    assert list(model.encoder.contexts) == ["text"]
     assert model.fusion.num_layers == 16
     assert (model.fusion.alpha, model.fusion.theta, model.fusion.dropout.p) == (0.2, 0.5, 0.4)
     assert model.fusion.in_channels == 200
     assert model.fusion.hidden_channels == 100
-    assert model.classifier.in_features == 900
-    meld = MMDFN.from_preset("meld", {"text_minilm": 600, "pose": 3}, num_classes=7, num_layers=32)
-    assert meld.speaker_weights == {"text_minilm": 1.5, "pose": 1.0}
-    assert list(meld.contexts) == ["text_minilm"]
-    with pytest.raises(ValueError, match="in_channels must name some of .* but got"):
+    assert sum(model.head.linear.in_channels.values()) == 900
+    meld = MMDFN.from_preset(
+        "meld", {"text_minilm": 600, "pose": 3}, num_classes=7, num_layers=32, speaker_weights=POSE
+    )
+    assert meld.encoder.speaker_weights == {"text_minilm": 1.5, "pose": 1.0}
+    assert list(meld.encoder.contexts) == ["text_minilm"]
+    with pytest.raises(
+        ValueError, match=r"in_channels must name modali.* but got \['texts', 'pose'\]"
+    ):
         MMDFN.from_preset("meld", {"texts": 600, "pose": 3}, num_classes=7)
-    MMDFN.from_preset("meld", {"pose": 3}, num_classes=7, context=("pose",), speaker_weights={})
+    MMDFN.from_preset("meld", {"pose": 3}, 7, context=("pose",), speaker_weights={"pose": 2})
     assert meld.fusion.num_layers == 32
-    ours = MMDFN.from_preset("meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7)
+    ours = MMDFN.from_preset(
+        "meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7, speaker_weights=POSE
+    )
     assert ours.config == meld.config | {"num_layers": 4, "utterance_channels": 1000}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
     assert ours.config == model.config | {"speaker_normalized": ["audio"]}
-    named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4, "pose": 2}, 6)
-    assert named.speaker_normalized == ("audio_mel",)
+    named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4}, 6)
+    assert named.encoder.speaker_normalized == ("audio_mel",)
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
         MMDFN.from_preset("dialogue", sizes, num_classes=6)
 
@@ -267,7 +282,8 @@ def published(model: MMDFN) -> dict[str, Tensor]:
     """
     theirs = {key: torch.ones(1) for key in unused.split()}
     for key, value in state.items():
-        module, _, rest = key.partition(".")
+        _, _, place = key.partition(".")
+        module, _, rest = place.partition(".")
         name, _, weight = rest.partition(".")
         match module:
             case "projections":
@@ -276,8 +292,9 @@ def published(model: MMDFN) -> dict[str, Tensor]:
                 theirs[f"lstm_{letters[name]}.{weight.removeprefix('rnn.')}"] = value
             case "speaker_encoder":
                 theirs[f"rnn_parties.{weight}"] = value
-            case "classifier":
-                theirs[f"smax_fc.{rest}"] = value
+    theirs["smax_fc.bias"] = state["head.linear.bias"]
+    columns = [state[f"head.linear.weight.{name}"] for name in model.in_channels]
+    theirs["smax_fc.weight"] = torch.cat(columns, 1)
     graph_net = "graph_model.graph_net."
     for layer, value in enumerate(state["fusion.weight"]):
         theirs[f"{graph_net}convs.{layer}.weight"] = value
@@ -405,8 +422,6 @@ def test_bad_input() -> None:
         model(features["text"], speaker, ptr)
     with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[5, 6\], but got"):
         model(features | {"text": torch.ones(5, 7)}, speaker, ptr)
-    with pytest.raises(TypeError, match=r"features\['text'\] must be of the module's dtype"):
-        model(features | {"text": features["text"].double()}, speaker, ptr)
     with pytest.raises(ValueError, match="ptr must be given, .* or a BatchLayout"):
         model(features, speaker)
     with pytest.raises(ValueError, match="ptr and present must be left out"):
@@ -414,9 +429,18 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="speaker must be given to the layout, but got none"):
         model(features, None, ptr)
     for fill in (False, True):
-        mask = torch.full((5, 3), fill)
-        with pytest.raises(ValueError, match="present must have 2 modalities, but got 3"):
+        mask = torch.full((5, 2), fill)
+        with pytest.raises(TypeError, match="present must be given by name, .* but got Tensor"):
             model(features, speaker, ptr, mask)
+    with pytest.raises(ValueError, match="present must be given by name, .* 2 columns without"):
+        model(features, BatchLayout(ptr, speaker, torch.full((5, 2), False)))
+    with pytest.raises(ValueError, match=r"present must name some of .* has \['pose'\]"):
+        model(features, speaker, ptr, {"pose": torch.full((5,), False)})
+    one = Conversation(features, speaker)
+    with pytest.raises(ValueError, match="speaker, ptr and present must be left out where a"):
+        model(one, speaker)
+    with pytest.raises(ValueError, match="features must be those of .* but got"):
+        model(Conversation({"text": features["text"]}, speaker))
     with pytest.raises(ValueError, match=r"ptr must strictly increase .* but got \[0, 5, 5\]"):
         model(features, speaker, torch.tensor([0, 5, 5]))
 
@@ -428,10 +452,10 @@ def test_names_that_would_share_a_projection_are_refused() -> None:
 
 def test_context_may_be_any_iterable() -> None:
     model = MMDFN(SIZES, 2, context=(name for name in ["text"]))
-    assert list(model.contexts) == ["text"]
+    assert list(model.encoder.contexts) == ["text"]
 
 
-def test_a_geometry_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layout_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     model = MMDFN(SIZES, 2, **SMALL)
     features, speaker, ptr = ready()
     layout = BatchLayout(ptr, speaker)
@@ -446,16 +470,16 @@ def test_a_geometry_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     masked = layout.to("cpu")
     masked.num_modalities = 2
     with pytest.raises(ValueError, match="present must be left out where the layout has its"):
-        model(features, speaker, masked, torch.ones(5, 2, dtype=torch.bool))
+        model(features, speaker, masked, {})
 
 
 def test_dropout_is_everywhere_the_paper_has_it() -> None:
     model = MMDFN(SIZES, 2, context=("text",), dropout=0.5)
-    assert model.contexts["text"].rnn.dropout == 0.5
-    assert model.speaker_encoder.rnn.dropout == 0.5
+    assert model.encoder.contexts["text"].rnn.dropout == 0.5
+    assert model.encoder.speaker_encoder.rnn.dropout == 0.5
     assert model.fusion.dropout.p == 0.5
     seen = []
-    model.dropout.register_forward_hook(lambda *args: seen.append(args[2]))
+    model.head.dropout.register_forward_hook(lambda *args: seen.append(args[2]))
     model(*ready())
     assert 0.3 < (seen[0] == 0).float().mean() < 0.9
     assert not torch.equal(model(*ready()), model(*ready()))
@@ -464,7 +488,7 @@ def test_dropout_is_everywhere_the_paper_has_it() -> None:
 def test_a_weight_of_zero_skips_the_encoder() -> None:
     model = MMDFN(SIZES, 2, speaker_weights={"audio": 0.0}, **SMALL)
     rows = []
-    model.speaker_encoder.rnn.register_forward_pre_hook(
+    model.encoder.speaker_encoder.rnn.register_forward_pre_hook(
         lambda _, args: rows.append(len(args[0].data))
     )
     model(*ready())
@@ -476,7 +500,7 @@ def test_a_weight_of_zero_skips_the_encoder() -> None:
 def test_autocast(dtype: torch.dtype, masked: bool) -> None:
     model = MMDFN(SIZES, 3, context=("text",), **SMALL)
     features, speaker, ptr = ready()
-    present = torch.rand(5, 2) < 0.7 if masked else None
+    present = {"text": torch.tensor([True, False, True, True, False])} if masked else None
     expected = model(features, speaker, ptr, present)
     with torch.autocast("cpu", dtype=dtype):
         out = model(features, speaker, ptr, present)
@@ -487,7 +511,10 @@ def test_autocast(dtype: torch.dtype, masked: bool) -> None:
 
 def test_gradcheck_with_a_mask() -> None:
     model = MMDFN({"text": 3, "audio": 2}, 2, context=("text",), **SMALL).double()
-    present = torch.tensor([[True, False], [True, True], [False, True]])
+    present = {
+        "text": torch.tensor([True, True, False]),
+        "audio": torch.tensor([False, True, True]),
+    }
     layout = BatchLayout(torch.tensor([0, 2, 3]), torch.tensor([0, 1, 0]), present)
     text = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
     audio = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
@@ -504,7 +531,7 @@ def test_class_names() -> None:
 
 def test_predicting_leaves_the_model_as_it_is() -> None:
     model = MMDFN(SIZES, 2, dropout=0.5, **{key: SMALL[key] for key in ("channels", "num_layers")})
-    model.speaker_encoder.eval()
+    model.encoder.speaker_encoder.eval()
     features, speaker, _ = ready()
     one = Conversation({name: x.double() for name, x in features.items()}, speaker)
     before = [module.training for module in model.modules()]
@@ -515,21 +542,18 @@ def test_predicting_leaves_the_model_as_it_is() -> None:
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    model.classifier.register_forward_hook(fail)
+    model.head.register_forward_hook(fail)
     with pytest.raises(RuntimeError):
         model.predict(one)
     assert [module.training for module in model.modules()] == before
 
 
-def test_new_weights_leave_the_statistics() -> None:
+def test_new_weights_forget_the_statistics() -> None:
     model = MMDFN(SIZES, 2, **SMALL)
     features, speaker, _ = ready()
     model.standardize.fit([Conversation(features, speaker)])
-    mean, scale = model.standardize.mean.clone(), model.standardize.scale.clone()
     model.reset_parameters()
-    assert mean.any()
-    assert torch.equal(model.standardize.mean, mean)
-    assert torch.equal(model.standardize.scale, scale)
+    assert torch.equal(model.standardize(features)["text"], features["text"])
 
 
 def test_predict_refuses_what_is_not_one_conversation() -> None:
@@ -542,7 +566,7 @@ def test_predict_refuses_what_is_not_one_conversation() -> None:
         model.predict(features)
     with pytest.raises(ValueError, match=r"features must be those of .* but got \['text'\]"):
         model.predict(Conversation({"text": features["text"]}, speaker))
-    with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[U, 6\], but got"):
+    with pytest.raises(ValueError, match=r"features\['text'\] must have shape \[5, 6\], but got"):
         model.predict(Conversation(features | {"text": torch.ones(5, 7)}, speaker))
 
 
@@ -551,12 +575,14 @@ def test_repr() -> None:
     assert repr(model) == "MMDFN({'audio': 3}, num_classes=4, num_layers=2)"
 
 
-def test_an_expert_may_join_a_published_model() -> None:
+def test_an_utterance_classifier_may_join_a_published_model() -> None:
     model = MMDFN({"text": 4}, 2, **SMALL).eval()
     joined = MMDFN.from_published(published(model), ("text",), utterance_channels=3).eval()
     x, speaker, ptr = torch.randn(3, 4), torch.tensor([0, 1, 0]), torch.tensor([0, 3])
     theirs = MMDFN.from_published(published(model), ("text",)).eval()({"text": x}, speaker, ptr)
-    torch.testing.assert_close(joined({"text": x}, speaker, ptr), joined.expert(x, theirs))
+    torch.testing.assert_close(
+        joined({"text": x}, speaker, ptr), joined.head.utterance_classifier({"text": x}, theirs)
+    )
 
 
 def test_from_published_leaves_out_a_gate_that_is_not_wanted() -> None:

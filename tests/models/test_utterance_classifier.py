@@ -8,32 +8,36 @@ from graphfusion import UtteranceClassifier
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
 
+SIZES = {"text": 3}
+
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[UtteranceClassifier, Tensor, Tensor]:
-    """An expert of any size, utterances, and what another model says of them."""
+    """A classifier of any size, utterances, and the logits of another model."""
     torch.manual_seed(draw(seeds))
     size, channels = draw(st.integers(1, 9)), draw(st.integers(1, 5))
     num_classes, scale = draw(st.integers(1, 4)), draw(st.sampled_from([0.0, 1e-6, 1.0, 1e6]))
-    expert = UtteranceClassifier(channels, draw(st.integers(1, 6)), num_classes, dropout=0.0)
+    classifier = UtteranceClassifier(
+        {"text": channels}, draw(st.integers(1, 6)), num_classes, dropout=0.0
+    )
     x = torch.randn(size, channels, dtype=torch.float64) * scale
-    return expert.double(), x, torch.randn(size, num_classes, dtype=torch.float64)
+    return classifier.double(), x, torch.randn(size, num_classes, dtype=torch.float64)
 
 
-def alone(expert: UtteranceClassifier, x: Tensor) -> Tensor:
+def alone(classifier: UtteranceClassifier, x: Tensor) -> Tensor:
     """By definition: a network with one hidden layer."""
-    hidden = (x @ expert.hidden.weight.T + expert.hidden.bias).clamp_min(0)
-    return hidden @ expert.classifier.weight.T + expert.classifier.bias
+    hidden = (x @ classifier.hidden.weight["text"].T + classifier.hidden.bias).clamp_min(0)
+    return hidden @ classifier.classifier.weight.T + classifier.classifier.bias
 
 
 @given(cases())
 def test_probabilities_are_the_geometric_mean(
     case: tuple[UtteranceClassifier, Tensor, Tensor],
 ) -> None:
-    expert, x, logits = case
-    product = (alone(expert, x).softmax(1) * logits.softmax(1)).sqrt()
-    expected = alone(expert, x).sub(logits).div(2).add(logits)
-    out = expert.eval()(x, logits)
+    classifier, x, logits = case
+    product = (alone(classifier, x).softmax(1) * logits.softmax(1)).sqrt()
+    expected = alone(classifier, x).sub(logits).div(2).add(logits)
+    out = classifier.eval()({"text": x}, logits)
     assert_equal(out, expected)
     if x.abs().max() < 10:  # else some are 0
         assert_equal(out.softmax(1), product / product.sum(1, keepdim=True))
@@ -43,82 +47,90 @@ def test_probabilities_are_the_geometric_mean(
 def test_in_training_each_utterance_has_one_teacher(
     case: tuple[UtteranceClassifier, Tensor, Tensor],
 ) -> None:
-    """Neither opinion is mixed into the other, and only the one that was drawn learns."""
-    expert, x, logits = case
+    """Logits are not mixed, and only what was drawn gets a gradient."""
+    classifier, x, logits = case
     x, logits = x.requires_grad_(), logits.requires_grad_()
-    out = expert.train()(x, logits)
+    out = classifier.train()({"text": x}, logits)
     of_logits = (out == logits).all(1)
-    torch.testing.assert_close(out[~of_logits], alone(expert, x)[~of_logits])
+    torch.testing.assert_close(out[~of_logits], alone(classifier, x)[~of_logits])
     by_x, by_logits = torch.autograd.grad(out.sum(), (x, logits))
     assert torch.equal(by_logits, of_logits.double().unsqueeze(1).expand_as(logits))
     assert not by_x[of_logits].any()
 
 
 def test_the_odds_are_even_and_of_the_seed() -> None:
-    expert = UtteranceClassifier(3, 4, 2, dropout=0.0)
+    classifier = UtteranceClassifier(SIZES, 4, 2, dropout=0.0)
     x, logits = torch.randn(10_000, 3), torch.full((10_000, 2), torch.inf)
     draws = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        draws.append(expert(x, logits).isinf().any(1))
+        draws.append(classifier({"text": x}, logits).isinf().any(1))
     assert torch.equal(draws[0], draws[1])
     assert 4_800 < draws[0].sum() < 5_200  # four standard deviations
     assert 4_800 < (draws[0] == draws[2]).sum() < 5_200
 
 
 @given(cases(), seeds)
-def test_an_utterance_hears_no_other(
+def test_an_utterance_depends_on_no_other(
     case: tuple[UtteranceClassifier, Tensor, Tensor], seed: int
 ) -> None:
-    expert, x, logits = case
+    classifier, x, logits = case
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    expert.eval()
-    assert_equal(expert(x[order], logits[order]), expert(x, logits)[order])
-    assert_equal(expert(x[:1], logits[:1]), expert(x, logits)[:1])
+    classifier.eval()
+    assert_equal(
+        classifier({"text": x[order]}, logits[order]), classifier({"text": x}, logits)[order]
+    )
+    assert_equal(classifier({"text": x[:1]}, logits[:1]), classifier({"text": x}, logits)[:1])
 
 
 def test_dropout_is_of_the_hidden_layer_and_of_training() -> None:
-    expert = UtteranceClassifier(3, 5, 2, dropout=1.0)
+    classifier = UtteranceClassifier(SIZES, 5, 2, dropout=1.0)
     x, logits = torch.randn(50, 3), torch.full((50, 2), torch.inf)
-    out = expert(x, logits)
+    out = classifier({"text": x}, logits)
     bias = out[~out.isinf().any(1)]
-    assert torch.equal(bias, expert.classifier.bias.expand_as(bias))
-    assert len(expert.eval()(x, torch.zeros(50, 2)).unique(dim=0)) > 40
+    assert torch.equal(bias, classifier.classifier.bias.expand_as(bias))
+    assert len(classifier.eval()({"text": x}, torch.zeros(50, 2)).unique(dim=0)) > 40
 
 
 def test_learns_saves_and_has_derivatives() -> None:
-    expert = UtteranceClassifier(3, 5, 2).double().eval()
-    assert expert.dropout.p == 0.5
+    classifier = UtteranceClassifier(SIZES, 5, 2).double().eval()
+    assert classifier.dropout.p == 0.5
     x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     logits = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(expert, (x, logits))
-    assert_every_parameter_learns(expert, expert(x, logits))
-    assert_saves(expert, x, logits)
+    assert torch.autograd.gradcheck(lambda x, y: classifier({"text": x}, y), (x, logits))
+    assert_every_parameter_learns(classifier, classifier({"text": x}, logits))
+    assert_saves(classifier, {"text": x}, logits)
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_autocast(training: bool) -> None:
-    expert = UtteranceClassifier(3, 5, 2).train(training)
+    classifier = UtteranceClassifier(SIZES, 5, 2).train(training)
     with torch.autocast("cpu", torch.bfloat16):
-        out = expert(torch.randn(6, 3), torch.randn(6, 2, dtype=torch.bfloat16))
+        out = classifier({"text": torch.randn(6, 3)}, torch.randn(6, 2, dtype=torch.bfloat16))
     assert out.dtype == torch.bfloat16
     assert out.isfinite().all()
 
 
 def test_the_mean_of_huge_logits_is_in_range() -> None:
-    expert, huge = UtteranceClassifier(3, 5, 2).half().eval(), torch.full((6, 2), 4e4).half()
-    torch.nn.init.zeros_(expert.classifier.weight)
-    torch.nn.init.constant_(expert.classifier.bias, 4e4)
-    assert torch.equal(expert(torch.randn(6, 3).half(), huge), huge)
+    classifier, huge = (
+        UtteranceClassifier(SIZES, 5, 2).half().eval(),
+        torch.full((6, 2), 4e4).half(),
+    )
+    torch.nn.init.zeros_(classifier.classifier.weight)
+    torch.nn.init.constant_(classifier.classifier.bias, 4e4)
+    assert torch.equal(classifier({"text": torch.randn(6, 3).half()}, huge), huge)
 
 
 def test_repr() -> None:
-    assert repr(UtteranceClassifier(3, 5, 2)) == "UtteranceClassifier(3, 5, num_classes=2)"
+    assert (
+        repr(UtteranceClassifier(SIZES, 5, 2))
+        == "UtteranceClassifier({'text': 3}, 5, num_classes=2)"
+    )
 
 
-@pytest.mark.parametrize("argument", ["in_channels", "hidden_channels", "num_classes"])
+@pytest.mark.parametrize("argument", ["hidden_channels", "num_classes"])
 def test_bad_sizes(argument: str) -> None:
-    sizes = {"in_channels": 3, "hidden_channels": 5, "num_classes": 2}
+    sizes = {"in_channels": SIZES, "hidden_channels": 5, "num_classes": 2}
     with pytest.raises(ValueError, match=f"{argument} must be at least 1, but got 0"):
         UtteranceClassifier(**(sizes | {argument: 0}))
     with pytest.raises(TypeError, match=f"{argument} must be an integer, but got 2.5"):
@@ -127,17 +139,28 @@ def test_bad_sizes(argument: str) -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"dropout must be finite and in \[0, 1\], but got 2"):
-        UtteranceClassifier(3, 5, 2, dropout=2)
-    expert, x, logits = UtteranceClassifier(3, 5, 2), torch.randn(6, 3), torch.randn(6, 2)
-    with pytest.raises(ValueError, match=r"x must have shape \[U, 3\], but got \[6, 2\]"):
-        expert(logits, logits)
+        UtteranceClassifier(SIZES, 5, 2, dropout=2)
+    classifier, x, logits = UtteranceClassifier(SIZES, 5, 2), torch.randn(6, 3), torch.randn(6, 2)
+    with pytest.raises(
+        ValueError, match=r"features\[.text.\] must have shape \[U, 3\], but got \[6, 2\]"
+    ):
+        classifier({"text": logits}, logits)
     with pytest.raises(ValueError, match=r"logits must have shape \[6, 2\], but got \[5, 2\]"):
-        expert(x, logits[:5])
-    with pytest.raises(TypeError, match="x must be of the module's dtype"):
-        expert(x.double(), logits)
+        classifier({"text": x}, logits[:5])
+    with pytest.raises(TypeError, match="features must be of the module's dtype"):
+        classifier({"text": x.double()}, logits)
     with pytest.raises(TypeError, match="logits must be of the module's dtype"):
-        expert(x, logits.double())
-    with pytest.raises(ValueError, match="x must not be empty"):
-        expert(x[:0], logits[:0])
+        classifier({"text": x}, logits.double())
+    with pytest.raises(ValueError, match="features must not be empty"):
+        classifier({"text": x[:0]}, logits[:0])
     with pytest.raises(TypeError, match="logits must be a tensor, but got None"):
-        expert(x, None)
+        classifier({"text": x}, None)
+
+
+def test_modalities_in_any_order() -> None:
+    one = UtteranceClassifier({"text": 3, "audio": 2}, 5, 2).eval()
+    other = UtteranceClassifier({"audio": 2, "text": 3}, 5, 2).eval()
+    other.load_state_dict(one.state_dict())
+    features = {"audio": torch.randn(6, 2), "text": torch.randn(6, 3)}
+    logits = torch.randn(6, 2)
+    torch.testing.assert_close(one(features, logits), other(features, logits))

@@ -5,36 +5,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import ConversationGraph, DynamicFusion
-from graphfusion.graph.impute import impute
 from graphfusion.streaming.graph_cache import GraphCache
 from graphfusion.testing.strategies import RaggedBatch, batches, windows
 from tests.asserts import assert_equal
 
 
-@given(batches(), windows, st.sampled_from([0.0, 0.7, 1.0]), st.booleans())
+@given(batches(), windows, st.sampled_from([0.0, 0.7, 1.0]))
 def test_the_newest_rows_are_those_of_the_whole_graph(
-    batch: RaggedBatch, past: int | None, cross_weight: float, relations: bool
+    batch: RaggedBatch, past: int | None, cross_weight: float
 ) -> None:
     """Zero vectors, duplicates and absent nodes included, which a model would hide."""
-    graph = ConversationGraph(past, 0, cross_weight, relations).double()
-    if graph.relations is not None:
-        torch.nn.init.normal_(graph.relations.weight, std=0.03)
+    graph = ConversationGraph(past, 0, cross_weight)
     y = torch.randn(*batch.x.shape[:2], 3, dtype=torch.float64)
-    expected = graph(batch.x, batch.layout).propagate(y).detach()
+    whole = graph(batch.x, batch.layout)
+    expected = whole.propagate(y)
     fusion = DynamicFusion(batch.x.size(2), y.size(2), num_layers=1).double()
     fused = torch.randn(*batch.x.shape[:2], fusion.out_channels, dtype=torch.float64)
     fused = fused.where(batch.here.unsqueeze(2), 0)
-    filled = impute(fused, batch.layout, past, 0)
-    memory = GraphCache(graph, fusion, len(batch.ptr) - 1, batch.x.size(1))
+    imputed = whole.impute(fused)
+    cache = GraphCache(graph, fusion, len(batch.ptr) - 1, batch.x.size(1))
     start, lengths = batch.ptr[:-1], batch.ptr.diff()
     for step in range(int(lengths.max())):
         conversation = (lengths > step).nonzero().flatten()
         rows = start[conversation] + step
         here = batch.here[rows]
         with torch.no_grad():
-            newest = memory.newest(batch.x[rows], here, conversation, batch.speaker[rows])
+            newest = cache.newest(batch.x[rows], here, conversation)
             assert_equal(newest.propagate(y[rows])[here], expected[rows][here])
-            again = memory.newest(batch.x[rows], here, conversation, batch.speaker[rows])
+            again = cache.newest(batch.x[rows], here, conversation)
             assert not fusion(batch.x[rows], again)[~here].any()
-            assert_equal(memory.impute(fused[rows], here, conversation), filled[rows])
-            memory.remember(newest, fused[rows], conversation)
+            assert_equal(cache.impute(fused[rows], here, conversation), imputed[rows])
+            cache.append(newest, fused[rows], conversation)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphfusion import MMDFN, Stream
+from graphfusion import MMDFN, Conversation, Stream
 from graphfusion.streaming.graph_cache import LEAST_CAPACITY
 from graphfusion.testing import RaggedBatch
 from graphfusion.testing.batches import VECTORS
@@ -24,7 +24,7 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
     """A causal model with any of its options, in training mode."""
     names = NAMES[:num_modalities]
     torch.manual_seed(draw(seeds))
-    model = MMDFN(
+    return MMDFN(
         dict.fromkeys(names, 5),
         num_classes=3,
         speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
@@ -32,16 +32,12 @@ def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
         utterance_channels=draw(st.sampled_from([None, 3])),
         past=draw(windows),
         cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
-        relations=draw(st.booleans()),
         gated=draw(st.booleans()),
         concat=draw(st.booleans()),
         checkpoint=draw(st.booleans()),
         causal=True,
         **SMALL,
     ).double()
-    if model.graph.relations is not None:
-        torch.nn.init.normal_(model.graph.relations.weight, std=0.03)
-    return model
 
 
 @st.composite
@@ -65,7 +61,9 @@ def rows(batch: RaggedBatch, utterances: Tensor) -> dict[str, object]:
     return {
         "features": {name: x[utterances] for name, x in batch.features.items()},
         "speaker": batch.speaker[utterances],
-        "present": None if batch.present is None else batch.present[utterances],
+        "present": None
+        if batch.present is None
+        else {name: each[utterances] for name, each in batch.named_present.items()},
     }
 
 
@@ -171,10 +169,10 @@ def test_a_window_bounds_what_is_remembered() -> None:
         step = small_step()
         for stream in (windowed, full):
             stream.step(**step)
-        sizes.append(windowed.state_dict()["graph.nodes"].size(3))
+        sizes.append(windowed.state_dict()["graph.nodes.text"].size(2))
     assert sizes[0] == LEAST_CAPACITY
     assert set(sizes[20:]) == {20}
-    assert 100 <= full.state_dict()["graph.nodes"].size(3) <= 200
+    assert 100 <= full.state_dict()["graph.nodes.text"].size(2) <= 200
 
 
 def test_conversations_do_not_hear_each_other() -> None:
@@ -236,9 +234,6 @@ BAD_STEPS = {
     r"features\['text'\] must be finite where present, but has NaN": {
         "features": {name: torch.full((2, 5), torch.nan).double() for name in ("text", "audio")}
     },
-    r"features\['text'\] must be of the module's dtype": {
-        "features": {name: torch.zeros(2, 5) for name in ("text", "audio")}
-    },
     "speaker must be a tensor, but got NoneType": {"speaker": None},
     r"speaker must have shape \[2\], but got \[1\]": {"speaker": torch.tensor([0])},
     "speaker must not be negative, but got -1": {"speaker": torch.tensor([0, -1])},
@@ -249,8 +244,14 @@ BAD_STEPS = {
     r"conversation must name at least one, and each once, but got \[\]": {
         "conversation": torch.empty(0, dtype=torch.int64)
     },
-    r"present must have shape \[2, 2\], but got \[2, 1\]": {
-        "present": torch.ones(2, 1, dtype=torch.bool)
+    r"present must be given by name, .* but got Tensor": {
+        "present": torch.ones(2, 2, dtype=torch.bool)
+    },
+    r"present\['text'\] must have shape \[2\], but got \[1\]": {
+        "present": {"text": torch.ones(1, dtype=torch.bool)}
+    },
+    r"present must name some of .* but got \['face'\]": {
+        "present": {"face": torch.ones(2, dtype=torch.bool)}
     },
 }
 
@@ -268,13 +269,14 @@ def test_bad_steps_leave_everything_as_it_was(message: str) -> None:
 
 
 def test_bad_states_leave_everything_as_it_was() -> None:
-    stream = small_model(context=["text"], past=20).stream(2)
+    model = small_model(context=["text"], past=20)
+    stream = model.stream(2)
     for _ in range(3):
         stream.step(**small_step(2))
     good = stream.state_dict()
 
     def refuse(message: str, state: object) -> None:
-        fresh: Stream = stream.model.stream(2)
+        fresh: Stream = model.stream(2)
         before = fresh.state_dict()
         with pytest.raises((TypeError, ValueError), match=message):
             fresh.load_state_dict(state)
@@ -285,8 +287,8 @@ def test_bad_states_leave_everything_as_it_was() -> None:
     refuse("state must be a mapping", None)
     refuse("must be of dtype", good | {"graph.position": good["graph.position"].int()})
     refuse("must be a tensor", good | {"graph.position": [3, 3]})
-    refuse("must have shape", good | {"graph.unit": good["graph.unit"][..., :2]})
-    refuse("must have shape", good | {"graph.unit": good["graph.unit"][:, :, :5]})
+    refuse("must have shape", good | {"graph.unit.text": good["graph.unit.text"][..., :2]})
+    refuse("must have shape", good | {"graph.unit.audio": good["graph.unit.audio"][:, :5]})
     refuse("must have shape", good | {"speakers.known": good["speakers.known"].repeat(1, 3)})
     refuse("must have shape", small_model(context=["text"], past=20).stream(3).state_dict())
     refuse("place for each of 20 utterances", good | {"graph.position": torch.tensor([3, 99])})
@@ -294,13 +296,14 @@ def test_bad_states_leave_everything_as_it_was() -> None:
 
 
 def test_the_state_is_a_copy() -> None:
-    stream = small_model().stream()
+    model = small_model()
+    stream = model.stream()
     stream.step(**small_step())
     state = stream.state_dict()
     kept = {name: value.clone() for name, value in state.items()}
     stream.step(**small_step())
     assert all(torch.equal(state[name], kept[name]) for name in kept)
-    other = stream.model.stream()
+    other = model.stream()
     other.load_state_dict(state)
     other.step(**small_step())
     assert all(torch.equal(state[name], kept[name]) for name in kept)
@@ -323,3 +326,30 @@ def test_newcomers_of_one_conversation_leave_those_of_another_their_places() -> 
         assert_equal(logits, alone.step(**step), rtol=1e-11)
     known = together.state_dict()["speakers.known"]
     assert known.tolist() == [[0, 1, 2, -1], [2, 7, 0, -1]]
+
+
+def test_the_state_of_modalities_in_another_order() -> None:
+    one = small_model(context=["text"], utterance_channels=3, past=3)
+    config = one.config | {"in_channels": {"audio": 5, "text": 5}}
+    other = MMDFN(**config).double()
+    other.load_state_dict(one.state_dict())
+    stream, continued = one.stream(), other.stream()
+    mask = {"text": torch.tensor([False])}
+    for present in (None, mask, None, None, None):
+        step = small_step() | {"present": present}
+        continued.load_state_dict(stream.state_dict())
+        assert_equal(continued.step(**step), stream.step(**step), rtol=1e-11)
+
+
+def test_features_of_another_dtype_are_cast_once_standardised() -> None:
+    model = small_model().float()
+    x = {name: 1.7e9 + torch.randn(4, 5).double() for name in ("text", "audio")}
+    model.standardize.fit(Conversation(x, torch.zeros(4, dtype=torch.int64)))
+    stream = model.stream()
+    logits = [
+        stream.step({name: each[[u]] for name, each in x.items()}, torch.zeros(1).long())
+        for u in range(4)
+    ]
+    expected = model.eval()(x, torch.zeros(4).long(), torch.tensor([0, 4]))
+    torch.testing.assert_close(torch.cat(logits), expected)
+    assert logits[0].dtype == torch.float32

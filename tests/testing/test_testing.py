@@ -177,9 +177,7 @@ def test_encoders_hold(bidirectional: bool) -> None:
     check_encoder(SpeakerEncoder(6, 4, dropout=0.3, bidirectional=bidirectional))
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"causal": True}, {"relations": True}, {"past": 2}, {"utterance_channels": 4}]
-)
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"past": 2}, {"utterance_channels": 4}])
 def test_models_hold(options: dict[str, object]) -> None:
     sizes = {"text": 3, "audio": 5}
     check_model(MMDFN(sizes, 4, context=("text",), channels=6, num_layers=2, **options))

@@ -99,5 +99,5 @@ FORMS: dict[str, Callable[[random.Random], bytes | Files]] = {
 
 def broken(form: str, number: int) -> Files:
     """The broken file of this number, the same whenever it is asked for."""
-    made = FORMS[form](random.Random(f"{form} {number}"))  # noqa: S311
+    made = FORMS[form](random.Random(f"{form} {number}"))
     return made if isinstance(made, dict) else {"corpus": made}

@@ -1,0 +1,61 @@
+"""The batch layout as a pytree, for `torch.compile`, `torch.export` and `torch.func`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from graphfusion.data.layout import BatchLayout
+from graphfusion.data.packing import PackedIndices
+
+Context = list[Any]
+
+_TENSORS = ("ptr", "speaker", "present", "batch", "blocks", "slot", "speaker_id")
+_STATIC = ("modalities", "num_modalities", "is_screened")
+
+
+def _flatten(layout: BatchLayout) -> tuple[list[Tensor | None], Context]:
+    leaves: list[Tensor | None] = [getattr(layout, name) for name in _TENSORS]
+    sequences = layout.conversation_sequences
+    for each in (*sequences, layout.speaker_sequences):
+        leaves += [None, None] if each is None else each
+    return leaves, [len(sequences), *(getattr(layout, name) for name in _STATIC)]
+
+
+def _flatten_with_keys(layout: BatchLayout) -> tuple[list[tuple[Any, Tensor | None]], Context]:
+    leaves, context = _flatten(layout)
+    return [(pytree.SequenceKey(i), leaf) for i, leaf in enumerate(leaves)], context
+
+
+def _unflatten(leaves: Iterable[Any], context: Context) -> BatchLayout:
+    number, *static = context
+    leaves = list(leaves)
+    tensors, pairs = leaves[: len(_TENSORS)], leaves[len(_TENSORS) :]
+    sequences = [
+        None if order is None else PackedIndices(order, sizes)
+        for order, sizes in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
+    layout = BatchLayout.__new__(BatchLayout)
+    layout.__dict__ |= zip(_TENSORS, tensors, strict=True)
+    layout.__dict__ |= zip(_STATIC, static, strict=True)
+    layout.__dict__["conversation_sequences"] = tuple(sequences[:number])
+    layout.__dict__["speaker_sequences"] = sequences[number]
+    return layout
+
+
+def _load(context: Context) -> Context:
+    """JSON has no tuples."""
+    number, modalities, *rest = context
+    return [number, None if modalities is None else tuple(modalities), *rest]
+
+
+pytree.register_pytree_node(
+    BatchLayout,
+    _flatten,
+    _unflatten,
+    serialized_type_name="graphfusion.BatchLayout",
+    to_dumpable_context=list,
+    from_dumpable_context=_load,
+    flatten_with_keys_fn=_flatten_with_keys,
+)
