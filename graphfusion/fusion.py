@@ -167,7 +167,8 @@ class DynamicFusion(torch.nn.Module):
         """
         if return_gates and self.cell is None:
             raise ValueError("return_gates must be False where gated is, but got True.")
-        if isinstance(edge_index, MultimodalGraph | NewestNodes):
+        # A tuple: PyTorch 2.8 cannot compile a union here.
+        if isinstance(edge_index, (MultimodalGraph, NewestNodes)):
             if edge_weight is not None:
                 raise ValueError("edge_weight must be None with a graph, which has its own.")
             check_tensor("x", x, [*edge_index.across.shape[:2], self.in_channels])

@@ -11,11 +11,13 @@ import pytest
 from graphfusion._extras import MODULES, require
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
 EXAMPLES = [
     path
     for path in sorted((ROOT / "examples").glob("*.py"))
-    if re.search("^(from|import) experiment", path.read_text(), re.MULTILINE)
+    if re.search("^(from|import) experiment", path.read_text(encoding="utf-8"), re.MULTILINE)
 ]
 
 
