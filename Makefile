@@ -1,6 +1,9 @@
 # Everything runs in .venv, which the first target that needs it sets up.
 PYTHON ?= python3
 BIN := .venv/bin
+# nox and pre-commit call programs by name; here those of .venv, where all that they need is.
+INSIDE := PATH="$(CURDIR)/$(BIN):$$PATH"
+SESSION := $(INSIDE) nox --no-venv --no-install --session
 
 .PHONY: demo test nightly mutants coverage check docs bench wheel clean
 
@@ -28,26 +31,17 @@ mutants: .venv/installed   ## whether the tests notice what is wrong in the math
 coverage: .venv/installed  ## the lines and branches that the test suite runs
 	$(BIN)/python -m pytest --cov=graphfusion --cov-branch --cov-report=term-missing --cov-fail-under=95
 
-check: .venv/installed     ## formatter, linter, type checker
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+check: .venv/installed     ## formatter, linters, type checker: all hooks of .pre-commit-config.yaml
+	$(INSIDE) pre-commit run --all-files
 
 docs: .venv/installed      ## the documentation, every page's code run, warnings as errors
-	rm -rf docs/reference/generated
-	$(BIN)/python -m sphinx -W --keep-going -j 2 -d docs/_build/doctrees -b html docs docs/_build/html
-	$(BIN)/python -m sphinx -W --keep-going -d docs/_build/doctrees -b doctest docs docs/_build/doctest
+	$(SESSION) docs
 
 bench: .venv/installed     ## speed against other constructions; on an otherwise idle machine
 	$(BIN)/python -m benchmarks.run
 
 wheel: .venv/installed     ## a wheel and an sdist, checked; the wheel imported in an empty environment
-	rm -rf build dist
-	$(BIN)/python -m build --outdir dist
-	$(BIN)/python -m twine check --strict dist/*
-	$(PYTHON) -m venv build/empty
-	build/empty/bin/pip install --quiet --constraint constraints.txt dist/*.whl
-	cd build && empty/bin/python -c "from graphfusion import DynamicFusion; print(DynamicFusion(8, 4, 2))"
+	$(SESSION) wheel
 
 clean:
 	rm -rf .venv build dist docs/_build docs/reference/generated mutants .coverage

@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
+import experiment  # noqa: F401  first, since it says which extra is missing
 import matplotlib as mpl
 import torch
 from experiment.arguments import count

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+import experiment  # noqa: F401  first, since it says which extra is missing
 import optuna
 from experiment.arguments import count
 from experiment.data import fingerprint, read

@@ -12,7 +12,7 @@ import pytest
 import graphfusion
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = [
     path
     for path in sorted((ROOT / "docs").rglob("*.md"))
@@ -51,21 +51,23 @@ def test_the_readme_runs(
 
 @pytest.mark.parametrize("path", DOCS, ids=name)
 def test_code_on_a_page_is_run(path: Path) -> None:
-    for kind, block in fences(path.read_text()):
+    for kind, block in fences(path.read_text(encoding="utf-8")):
         python = "python" in kind or "import graphfusion" in block or "from graphfusion" in block
         assert not python or kind.startswith(RUN), f"{kind}\n{block}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_between_files_lead_somewhere(path: Path) -> None:
-    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(
+        r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert target.startswith("https://") or (path.parent / target).exists(), target
 
 
 def test_the_api_lists_every_public_module() -> None:
     """Their names come from `__all__` when the pages are made; `docs/conf.py` checks that, too."""
-    listed = (ROOT / "docs/reference/api.md").read_text().split()
+    listed = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8").split()
     modules = ["graphfusion"] + [
         each.name
         for each in walk_packages(graphfusion.__path__, "graphfusion.")
@@ -87,7 +89,7 @@ def test_the_readme_has_the_results_of_the_table() -> None:
         "... without the speaker encoder": "no_speaker",
         "MM-DFN, our settings (`--preset ..._tuned`)": "tuned",
     }
-    iemocap, meld, _ = (ROOT / "docs/results_table.md").read_text().split("\n## ")
+    iemocap, meld, _ = (ROOT / "docs/results_table.md").read_text(encoding="utf-8").split("\n## ")
     for said, model in rows.items():
         cells = [cell for section in (iemocap, meld) for cell in f1_of(model, section)]
         assert f"| {said} | {' | '.join(cells)} |" in README
@@ -105,9 +107,9 @@ def f1_of(model: str, section: str) -> list[str]:
 
 
 def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
-    rows = json.loads((ROOT / "benchmarks/results.json").read_text())["rows"]
+    rows = json.loads((ROOT / "benchmarks/results.json").read_text(encoding="utf-8"))["rows"]
     value = {row["what"]: row["value"] for row in rows}
-    told = (ROOT / "benchmarks/README.md").read_text()
+    told = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     for what, shown in (
         ("MM-DFN training step, iemocap x32: against dense", "| {:.1f} x ("),
         ("bfloat16 autocast against float32", "{:.2f} x"),
@@ -119,14 +121,16 @@ def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
 
 
 def test_the_citation_is_of_this_software() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    citation = (ROOT / "CITATION.cff").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\ntitle: {project['name']}\n" in citation
     assert f"\nlicense: {project['license']}\n" in citation
     assert f"\nversion: {project['version']}\n" in citation
 
 
 def test_the_changelog_begins_with_this_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (first, *_) = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (first, *_) = re.findall(
+        r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert first == project["version"]

@@ -1,6 +1,39 @@
 """Packages that the core does without: imported where they are needed, and missed clearly."""
 
+from importlib.util import find_spec
 from types import ModuleType
+
+# The modules that an extra of pyproject.toml brings.
+MODULES = {
+    "data": ("safetensors",),
+    "train": (
+        "safetensors",
+        "pytorch_lightning",
+        "torchmetrics",
+        "matplotlib",
+        "tensorboard",
+        "optuna",
+    ),
+    "testing": ("hypothesis",),
+}
+
+
+def require(extra: str, purpose: str) -> None:
+    """Refuses to go on without the modules of an extra; imports none of them.
+
+    Args:
+        extra: Its name.
+        purpose: What they are for, as an infinitive.
+
+    Raises:
+        ImportError: If one is not installed; it says how to install them all.
+    """
+    for module in MODULES[extra]:
+        if find_spec(module) is None:
+            message = (
+                f"{module} must be installed to {purpose}; graphfusion's extra {extra!r} brings it"
+            )
+            raise ImportError(f'{message}: pip install "graphfusion[{extra}]"', name=module)
 
 
 def import_safetensors() -> ModuleType:
@@ -9,10 +42,7 @@ def import_safetensors() -> ModuleType:
     Raises:
         ImportError: If it is not installed; it says how to.
     """
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise ImportError(
-            "safetensors must be installed to save and load; graphfusion's extra 'data' brings it."
-        ) from error
+    require("data", "save and load")
+    import safetensors.torch
+
     return safetensors.torch

@@ -5,14 +5,12 @@ They need hypothesis, which graphfusion's extra "testing" brings.
 
 import torch
 
+from graphfusion._extras import require
 from graphfusion.testing.batches import NAMES, RaggedBatch
 
-try:
-    from hypothesis import strategies as st
-except ImportError as error:
-    raise ImportError(
-        "hypothesis must be installed for the strategies; graphfusion's extra 'testing' brings it."
-    ) from error
+require("testing", "draw batches")
+
+from hypothesis import strategies as st  # noqa: E402  what is missing is said first
 
 __all__ = ["NAMES", "RaggedBatch", "batches", "seeds", "windows"]
 

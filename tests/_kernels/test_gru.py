@@ -13,7 +13,10 @@ from graphfusion import BatchLayout, SpeakerEncoder
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.lstm import NodeLSTM
 from graphfusion.testing.strategies import seeds
+from tests._versions import needs_torch
 from tests.asserts import assert_equal
+
+FUNCTIONAL = needs_torch("2.10", "torch.func over a recurrent encoder's sequences")
 
 
 def packed(lengths: list[int], size: int) -> PackedSequence:
@@ -173,6 +176,7 @@ def test_a_checkpoint_drops_the_same_values_again(use_reentrant: bool) -> None:
         assert torch.equal(one, other)
 
 
+@FUNCTIONAL
 def test_functional_gradient() -> None:
     gru = PackedGRU(3, 4, 2, bidirectional=True).double()
     sequences = packed([4, 2], 3)._replace(sorted_indices=None)
@@ -199,7 +203,7 @@ def of_cell(x: Tensor) -> Tensor:
     return CELL.step(x, x, x, CELL.joined(x))[0]
 
 
-@pytest.mark.parametrize("function", [of_gru, of_cell])
+@pytest.mark.parametrize("function", [pytest.param(of_gru, marks=FUNCTIONAL), of_cell])
 def test_a_second_derivative_is_an_error_however_it_is_asked_for(
     function: Callable[[Tensor], Tensor],
 ) -> None:

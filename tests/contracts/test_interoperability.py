@@ -18,6 +18,7 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion import MMDFN, BatchLayout, Conversation, ConversationGraph, DynamicFusion
 from tests import onnx_export
+from tests._versions import needs_torch
 
 SIZES = {"text": 5, "audio": 4}
 LENGTHS = [(7, 4), (3,), (1,), (12, 20, 5), (6, 6, 6), (2, 2, 2, 31)]
@@ -112,6 +113,7 @@ def test_onnx_runs_other_lengths_than_it_was_shown(kwargs: dict[str, bool]) -> N
         torch.testing.assert_close(torch.from_numpy(logits), expected, rtol=1e-4, atol=1e-4)
 
 
+@needs_torch("2.10", "torch.func over the making of a layout")
 @pytest.mark.parametrize("gated", [True, False])
 def test_functional_gradients(gated: bool) -> None:
     fusion = DynamicFusion(5, 4, 2, gated=gated)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from tests.datasets.mutations import FORMS, broken
 
 # 5,000 in the profile "ci", 100,000 in "nightly"; the first of them are the same.
 COUNT = 100 * settings.default.max_examples
+# The process that reads them measures its memory.
+needs_resource = pytest.mark.skipif(
+    find_spec("resource") is None, reason="needs the module resource, which Windows lacks"
+)
 
 
+@needs_resource
 def test_no_file_does_anything_but_load_or_be_refused(tmp_path):
     """No crash, no hang, no code, no more memory than its size explains."""
     done = subprocess.run(
@@ -39,6 +45,7 @@ def test_the_files_are_the_same_every_time():
         assert broken(form, number) != broken(form, number + len(FORMS))
 
 
+@needs_resource
 def test_harm_is_noticed():
     code = """
 from itertools import count

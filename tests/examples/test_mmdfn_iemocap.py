@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -191,8 +190,8 @@ def test_a_killed_run_ends_as_if_it_had_not_been(features: Path, tmp_path: Path)
             history.exists() and len(history.read_text().splitlines()) > 4
         ):
             time.sleep(0.005)
-        cut.send_signal(signal.SIGKILL)
-    assert cut.returncode == -signal.SIGKILL
+        cut.kill()
+    assert cut.returncode != 0
     assert not (tmp_path / "cut" / folder / "result.json").exists()
     with script(*common, "--output", tmp_path / "cut", "--resume") as resumed:
         assert resumed.wait() == 0
@@ -353,6 +352,7 @@ train(Run("mmdfn", "iemocap", recipe, 0, 3, Path(sys.argv[2]), devices=devices),
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="PyTorch for Windows starts no second process so")
 def test_two_processes_learn_what_one_does(features: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(TWO_PROCESSES)

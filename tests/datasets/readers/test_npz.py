@@ -119,7 +119,7 @@ def put(place, value):
             violate("classes", put(1, "class 0")),
             "classes must be unique, but got class 0, class 0",
         ),
-        (violate("classes", lambda x: x.astype("S") + b"\xff"), "utf-8"),
+        (violate("classes", lambda x: np.char.add(x.astype("S"), b"\xff")), "utf-8"),
         (
             lambda a: [a.pop(name) for name in ("audio", "visual", "text")],
             "a modality, but has none",

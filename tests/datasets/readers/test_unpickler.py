@@ -55,7 +55,7 @@ def marker(tmp_path):
 def gadgets(marker):
     write = f"open({str(marker)!r}, 'w').close()"
     return {
-        "system": Gadget(os.system, f"touch '{marker}'"),
+        "system": Gadget(os.system, f'echo > "{marker}"'),
         "Popen": Gadget(subprocess.Popen, ["touch", str(marker)]),
         "eval": Gadget(eval, write),
         "exec": Gadget(exec, write),

@@ -1,0 +1,74 @@
+"""Whoever lacks an extra is told the command that brings it, wherever it is missed first."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from graphfusion._extras import MODULES, require
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
+EXAMPLES = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.py"))
+    if re.search("^(from|import) experiment", path.read_text(encoding="utf-8"), re.MULTILINE)
+]
+
+
+def names(extra: str) -> set[str]:
+    """The modules of a package's own name, with those of the extras that an extra takes up."""
+    found = set()
+    for line in EXTRAS[extra]:
+        others = re.fullmatch(r"graphfusion\[(.*)\]", line)
+        if others:
+            found |= {name for other in others[1].split(",") for name in names(other)}
+        else:
+            found.add(re.split(r"[^\w-]", line)[0].replace("-", "_"))
+    return found
+
+
+@pytest.mark.parametrize("extra", MODULES)
+def test_the_modules_are_those_that_the_extra_brings(extra: str) -> None:
+    assert set(MODULES[extra]) == names(extra)
+
+
+@pytest.mark.parametrize(
+    ("extra", "module"), [(extra, module) for extra in MODULES for module in MODULES[extra]]
+)
+def test_each_is_missed_with_the_command_that_brings_it(
+    extra: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require(extra, "go on")
+    monkeypatch.setitem(sys.modules, module, None)
+    command = rf'extra {extra!r} brings it: pip install "graphfusion\[{extra}\]"$'
+    with pytest.raises(
+        ImportError, match=f"^{module} must be installed to go on; .*{command}"
+    ) as got:
+        require(extra, "go on")
+    assert got.value.name == module
+
+
+def test_every_example_names_the_extra_that_it_lacks() -> None:
+    program = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT / "examples")!r})
+sys.modules.update(dict.fromkeys({MODULES["train"]!r}))  # as if none were installed
+for path in {list(map(str, EXAMPLES))!r}:
+    try:
+        runpy.run_path(path)
+    except ImportError as error:
+        assert str(error).endswith('pip install "graphfusion[train]"'), (path, error)
+    else:
+        raise AssertionError(path)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_there_are_examples_that_need_one() -> None:
+    assert len(EXAMPLES) >= 5
