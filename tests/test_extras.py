@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfusion._extras import MODULES, require
+from graphfusion._utils.extras import MODULES, require
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][

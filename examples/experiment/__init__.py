@@ -1,5 +1,5 @@
 """The parts of an experiment: data, recipes, models, training, reports and pictures."""
 
-from graphfusion._extras import require
+from graphfusion._utils.extras import require
 
 require("train", "run experiments")

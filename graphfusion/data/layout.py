@@ -160,7 +160,8 @@ class BatchLayout:
     def align(self, modalities: tuple[str, ...]) -> Self:
         """This layout with its mask's columns in the order of these modalities.
 
-        Modalities that it does not name are present throughout.
+        Modalities that it does not name are present throughout; then it is computed anew, on the
+        host. A layout that is made beforehand should name them all, as that of a batch does.
 
         Raises:
             ValueError: If it has a mask without names, or one of another modality.

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from graphfusion.datasets._load import load
 from graphfusion.datasets._problems import Problem
 from graphfusion.datasets._reading import FormatError
@@ -58,7 +60,7 @@ def _validate(path: Path) -> int:
         return _report(path, problems)
     corpus = load(path)
     talks = [talk for each in corpus.splits.values() for talk in each]
-    silent = sum(int((~talk.present.any(1)).sum()) for talk in talks)
+    silent = sum(int((~torch.stack(list(talk.present.values())).any(0)).sum()) for talk in talks)
     note = f"; utterances without any modality: {silent}" if silent else ""
     sys.stdout.write(f"{path}: {corpus}, no problems{note}\n")
     return 0

@@ -39,7 +39,7 @@ class Talk:
         features: `{modality: [U, d_m]}`, floating.
         speaker: `[U]` int64.
         y: `[U]` int64.
-        present: `[U, M]` bool.
+        present: `{modality: [U] bool}`.
         score: `[U]`, floating, a continuous label, if there is one.
     """
 
@@ -47,7 +47,7 @@ class Talk:
     features: dict[str, Tensor]
     speaker: Tensor
     y: Tensor
-    present: Tensor
+    present: dict[str, Tensor]
     score: Tensor | None = None
 
     def conversation(self) -> Conversation:
@@ -74,12 +74,12 @@ def errors(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
 
 def faults(talk: Talk | Conversation) -> Iterator[Problem]:
     """What no conversation may have."""
-    for (name, values), here in zip(talk.features.items(), talk.present.unbind(1), strict=True):
+    for name, values in talk.features.items():
         yield from _search(
             talk.id,
             f"features.{name}",
             f"{name} must be finite",
-            ~values.isfinite().all(1) & here,
+            ~values.isfinite().all(1) & talk.present[name],
             "NaN or infinity",
         )
     score = getattr(talk, "score", None)

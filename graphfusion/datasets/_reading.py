@@ -132,7 +132,7 @@ def make_talk(
         {modality: torch.from_numpy(_cast(values)) for modality, values in features.items()},
         number_speakers(speakers),
         torch.tensor(labels, dtype=torch.int64),
-        torch.ones(len(labels), len(features), dtype=torch.bool),
+        {modality: torch.ones(len(labels), dtype=torch.bool) for modality in features},
         None if score is None else torch.from_numpy(_cast(score)),
     )
 

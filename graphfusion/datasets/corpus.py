@@ -116,12 +116,14 @@ def make_corpus(classes: tuple[str, ...], splits: Mapping[str, Sequence[Talk]]) 
 
 
 def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation:
-    column = {name: m for m, name in enumerate(conversation.features)}
     return Conversation(
         {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
         conversation.speaker,
         conversation.y,
-        torch.stack([conversation.present[:, [column[n] for n in g]].all(1) for g in groups], 1),
+        {
+            group[0]: torch.stack([conversation.present[n] for n in group]).all(0)
+            for group in groups
+        },
         id=conversation.id,
         **({"score": conversation.score} if "score" in conversation else {}),
     )

@@ -75,7 +75,9 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
     for name in corpus.in_channels:
         field = f"features.{name}"
         tensors[field] = _join(field, (talk.features[name] for talk in talks))
-    present = _join("present", (talk.present for talk in talks))
+    present = torch.stack(
+        [torch.cat([talk.present[name] for talk in talks]) for name in corpus.in_channels], 1
+    )
     if not present.all():
         tensors["present"] = present
     scores = [talk.score for talk in talks if "score" in talk]
@@ -148,12 +150,14 @@ def _conversations(
         # Clones: who keeps one conversation, or pickles it, does not want the whole corpus. They
         # also make bools of bytes other than 0 and 1.
         part = {field: each[place].clone() for field, each in parts.items()}
+        everywhere = torch.ones(lengths[place], len(modalities), dtype=torch.bool)
+        columns = part.get("present", everywhere).unbind(1)
         return Talk(
             name,
             {modality: part[f"features.{modality}"] for modality in modalities},
             part["speaker"],
             part["y"],
-            part.get("present", torch.ones(lengths[place], len(modalities), dtype=torch.bool)),
+            {m: column.clone() for m, column in zip(modalities, columns, strict=True)},
             part.get("score"),
         )
 

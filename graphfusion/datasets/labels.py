@@ -40,7 +40,7 @@ def _keep(conversation: Conversation, y: Tensor) -> Conversation:
         {name: value[here] for name, value in conversation.features.items()},
         number_speakers(conversation.speaker[here].tolist()),
         y[here],
-        conversation.present[here],
+        {name: mask[here] for name, mask in conversation.present.items()},
         id=conversation.id,
         **({"score": conversation.score[here]} if "score" in conversation else {}),
     )

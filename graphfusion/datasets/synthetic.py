@@ -166,19 +166,21 @@ class SyntheticProcess:
         """
         size = len(conversation.speaker)
         x = {name: torch.zeros(size, channels).double() for name, channels in _SIZES.items()}
-        for m, (name, value) in enumerate(conversation.features.items()):
+        for name, value in conversation.features.items():
             if value.size(1) != _SIZES.get(name):
                 raise ValueError(
                     f"features must be among {_SIZES}, but got {name} ({value.size(1)})."
                 )
-            here = conversation.present[:, m]
+            here = conversation.present[name]
             x[name][here] = value[here].double()
 
         emotions = torch.from_numpy(_EMOTIONS)
         score = torch.zeros(size, 4, dtype=torch.float64)
         for name, told in _ALONE.items():
             score += getattr(self, name) * x[name][:, :2] @ emotions[:, told].T
-        copies = conversation.present.sum(1, keepdim=True).clamp(min=1)
+        copies = (
+            torch.stack(list(conversation.present.values()), 1).sum(1, keepdim=True).clamp(min=1)
+        )
         shared = sum(each[:, _SHARED] for each in x.values()) / copies
         score += self.redundant * shared @ emotions.T
         # Heads or tails of the coin: the sum of their likelihoods.

@@ -5,7 +5,7 @@ They need hypothesis, which graphfusion's extra "testing" brings.
 
 import torch
 
-from graphfusion._extras import require
+from graphfusion._utils.extras import require
 from graphfusion.testing.batches import NAMES, RaggedBatch
 
 require("testing", "draw batches")

@@ -92,7 +92,7 @@ def assert_holds(corpus: Corpus, sample: Sample, classes, modalities):
             assert conversation.speaker.tolist() == [order.index(who) for who in talk.speakers]
             assert conversation.y.dtype == torch.int64
             assert conversation.y.tolist() == talk.labels
-            assert conversation.present.all()
+            assert all(mask.all() for mask in conversation.present.values())
 
 
 def npz_arrays(sample: Sample) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import torch
 
 from graphfusion.datasets import load, save
 from graphfusion.datasets.__main__ import main
-from tests.datasets.corpora import assert_same, put_together, small_corpus, small_file
+from tests.datasets.made_corpora import assert_same, put_together, small_corpus, small_file
 from tests.datasets.samples import make_sample, npz_arrays, npz_bytes, pickle_fields
 
 

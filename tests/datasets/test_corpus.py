@@ -55,10 +55,13 @@ def test_select_keeps_what_is_not_joined_and_leaves_the_corpus_alone():
 def test_a_joined_modality_is_present_where_all_of_it_are():
     features = {"audio": torch.zeros(2, 3), "tone": torch.zeros(2, 1), "text": torch.zeros(2, 2)}
     features["tone"][1] = torch.nan
-    present = torch.tensor([[True, True, False], [True, False, True]])
+    present = {"tone": torch.tensor([True, False]), "text": torch.tensor([False, True])}
     whole = Corpus(("a", "b"), {"train": [talk(present=present, **features)]})
     (chosen,) = whole.select(["text", "audio+tone"]).splits["train"]
-    assert chosen.present.tolist() == [[False, True], [True, False]]
+    assert {name: mask.tolist() for name, mask in chosen.present.items()} == {
+        "text": [False, True],
+        "audio": [True, False],
+    }
 
 
 @pytest.mark.parametrize(

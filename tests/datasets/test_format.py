@@ -23,7 +23,7 @@ from graphfusion.datasets import (
     save,
     validate,
 )
-from tests.datasets.corpora import (
+from tests.datasets.made_corpora import (
     assert_same,
     corpora,
     put_together,
@@ -81,8 +81,10 @@ def test_real_data_convert(tmp_path, name):
         for one, other in zip(again.splits[split], talks, strict=True):
             assert set(one.keys()) == set(other.keys())
             assert one.id == other.id
-            for field in {"speaker", "y", "present", "score"} & set(one.keys()):
+            for field in {"speaker", "y", "score"} & set(one.keys()):
                 assert torch.equal(one[field], other[field])
+            assert one.present.keys() == other.present.keys()
+            assert all(torch.equal(one.present[m], other.present[m]) for m in one.present)
             assert list(one.features) == list(other.features)
             for modality, values in one.features.items():
                 assert torch.equal(values, other.features[modality])
@@ -97,7 +99,7 @@ def test_the_smallest_floats_come_back():
 
 def test_a_conversation_holds_no_more_than_its_own():
     for talk in load_bytes(load, saved(small_corpus())).splits["train"]:
-        for value in (talk.speaker, talk.y, talk.present, *talk.features.values()):
+        for value in (talk.speaker, talk.y, *talk.present.values(), *talk.features.values()):
             assert value.untyped_storage().nbytes() == value.nbytes
 
 
@@ -354,13 +356,14 @@ def test_bytes_that_are_no_bools_are_true():
     assert data.endswith(b"\1\0")  # the tensor with the smallest items comes last
     corpus = load_bytes(load, data[:-2] + b"\2\0")
     (talk,) = corpus.splits["train"]
-    assert talk.present.view(torch.uint8).tolist() == [[1], [0]]
+    (mask,) = talk.present.values()
+    assert mask.view(torch.uint8).tolist() == [1, 0]
 
 
 def half_present():
     features = {"text": torch.tensor([[1.0], [torch.nan]])}
-    zeros, present = torch.zeros(2, dtype=torch.int64), torch.tensor([[True], [False]])
-    return Conversation(features, zeros, zeros, present, id="talk")
+    zeros, present = torch.zeros(2, dtype=torch.int64), torch.tensor([True, False])
+    return Conversation(features, zeros, zeros, dict.fromkeys(features, present), id="talk")
 
 
 DATA_OF_ONE = saved(Corpus(("a",), {"train": [half_present()]}))

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.datasets.labels import relabel
-from tests.datasets.corpora import corpora
+from tests.datasets.made_corpora import corpora
 
 
 @given(corpora(), st.lists(st.integers(-1, 2), min_size=3, max_size=3))
@@ -23,7 +23,8 @@ def test_utterances_are_relabelled_or_left_out(corpus, table):
             assert new.num_nodes == len(rows)
             assert new.y.dtype == torch.int64
             assert new.y.tolist() == [table[old.y[u]] for u in rows]
-            assert torch.equal(new.present, old.present[rows])
+            for name, mask in old.present.items():
+                assert torch.equal(new.present[name], mask[rows])
             assert list(new.features) == list(old.features)
             for name, value in new.features.items():
                 # To the bit: what is absent may be anything.

@@ -37,7 +37,8 @@ def part(talk, size=None, modalities=MODALITIES, present=None):
     if present is not None:
         for value, here in zip(features.values(), present.unbind(1), strict=True):
             value[~here] = torch.nan
-    return Conversation(features, talk.speaker[:size], talk.y[:size], present)
+    mask = None if present is None else dict(zip(features, present.unbind(1), strict=True))
+    return Conversation(features, talk.speaker[:size], talk.y[:size], mask)
 
 
 def density(process, talk, u, name):
@@ -46,8 +47,8 @@ def density(process, talk, u, name):
     valence = 1 if "glad" in name else -1
     x = {
         modality: talk.features[modality][u].tolist()
-        for m, modality in enumerate(talk.features)
-        if talk.present[u, m]
+        for modality in talk.features
+        if talk.present[modality][u]
     }
     alone = {
         "text": [process.text * valence, process.text * valence],
@@ -111,7 +112,11 @@ def test_the_posterior_is_what_enumeration_says(process, seed, size, modalities,
 
 def single(talk, u):
     features = {name: value[u : u + 1] for name, value in talk.features.items()}
-    return Conversation(features, talk.speaker[:1] * 0, present=talk.present[u : u + 1])
+    return Conversation(
+        features,
+        talk.speaker[:1] * 0,
+        present={name: mask[u : u + 1] for name, mask in talk.present.items()},
+    )
 
 
 @given(processes, seeds, st.booleans())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
-from tests.datasets.corpora import put_together, small_corpus, small_file, take_apart
+from tests.datasets.made_corpora import put_together, small_corpus, small_file, take_apart
 from tests.datasets.samples import (
     load_bytes,
     make_sample,

@@ -35,6 +35,7 @@ def _corpora() -> list[bytes]:
                 speaker = torch.arange(size) % 2
                 features = {name: torch.from_numpy(each) for name, each in talk.features.items()}
                 y = torch.tensor(talk.labels)
+                present = dict(zip(features, present.unbind(1), strict=True))
                 talks.append(Conversation(features, speaker, y, present, id=talk.id, **further))
             path = Path(folder, "corpus")
             save(Corpus(("a", "b", "c"), {"train": talks[:2], "test": talks[2:]}), path)

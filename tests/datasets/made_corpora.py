@@ -50,7 +50,7 @@ def corpora(draw) -> Corpus:
                 features,
                 torch.randint(0, draw(st.sampled_from([1, 3, 2**62])), (u,), generator=generator),
                 torch.randint(0, len(classes), (u,), generator=generator),
-                present,
+                dict(zip(modalities, present.unbind(1), strict=True)),
                 id=next(ids),
             )
             if scored:
@@ -73,7 +73,7 @@ def assert_same(one: Corpus, other: Corpus) -> None:
 
 def bits(talk: Conversation) -> list[object]:
     """All tensors of a conversation, comparable where they are NaN, too."""
-    tensors = [talk.speaker, talk.y, talk.present, *talk.features.values()]
+    tensors = [talk.speaker, talk.y, *talk.present.values(), *talk.features.values()]
     if "score" in talk:
         tensors.append(talk.score)
     return [

@@ -1,0 +1,163 @@
+"""What can be known of a GPU without one: nothing is read back, and how many operations there are.
+
+On the meta device a tensor has no values: whatever would read one, and so synchronise with a GPU,
+is an error there. Its branches are those of a GPU, for they ask for "cpu". What cuDNN does inside
+a recurrent encoder is not covered, nor are kernels counted: an operation may launch several.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from graphfusion import (
+    MMDFN,
+    BatchLayout,
+    Classifier,
+    ContextEncoder,
+    ConversationGraph,
+    DynamicFusion,
+    ModalityEmbedding,
+    SpeakerEmbedding,
+    SpeakerEncoder,
+    Standardize,
+    UtteranceClassifier,
+    UtteranceEncoder,
+    angular_similarity,
+    focal_loss,
+    modality_dropout,
+    speaker_normalize,
+    task_loss,
+)
+from graphfusion.encoders.recurrent import RecurrentEncoder
+
+SIZES = {"text": 6, "audio": 7}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "as published": {"context": ["text"]},
+    "window": {"past": 2, "future": 1},
+    "without gate": {"gated": False, "concat": False},
+    "no speakers": {"speaker_weights": dict.fromkeys(SIZES, 0.0)},
+    "ours": {"speaker_normalized": ["audio"], "utterance_channels": 4},
+    "causal": {"causal": True, "past": 3},
+    "checkpoint": {"checkpoint": True},
+}
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations, and refuses those that take a host's values to the device, or back.
+
+    Numbers are tensors without axes, which a GPU takes with its launch. The one exception is a GRU,
+    which PyTorch gives the sizes of a packed sequence's steps on the host.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.counts[name] += 1
+        out = func(*args, **(kwargs or {}))
+        tensors = [each for each in tree_leaves((args, kwargs, out)) if isinstance(each, Tensor)]
+        places = {each.device.type for each in tensors if each.dim() > 0}
+        assert len(places) < 2, f"{name} between {places}"
+        if "meta" in places:
+            assert name not in {"_local_scalar_dense", "nonzero", "masked_select"}, name
+        return out
+
+
+def batch(
+    lengths: tuple[int, ...], masked: bool, num_speakers: int = 2
+) -> tuple[dict[str, Tensor], BatchLayout]:
+    """Features on the meta device, and a layout made beforehand."""
+    size = sum(lengths)
+    masks = {"text": torch.arange(size) % 4 > 0, "audio": torch.arange(size) % 3 > 0}
+    present = masks if masked else None
+    ptr = torch.tensor([0, *lengths]).cumsum(0)
+    layout = BatchLayout(ptr, torch.arange(size) % num_speakers, present).to("meta")
+    return {name: torch.empty(size, d, device="meta") for name, d in SIZES.items()}, layout
+
+
+def train(model: MMDFN, lengths: tuple[int, ...], masked: bool, speakers: int = 2) -> Counter[str]:
+    """The operations of a training step, forward and backward."""
+    features, layout = batch(lengths, masked, speakers)
+    y = torch.zeros(sum(lengths), dtype=torch.int64, device="meta")
+    with Operations() as operations:
+        loss = focal_loss(model(features, layout), y)
+        torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return operations.counts
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_training_step_reads_no_value_back(option: str, masked: bool) -> None:
+    model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
+    assert train(model.to("meta").train(), (3, 5), masked)
+
+
+def run_in_one(encoder: RecurrentEncoder, data: Tensor, _: object) -> Tensor:
+    """In place of a GRU, which is one operation on a GPU and a step at a time on `meta`."""
+    weights = sum(each.sum() for each in encoder.rnn.parameters())
+    return (data[:, :1] + weights).expand(-1, encoder.out_channels)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("option", ["as published", "ours"])
+def test_operations_do_not_grow_with_the_batch(
+    option: str, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither with its size, nor with its lengths, nor with the number of speakers."""
+    monkeypatch.setattr(RecurrentEncoder, "_run", run_in_one)
+    model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
+    model = model.to("meta").train()
+    expected = train(model, (3, 5), masked)
+    for lengths, speakers in (((40, 30, 9), 2), ((4,) * 50, 2), ((3, 5), 7), ((6, 60, 60), 1)):
+        assert train(model, lengths, masked, speakers) == expected
+
+
+def test_layers_cost_as_many_operations_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RecurrentEncoder, "_run", run_in_one)
+    counts = []
+    for num_layers in (2, 3, 4):
+        model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=num_layers).to("meta")
+        counts.append(sum(train(model, (3, 5), masked=True).values()))
+    assert counts[1] - counts[0] == counts[2] - counts[1]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_every_module_alone(masked: bool) -> None:
+    features, layout = batch((3, 5), masked)
+    x = torch.empty(8, 2, 4, device="meta", requires_grad=True)
+    graph = ConversationGraph(past=2)
+    with torch.device("meta"):
+        calls = [
+            lambda: ContextEncoder(4, 3)(x[:, 0], layout, "audio" if masked else None),
+            lambda: SpeakerEncoder(4, 3)(x, layout),
+            lambda: UtteranceEncoder(SIZES, 4)(features, layout),
+            lambda: SpeakerEmbedding(3, 4)(x, layout.speaker),
+            lambda: ModalityEmbedding(2, 4)(x),
+            lambda: speaker_normalize(x[:, 0], layout, "audio" if masked else None),
+            lambda: angular_similarity(x[:, 0], x[:, 1]),
+            lambda: graph(x, layout).propagate(x),
+            lambda: graph(x, layout).impute(x),
+            lambda: DynamicFusion(4, 3, 2)(x, graph(x, layout)),
+            lambda: Classifier(list(SIZES), 4, 3)(x),
+            lambda: UtteranceClassifier(SIZES, 4, 3)(features, x[:, 0, :3]),
+        ]
+    for call in calls:
+        with torch.device("meta"):
+            call()  # makes its weights
+        with Operations(), torch.device("meta"):
+            out = call()
+            if out.requires_grad:
+                out.sum().backward()
+    standardize = Standardize(SIZES).to("meta")
+    with Operations():
+        standardize(features)
+        modality_dropout({"text": torch.empty(8, dtype=torch.bool, device="meta")}, 0.5)
+        scores = torch.empty(8, 1, device="meta")
+        task_loss(scores, scores, task="regression")
