@@ -60,7 +60,7 @@ def confusion(result: Result, classes: Sequence[str], path: Path) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.subplots()
-        image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+        image = axes.imshow((100 * share).numpy(), cmap="Blues", vmin=0, vmax=100)
         for (row, column), count in _entries(counts):
             color = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, str(int(count)), ha="center", va="center", color=color)
@@ -95,7 +95,7 @@ def gates(model: MMDFN, conversation: Conversation, path: Path) -> None:
             for g, gate in enumerate(GATES):
                 axes = grid[m, g]
                 image = axes.imshow(
-                    opened[:, :, m, g],
+                    opened[:, :, m, g].numpy(),
                     cmap="viridis",
                     vmin=float(opened.min()),
                     vmax=float(opened.max()),

@@ -299,9 +299,12 @@ def drop(key):
             change("features.text", torch.ones(9, 1, dtype=torch.int32)),
             "features.text must be of a floating dtype, but got torch.int32",
         ),
-        (
+        pytest.param(
             change("features.text", torch.ones(9, 1).to(torch.float8_e4m3fn)),
             "not implemented for 'Float8_e4m3fn'",
+            marks=pytest.mark.skipif(
+                torch.__version__ >= "2.15", reason="PyTorch 2.15 does with a float8 what we ask"
+            ),
         ),
         (
             change("features.text", torch.full((9, 1), torch.inf)),
