@@ -1,8 +1,10 @@
 # Everything runs in .venv, which the first target that needs it sets up.
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that tests run in.
+WORKERS ?= 2
 
-.PHONY: demo test nightly mutants coverage check docs bench wheel clean
+.PHONY: demo test test-all nightly mutants coverage check docs bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -12,11 +14,17 @@ BIN := .venv/bin
 demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or synthetic conversations
 	$(BIN)/python examples/mmdfn_iemocap.py $(if $(FEATURES),--features $(FEATURES))
 
-test: .venv/installed      ## the test suite, doctests included
-	$(BIN)/python -m pytest
+# Threads of several tests at once would wait for each other: a process a core, a thread a process.
+test test-all nightly: export OMP_NUM_THREADS = 1
+
+test: .venv/installed      ## every property and function, on few and small examples; doctests included
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS)
+
+test-all: .venv/installed  ## all tests, with all examples
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 nightly: .venv/installed   ## the same with twenty times as many examples, and mutants, in hours
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses $(WORKERS)
 	$(MAKE) mutants
 
 # A copy of the package in the path would be tested instead of its mutants.

@@ -6,7 +6,10 @@ import torch
 from graphfusion import MMDFN, BatchLayout, ConversationGraph, DynamicFusion
 from graphfusion.graph.impute import impute
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 def test_everything_moves_and_agrees() -> None:
