@@ -4,8 +4,10 @@ BIN := .venv/bin
 # nox and pre-commit call programs by name; here those of .venv, where all that they need is.
 INSIDE := PATH="$(CURDIR)/$(BIN):$$PATH"
 SESSION := $(INSIDE) nox --no-venv --no-install --session
+# Processes that tests run in.
+WORKERS ?= 2
 
-.PHONY: demo test nightly mutants coverage check docs bench wheel clean
+.PHONY: demo test test-all nightly mutants coverage check docs bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -15,11 +17,17 @@ SESSION := $(INSIDE) nox --no-venv --no-install --session
 demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or synthetic conversations
 	$(BIN)/python examples/mmdfn_iemocap.py $(if $(FEATURES),--features $(FEATURES))
 
-test: .venv/installed      ## the test suite, doctests included
-	$(BIN)/python -m pytest
+# Threads of several tests at once would wait for each other: a process a core, a thread a process.
+test test-all nightly: export OMP_NUM_THREADS = 1
+
+test: .venv/installed      ## every property and function, on few and small examples; doctests included
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS)
+
+test-all: .venv/installed  ## all tests, with all examples
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 nightly: .venv/installed   ## the same with twenty times as many examples, and mutants, in hours
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses $(WORKERS)
 	$(MAKE) mutants
 
 # A copy of the package in the path would be tested instead of its mutants.

@@ -5,6 +5,8 @@ import torch
 from hypothesis import Phase, settings
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+# What `make test` runs: every property, on few examples.
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
 # Twenty times as many.
 settings.register_profile("nightly", deadline=None, max_examples=1000)
 # A mutant is killed by any failure: none needs to be made smaller, and most need few examples.
@@ -17,6 +19,11 @@ settings.register_profile(
 )
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 settings.load_profile(PROFILE)
+
+
+# Processes side by side share the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

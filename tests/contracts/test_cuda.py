@@ -5,7 +5,10 @@ import torch
 
 from graphfusion import MMDFN, BatchLayout, ConversationGraph, DynamicFusion
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 def test_everything_moves_and_agrees() -> None:

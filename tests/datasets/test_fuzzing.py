@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from tests.datasets.mutations import FORMS, broken
 
-# 5,000 in the profile "ci", 100,000 in "nightly"; the first of them are the same.
+# 1,000 in the profile "quick", 5,000 in "ci", 100,000 in "nightly"; the first of them are the same.
 COUNT = 100 * settings.default.max_examples
 # The process that reads them measures its memory.
 needs_resource = pytest.mark.skipif(

@@ -17,7 +17,7 @@ SMALL = 150
 
 
 @given(st.sampled_from([0.3, 0.5, 0.9]), seeds)
-@settings(max_examples=20)
+@settings(max_examples=min(20, settings.default.max_examples))
 def test_graphs_are_what_they_say(homophily: float, seed: int) -> None:
     data = example.block_model(homophily, 1.0, seed)
     masks = torch.stack([data.train_mask, data.val_mask, data.test_mask])
