@@ -31,9 +31,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """The type checker; a hook of `make check`, too."""
+    """The type checker, and the directions of imports; hooks of `make check`, too."""
     session.install(*OURS, "--editable", ".[types]")
-    session.run("pre-commit", "run", "--all-files", "mypy")
+    for hook in ("import-linter", "mypy"):
+        session.run("pre-commit", "run", "--all-files", hook)
 
 
 @nox.session
