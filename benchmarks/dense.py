@@ -72,27 +72,28 @@ class DenseMMDFN(torch.nn.Module):
         who = pad_sequence(speaker.split(lengths), padding_value=-1)
         nodes = []
         for name in model.in_channels:
-            x = model.projections[name](pad_sequence(features[name].split(lengths)))
-            node = model.contexts[name].rnn(x)[0] if name in model.contexts else x
-            if weight := model.speaker_weights[name]:
+            x = model.encoder.projections[name](pad_sequence(features[name].split(lengths)))
+            node = model.encoder.contexts[name].rnn(x)[0] if name in model.encoder.contexts else x
+            if weight := model.encoder.speaker_weights[name]:
                 node = node + weight * self._history(x, who)
             nodes.append(node.transpose(0, 1)[packed.T])
         stacked = torch.stack(nodes, 1)
         adjacency = dense_adjacency(stacked, self.lengths)
         out = dense_fusion(model.fusion, torch.cat(nodes), adjacency)
         out = torch.cat(out.chunk(len(nodes)), -1)
-        logits: Tensor = model.classifier(model.dropout(out).relu())
+        logits: Tensor = model.head.linear(model.head.dropout(out).relu())
         return logits
 
     def _history(self, x: Tensor, who: Tensor) -> Tensor:
-        assert self.model.speaker_encoder is not None  # noqa: S101
+        encoder = self.model.encoder.speaker_encoder
+        assert encoder is not None  # noqa: S101
         history = x.new_zeros(x.shape)
         for speaker in range(self.num_speakers):
             own = torch.zeros_like(x)
             turns = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
             for b, steps in enumerate(turns):
                 own[: len(steps), b] = x[steps, b]
-            encoded = self.model.speaker_encoder.rnn(own)[0]
+            encoded = encoder.rnn(own)[0]
             for b, steps in enumerate(turns):
                 history[steps, b] = encoded[: len(steps), b]
         return history

@@ -58,9 +58,12 @@ def stream_step(position: int, past: int | None) -> Callable[[], None]:
     state = stream.state_dict()
     # What is remembered does not matter to the time that it takes, but how much it is.
     places = position if past is None else min(position, past)
-    for name, axis in GraphCache.growing.items():
-        one = state[f"graph.{name}"].narrow(axis, 0, 1)
-        state[f"graph.{name}"] = one.repeat_interleave(places, axis)
+    for key, value in state.items():
+        _, name, *_ = key.split(".")
+        if key.startswith("graph.") and name in GraphCache.growing:
+            # Each key is of one modality, whose axis comes before the one that grows.
+            axis = GraphCache.growing[name] - 1
+            state[key] = value.narrow(axis, 0, 1).repeat_interleave(places, axis)
     state["graph.position"] = torch.tensor([position])
     stream.load_state_dict(state)
     features, speaker = workload.features, workload.speaker

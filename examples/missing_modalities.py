@@ -173,7 +173,7 @@ def _scores(
     for share in SHARES:
         left = lose(test, share, seed)
         predicted = predict(recognizer, left)
-        some = torch.cat([each.present for each in left]).any(1)
+        some = torch.cat([torch.stack(list(each.present.values())).any(0) for each in left])
         f1 = [
             _f1(predicted[of], target[of], corpus.num_classes)
             for of in (torch.ones_like(some), some, ~some)

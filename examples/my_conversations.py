@@ -21,9 +21,9 @@ TALKS: list[Row] = [
 classes = ("calm", "angry")
 splits: dict[str, list[Conversation]] = {"train": [], "test": []}
 for name, split, who, felt, text, audio in TALKS:
-    present = torch.tensor([[True, each is not None] for each in audio])
-    heard = [each or [nan] for each in audio]  # anything, as long as the rest
-    features = {"text": torch.tensor(text), "audio": torch.tensor(heard)}
+    present = {"audio": torch.tensor([each is not None for each in audio])}
+    padded = [each or [nan] for each in audio]  # anything, as long as the rest
+    features = {"text": torch.tensor(text), "audio": torch.tensor(padded)}
     speaker = torch.tensor([list(dict.fromkeys(who)).index(each) for each in who])
     y = torch.tensor([classes.index(each) for each in felt])
     splits[split].append(Conversation(features, speaker, y, present, id=name))

@@ -19,7 +19,8 @@ def count(lines: Iterable[str]) -> dict[str, Counter[str]]:
         mutant, status = line.strip().split(": ")
         if status not in LIVES + DIES:
             raise ValueError(f"every mutant must have been tried, but got {line.strip()!r}.")
-        counts.setdefault(mutant.split(".")[1] + ".py", Counter())[status] += 1
+        path = "/".join(mutant.split(".")[1:-1]) + ".py"
+        counts.setdefault(path, Counter())[status] += 1
     return counts
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     total = sum(counts.values(), Counter())
     for name, each in [*sorted(counts.items()), ("all", total)]:
         ends = ", ".join(f"{status} {number}" for status, number in sorted(each.items()))
-        sys.stdout.write(f"{name:16} {share(each):7.1%} of {each.total():4}: {ends}\n")
+        sys.stdout.write(f"{name:32} {share(each):7.1%} of {each.total():4}: {ends}\n")
     if share(total) < LEAST:
         sys.exit(f"At least {LEAST:.0%} of the mutants must be killed, but got {share(total):.1%}.")
 

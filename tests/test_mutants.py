@@ -7,19 +7,19 @@ from tests import mutants
 RESULTS = """
     graphfusion._kernels.lstm.xǁNodeLSTMǁstep__mutmut_1: killed
     graphfusion._kernels.lstm.x_f__mutmut_2: timeout
-    graphfusion.graph.blocks.x_tile__mutmut_1: survived
-    graphfusion.graph.blocks.x_tile__mutmut_2: no tests
+    graphfusion.graph.blocks.x_cover__mutmut_1: survived
+    graphfusion.graph.blocks.x_cover__mutmut_2: no tests
 """
 
 
 def test_counts_by_file() -> None:
     counts = mutants.count(RESULTS.splitlines())
     assert counts == {
-        "cell.py": {"killed": 1, "timeout": 1},
-        "tiles.py": {"survived": 1, "no tests": 1},
+        "_kernels/lstm.py": {"killed": 1, "timeout": 1},
+        "graph/blocks.py": {"survived": 1, "no tests": 1},
     }
-    assert mutants.share(counts["cell.py"]) == 1
-    assert mutants.share(counts["tiles.py"]) == 0
+    assert mutants.share(counts["_kernels/lstm.py"]) == 1
+    assert mutants.share(counts["graph/blocks.py"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_passes_where_enough_die(
     monkeypatch.setattr("sys.stdin", io.StringIO(results))
     mutants.main()
     first = capsys.readouterr().out.splitlines()[0]
-    assert " ".join(first.split()) == "cell.py 90.0% of 10: killed 9, survived 1"
+    assert " ".join(first.split()) == "_kernels/lstm.py 90.0% of 10: killed 9, survived 1"
 
 
 def test_an_untried_mutant_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"must have been tried, but got 'graphfusion\.cell\.x: not"
+        ValueError, match=r"must have been tried, but got 'graphfusion\._kernels\.lstm\.x: not"
     ):
         mutants.count(["graphfusion._kernels.lstm.x: not checked"])

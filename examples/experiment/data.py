@@ -90,6 +90,7 @@ def fingerprint(corpus: Corpus) -> str:
     for split, conversations in corpus.splits.items():
         for talk in conversations:
             digest.update(repr((split, talk.id, len(talk.y))).encode())
-            for value in (*talk.features.values(), talk.speaker, talk.y, talk.present):
+            present = torch.stack(list(talk.present.values()), 1)
+            for value in (*talk.features.values(), talk.speaker, talk.y, present):
                 digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

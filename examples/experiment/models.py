@@ -1,8 +1,7 @@
-"""The models that are compared: MM-DFN, what is left of it without a part, and two baselines."""
+"""The models that are compared, each made of parts: MM-DFN, its ablations, and two baselines."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -12,119 +11,170 @@ from graphfusion import (
     MMDFN,
     BatchLayout,
     ContextEncoder,
+    ConversationGraph,
+    ConversationModel,
+    MultimodalGraph,
     Standardize,
     UtteranceClassifier,
+    UtteranceEncoder,
     speaker_normalize,
 )
 from graphfusion._utils.checks import check_known, check_size, unique_names
+from graphfusion.data.masking import select
+from graphfusion.data.standardize import Standardized
+from graphfusion.models.presets import PRESETS, modality_of
 
 
-class Joined(torch.nn.Module, ABC):
-    """What both baselines begin with, standardised modalities, and may have besides, as MM-DFN."""
+class Concatenation(torch.nn.Module):
+    """The encoder of a baseline: all modalities side by side, as the one node of an utterance."""
 
-    def __init__(
-        self,
-        in_channels: Mapping[str, int],
-        num_classes: int,
-        speaker_normalized: Sequence[str] = (),
-        utterance_channels: int | None = None,
-    ) -> None:
+    def __init__(self, in_channels: Mapping[str, int], speaker_normalized: Sequence[str]) -> None:
         super().__init__()
+        names = unique_names("speaker_normalized", speaker_normalized)
+        check_known("speaker_normalized", names, in_channels)
+        self.in_channels = dict(in_channels)
         self.standardize = Standardize(in_channels)
-        self.speaker_normalized = unique_names("speaker_normalized", speaker_normalized)
-        check_known("speaker_normalized", self.speaker_normalized, in_channels)
-        self.sizes = [
-            size * (1 + (name in self.speaker_normalized)) for name, size in in_channels.items()
-        ]
-        self.expert: UtteranceClassifier | None = None
-        if utterance_channels is not None:
-            check_size("utterance_channels", utterance_channels)
-            self.expert = UtteranceClassifier(
-                sum(in_channels.values()), utterance_channels, num_classes
-            )
+        self.speaker_normalized = names
+        self.sizes = [size * (1 + (name in names)) for name, size in in_channels.items()]
+        self.out_channels = sum(self.sizes)
 
-    def forward(
-        self, features: Mapping[str, Tensor], speaker: Tensor, ptr: Tensor, present: Tensor
-    ) -> Tensor:
-        """Returns logits `[U, K]`."""
-        here = zip(self.standardize(features).items(), present.unsqueeze(2).unbind(1), strict=True)
-        prepared = {name: x.where(each, 0) for (name, x), each in here}
-        parts = list(prepared.values())
-        if self.speaker_normalized:
-            layout = BatchLayout(ptr, speaker, present)
-            for m, (name, x) in enumerate(prepared.items()):
-                if name in self.speaker_normalized:
-                    parts[m] = torch.cat([x, speaker_normalize(x, layout, m)], 1)
-        logits = self.score(parts, ptr)
-        if self.expert is not None:
-            logits = self.expert(torch.cat(list(prepared.values()), 1), logits)
-        return logits
+    def forward(self, features: Mapping[str, Tensor], layout: BatchLayout) -> Tensor:
+        """Returns node vectors `[U, 1, D]`."""
+        return torch.cat(self.parts(features, layout), 1).unsqueeze(1)
 
-    @abstractmethod
-    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
-        """Returns logits `[U, K]` from each modality, `[U, size]`, zeros where it is absent."""
+    def parts(self, features: Mapping[str, Tensor], layout: BatchLayout) -> list[Tensor]:
+        """Each modality, `[U, size]`, standardised, zeros where it is absent."""
+        if not isinstance(features, Standardized):
+            features = self.standardize(features)
+        parts = []
+        for m, name in enumerate(self.in_channels):
+            x = select(features[name], layout, m)
+            if name in self.speaker_normalized:
+                x = torch.cat([x, speaker_normalize(x, layout, m)], 1)
+            parts.append(x)
+        return parts
 
 
-class ZeroFilled(MMDFN):
-    """MM-DFN by the usual habit: absent modalities are zeros, and nobody tells it which they are.
-
-    They are zeros once standardised, that is, the mean of the training conversations.
-    """
-
-    def forward(
-        self,
-        features: Mapping[str, Tensor],
-        speaker: Tensor | BatchLayout | None,
-        ptr: Tensor | BatchLayout | None = None,
-        present: Tensor | None = None,
-        return_gates: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Returns logits `[U, K]`."""
-        if present is not None:
-            means = self.standardize.mean.split(list(self.in_channels.values()))
-            features = {
-                name: features[name].where(here.unsqueeze(1), mean)
-                for name, mean, here in zip(self.in_channels, means, present.unbind(1), strict=True)
-            }
-        return super().forward(features, speaker, ptr, return_gates=return_gates)
-
-
-class LogisticRegression(Joined):
-    """A linear map of single utterances: no context."""
-
-    def __init__(self, in_channels: Mapping[str, int], num_classes: int, **joined: Any) -> None:
-        super().__init__(in_channels, num_classes, **joined)
-        self.classifier = torch.nn.Linear(sum(self.sizes), num_classes)
-
-    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
-        """Returns logits `[U, K]`."""
-        del ptr
-        logits: Tensor = self.classifier(torch.cat(parts, 1))
-        return logits
-
-
-class BiGRU(Joined):
-    """A bidirectional GRU over the joined, layer-normalised modalities: no graph."""
+class ConcatenationGRU(Concatenation):
+    """The same through a bidirectional GRU over the conversation, each modality normalised."""
 
     def __init__(
         self,
         in_channels: Mapping[str, int],
-        num_classes: int,
+        speaker_normalized: Sequence[str],
         hidden_channels: int = 128,
         dropout: float = 0.4,
-        **joined: Any,
     ) -> None:
-        super().__init__(in_channels, num_classes, **joined)
+        super().__init__(in_channels, speaker_normalized)
         self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(size) for size in self.sizes)
-        self.encoder = ContextEncoder(sum(self.sizes), hidden_channels, dropout=dropout)
+        self.context = ContextEncoder(sum(self.sizes), hidden_channels, dropout=dropout)
         self.dropout = torch.nn.Dropout(dropout)
-        self.classifier = torch.nn.Linear(2 * hidden_channels, num_classes)
+        self.out_channels = 2 * hidden_channels
 
-    def score(self, parts: list[Tensor], ptr: Tensor) -> Tensor:
+    def forward(self, features: Mapping[str, Tensor], layout: BatchLayout) -> Tensor:
+        """Returns node vectors `[U, 1, 2H]`."""
+        parts = zip(self.norms, self.parts(features, layout), strict=True)
+        x = self.dropout(torch.cat([norm(part) for norm, part in parts], 1))
+        out: Tensor = self.dropout(self.context(x, layout.ptr))
+        return out.unsqueeze(1)
+
+
+class NoGraph(torch.nn.Module):
+    """A graph in which no node receives anything: the node vectors pass as they are."""
+
+    def forward(self, x: Tensor, layout: BatchLayout) -> Self:
+        """Returns itself, a graph of any nodes."""
+        del x, layout
+        return self
+
+    def propagate(self, x: Tensor) -> Tensor:
+        """Returns x."""
+        return x
+
+    def impute(self, x: Tensor) -> Tensor:
+        """Returns x."""
+        return x
+
+
+class NoFusion(torch.nn.Module):
+    """A fusion that passes the node vectors as they are."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.in_channels = self.out_channels = channels
+
+    def forward(self, x: Tensor, graph: NoGraph) -> Tensor:
+        """Returns x."""
+        del graph
+        return x
+
+
+class LinearHead(torch.nn.Module):
+    """A linear map of an utterance's one node, averaged with an utterance classifier if any."""
+
+    def __init__(
+        self, in_channels: int, num_classes: int, utterance: UtteranceClassifier | None
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, num_classes
+        self.linear = torch.nn.Linear(in_channels, num_classes)
+        self.utterance_classifier = utterance
+
+    def forward(self, x: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         """Returns logits `[U, K]`."""
-        x = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], 1)
-        logits: Tensor = self.classifier(self.dropout(self.encoder(self.dropout(x), ptr)))
+        logits: Tensor = self.linear(x.squeeze(1))
+        if self.utterance_classifier is not None:
+            logits = self.utterance_classifier(features, logits)
         return logits
+
+
+class ZeroFilledEncoder(UtteranceEncoder):
+    """An encoder that takes absent modalities for zeros once standardised: for their mean."""
+
+    @classmethod
+    def of(cls, encoder: UtteranceEncoder) -> Self:
+        """The same encoder, weights and all."""
+        part = cls.__new__(cls)
+        part.__dict__ |= encoder.__dict__
+        return part
+
+    def forward(self, features: Mapping[str, Tensor], layout: Tensor | BatchLayout) -> Tensor:
+        """Returns node vectors `[U, M, D]`."""
+        if not isinstance(layout, BatchLayout):
+            return super().forward(features, layout)
+        layout = layout.align(self.modalities)
+        if not isinstance(features, Standardized):
+            features = self.standardize(features)
+        filled = {name: select(features[name], layout, m) for m, name in enumerate(self.modalities)}
+        return super().forward(Standardized(filled), BatchLayout(layout.ptr, layout.speaker))
+
+
+class ZeroFilledGraph(ConversationGraph):
+    """A graph in which nothing is absent."""
+
+    def forward(self, x: Tensor, ptr: Tensor | BatchLayout) -> MultimodalGraph:
+        """Builds the graph."""
+        layout = BatchLayout(ptr.ptr, ptr.speaker) if isinstance(ptr, BatchLayout) else ptr
+        return super().forward(x, layout)
+
+
+def baseline(
+    name: str,
+    in_channels: Mapping[str, int],
+    classes: Sequence[str],
+    speaker_normalized: Sequence[str] = (),
+    utterance_channels: int | None = None,
+    **encoder: Any,
+) -> ConversationModel:
+    """A bidirectional GRU over conversations ("bigru"), or a linear map of utterances."""
+    utterance = None
+    if utterance_channels is not None:
+        check_size("utterance_channels", utterance_channels)
+        utterance = UtteranceClassifier(in_channels, utterance_channels, len(classes))
+    kind = ConcatenationGRU if name == "bigru" else Concatenation
+    part = kind(in_channels, speaker_normalized, **encoder)
+    head = LinearHead(part.out_channels, len(classes), utterance)
+    return ConversationModel(part, NoGraph(), NoFusion(part.out_channels), head, classes)
 
 
 def make_model(
@@ -133,27 +183,35 @@ def make_model(
     in_channels: Mapping[str, int],
     classes: Sequence[str],
     settings: Mapping[str, Any],
-) -> torch.nn.Module:
+) -> ConversationModel:
     """The model of that name.
 
     Raises:
         TypeError: If a setting is none of its arguments.
         ValueError: If a setting is not one that it takes.
     """
-    if name == "bigru":
-        return BiGRU(in_channels, len(classes), **settings)
-    if name == "logistic":
-        return LogisticRegression(in_channels, len(classes), **settings)
+    if name in ("bigru", "logistic"):
+        return baseline(name, in_channels, classes, **settings)
     if name not in ABLATIONS:
         raise ValueError(f"model must be one of {list(ABLATIONS)} or a baseline, but got {name!r}.")
-    settings = dict(settings)
-    if settings.get("speaker_weights") == 0:
+    settings = {**_weights_for_all(preset, in_channels), **settings}
+    if settings["speaker_weights"] == 0:
         settings["speaker_weights"] = dict.fromkeys(in_channels, 0)
-    settings["class_names"] = list(classes)
-    kind = ZeroFilled if name == "zero_filled" else MMDFN
-    try:
-        return kind.from_preset(preset, in_channels, len(classes), **settings)
-    except ValueError:
-        # The preset knows none of these modalities, so they are all treated alike.
-        alike = {"context": list(in_channels), "speaker_weights": {}}
-        return kind.from_preset(preset, in_channels, len(classes), **(alike | settings))
+    model = MMDFN.from_preset(preset, in_channels, len(classes), class_names=classes, **settings)
+    if name != "zero_filled":
+        return model
+    graph = ZeroFilledGraph(model.graph.past, model.graph.future, model.graph.cross_weight)
+    encoder = ZeroFilledEncoder.of(model.encoder)
+    return ConversationModel(encoder, graph, model.fusion, model.head, classes)
+
+
+def _weights_for_all(preset: str, in_channels: Mapping[str, int]) -> dict[str, Any]:
+    """The preset's speaker weights, and 1 for modalities that it does not know.
+
+    Where it knows none of them, they are all treated alike.
+    """
+    weights = PRESETS[preset]["speaker_weights"] if preset in PRESETS else {}
+    known = {name: weights.get(modality_of(name), 1.0) for name in in_channels}
+    if any(modality_of(name) for name in in_channels):
+        return {"speaker_weights": known}
+    return {"speaker_weights": known, "context": list(in_channels)}

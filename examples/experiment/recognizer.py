@@ -16,6 +16,7 @@ from experiment.batches import draw_seed
 from experiment.models import make_model
 from experiment.recipes import Recipe
 from graphfusion import Conversation, focal_loss, modality_dropout
+from graphfusion.data.standardize import Standardized
 
 
 class Recognizer(pl.LightningModule):
@@ -41,7 +42,7 @@ class Recognizer(pl.LightningModule):
         self.recipe = Recipe(**recipe)
         self.seed = seed
         self.model = make_model(name, preset, in_channels, classes, self.recipe.model)
-        self.model.standardize.register_forward_hook(self._drop_features)  # type: ignore[union-attr]
+        self.model.standardize.register_forward_hook(self._drop_features)
         self.register_buffer("class_weights", torch.ones(len(classes)))
         # Every process scores all of the data, so there is nothing to put together.
         scores: dict[str, Metric | MetricCollection] = {
@@ -56,20 +57,22 @@ class Recognizer(pl.LightningModule):
 
     def fit_statistics(self, conversations: Sequence[Conversation]) -> None:
         """Takes what is known of the training conversations before training."""
-        self.model.standardize.fit(conversations)  # type: ignore[operator, union-attr]
+        self.model.standardize.fit(conversations)
         labels = torch.cat([each.y for each in conversations])
         counts = labels.bincount(minlength=len(self.class_weights)).clamp_min(1)
         self.class_weights = (len(labels) / counts) ** self.recipe.class_weights
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the logits of a batch of conversations."""
-        logits: Tensor = self.model(batch.features, batch.speaker, batch.ptr, batch.present)
+        logits: Tensor = self.model(batch)
         return logits
 
-    def _drop_features(self, _: Module, __: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _drop_features(self, _: Module, __: Any, features: Standardized) -> Standardized:
         """Their mean, which is 0, stands in for dropped features."""
         p = self.recipe.drop_features if self.training else 0.0
-        return {name: dropout(value, p) for name, value in features.items()} if p else features
+        return (
+            Standardized({name: dropout(x, p) for name, x in features.items()}) if p else features
+        )
 
     def on_fit_start(self) -> None:
         """Gives the loggers the epochs before a resumption."""
@@ -125,11 +128,18 @@ class Recognizer(pl.LightningModule):
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up the history."""
+        """Takes up the history; an optimiser's state goes by the order of the parameters."""
+        (group,) = checkpoint["optimizer_states"][0]["param_groups"]
+        names = [name for name, _ in self.named_parameters()]
+        if group.get("param_names") != names:
+            raise ValueError(
+                "the checkpoint's optimiser must be of the model's parameters in their order, as "
+                "that of another order of modalities is not; start the run anew."
+            )
         self.history = checkpoint["history"]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, as published."""
+        """Adam, as published; its state knows the parameters' names."""
         return torch.optim.Adam(
-            self.parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
+            self.named_parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
         )

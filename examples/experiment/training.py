@@ -31,7 +31,7 @@ from experiment.batches import batches
 from experiment.data import fingerprint, held_out
 from experiment.recipes import Recipe
 from experiment.recognizer import Recognizer
-from graphfusion import MMDFN, Conversation
+from graphfusion import Conversation
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus
 
@@ -278,8 +278,7 @@ def _write_result(
         rows.writerow(["conversation", "utterance", "label", "predicted"])
         for talk in corpus.splits["test"]:
             rows.writerows([talk.id, u, y, next(guesses)] for u, y in enumerate(talk.y.tolist()))
-    if isinstance(chosen.model, MMDFN):
-        chosen.model.save_pretrained(folder / "model")
+    chosen.model.save_pretrained(folder / "model")
 
 
 def _difference(before: object, now: object) -> str:
@@ -301,7 +300,7 @@ def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> di
         "preset": run.preset,
         "recipe": run.recipe.as_dict(),
         # What a preset means may change.
-        "arguments": model.config if isinstance(model, MMDFN) else None,
+        "arguments": model.config,
         "seed": run.seed,
         "epochs": run.epochs,
         "devices": run.devices,

@@ -16,7 +16,7 @@ LIMIT = 200.0
 
 
 class Standardized(dict[str, Tensor]):
-    """Features that are standardised already, which :class:`Standardize` returns as they are."""
+    """Features that are standardised, so that an encoder does not do it again."""
 
 
 class Standardize(torch.nn.Module):
@@ -88,15 +88,12 @@ class Standardize(torch.nn.Module):
             features: `{modality: [U, d_m]}`, in any floating dtype.
 
         Returns:
-            `{modality: [U, d_m]}` in the order of `in_channels`, new tensors, in float32 at least;
-            what is standardised already passes unchanged.
+            `{modality: [U, d_m]}` in the order of `in_channels`, new tensors, in float32 at least.
 
         Raises:
             TypeError: If the features are not floating tensors by name.
             ValueError: If a modality is missing, unknown or of another size.
         """
-        if isinstance(features, Standardized):
-            return features
         check_features(features, self.in_channels, "U")
         return Standardized(
             {name: self.statistics[name](features[name]) for name in self.in_channels}

@@ -17,7 +17,7 @@ from graphfusion._utils.checks import (
 )
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import select
-from graphfusion.data.standardize import Standardize
+from graphfusion.data.standardize import Standardize, Standardized
 from graphfusion.encoders.context import ContextEncoder
 from graphfusion.encoders.speaker import SpeakerEncoder
 from graphfusion.encoders.speaker_normalize import speaker_normalize
@@ -157,9 +157,11 @@ class UtteranceEncoder(torch.nn.Module):
         weight = next(self.projections.parameters())
         layout = as_layout(layout, weight.device).align(self.modalities)
         check_features(features, self.in_channels, layout.num_utterances)
+        if not isinstance(features, Standardized):  # in a model, they are
+            features = self.standardize(features)
         standardized = {
-            name: select(x.to(weight.dtype), layout, m)
-            for m, (name, x) in enumerate(self.standardize(features).items())
+            name: select(features[name].to(weight.dtype), layout, m)
+            for m, name in enumerate(self.modalities)
         }
         projected = self.project(
             {

@@ -71,6 +71,11 @@ class MMDFN(ConversationModel):
         torch.Size([5, 4])
     """
 
+    encoder: UtteranceEncoder
+    graph: ConversationGraph
+    fusion: DynamicFusion
+    head: Classifier
+
     def __init__(
         self,
         in_channels: Mapping[str, int],

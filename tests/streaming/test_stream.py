@@ -150,12 +150,13 @@ def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str, mask
     model = MMDFN.from_preset("iemocap", sizes, 6, causal=True, past=past, gated=gated).eval()
     features = {name: VECTORS[kind](torch.randn(110, 1, d))[:, 0] for name, d in sizes.items()}
     speaker = torch.randint(0, 2, (110,))
-    present = torch.rand(110, 3) < (0.5 if masked else 1)
+    present = {name: torch.rand(110) < (0.5 if masked else 1) for name in sizes}
     stream = model.stream()
     logits = []
     for u in (slice(u, u + 1) for u in range(110)):
-        turn = {name: x[u] for name, x in features.items()}
-        logits.append(stream.step(turn, speaker[u], present=present[u]))
+        utterance = {name: x[u] for name, x in features.items()}
+        mask = {name: each[u] for name, each in present.items()}
+        logits.append(stream.step(utterance, speaker[u], present=mask))
     logits = torch.cat(logits)
     expected = model(features, speaker, torch.tensor([0, 110]), present).detach()
     difference = (logits - expected).abs().amax(1) / expected.abs().amax(1)
@@ -175,7 +176,7 @@ def test_a_window_bounds_what_is_remembered() -> None:
     assert 100 <= full.state_dict()["graph.nodes.text"].size(2) <= 200
 
 
-def test_conversations_do_not_hear_each_other() -> None:
+def test_conversations_do_not_depend_on_each_other() -> None:
     """Nor does one that has ended hold up another."""
     model = small_model()
     together, alone = model.stream(3), model.stream()
