@@ -1,6 +1,7 @@
 """One model in training, as the trainer wants it: its loss, its optimizer, its scores an epoch."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,7 +17,6 @@ from experiment.batches import draw_seed
 from experiment.models import make_model
 from experiment.recipes import Recipe
 from graphfusion import Conversation, focal_loss, modality_dropout
-from graphfusion.data.standardize import Standardized
 
 
 class Recognizer(pl.LightningModule):
@@ -67,12 +67,14 @@ class Recognizer(pl.LightningModule):
         logits: Tensor = self.model(batch)
         return logits
 
-    def _drop_features(self, _: Module, __: Any, features: Standardized) -> Standardized:
+    def _drop_features(
+        self, _: Module, given: tuple[Any], features: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Their mean, which is 0, stands in for dropped features."""
         p = self.recipe.drop_features if self.training else 0.0
-        return (
-            Standardized({name: dropout(x, p) for name, x in features.items()}) if p else features
-        )
+        if not p or features is given[0]:  # standardised, and dropped, already
+            return features
+        return {name: dropout(value, p) for name, value in features.items()}
 
     def on_fit_start(self) -> None:
         """Gives the loggers the epochs before a resumption."""
@@ -128,18 +130,24 @@ class Recognizer(pl.LightningModule):
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up the history; an optimiser's state goes by the order of the parameters."""
-        (group,) = checkpoint["optimizer_states"][0]["param_groups"]
-        names = [name for name, _ in self.named_parameters()]
-        if group.get("param_names") != names:
-            raise ValueError(
-                "the checkpoint's optimiser must be of the model's parameters in their order, as "
-                "that of another order of modalities is not; start the run anew."
-            )
+        """Takes up the history.
+
+        Raises:
+            ValueError: If the optimiser's state, which goes by position, is of other parameters.
+        """
         self.history = checkpoint["history"]
+        names = [name for name, _ in self.named_parameters()]
+        for state in checkpoint.get("optimizer_states", []):
+            saved = [name for group in state["param_groups"] for name in group["param_names"]]
+            if saved != names:
+                first = next(pair for pair in zip_longest(saved, names) if pair[0] != pair[1])
+                raise ValueError(
+                    "the checkpoint's optimiser must have the model's parameters in the same "
+                    f"order, but it has {first[0]} in the place of {first[1]}."
+                )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, as published; its state knows the parameters' names."""
+        """Adam, as published."""
         return torch.optim.Adam(
             self.named_parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
         )

@@ -31,7 +31,7 @@ from experiment.batches import batches
 from experiment.data import fingerprint, held_out
 from experiment.recipes import Recipe
 from experiment.recognizer import Recognizer
-from graphfusion import Conversation
+from graphfusion import MMDFN, Conversation
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus
 
@@ -173,7 +173,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
 
     The folder gets `config.json` (what was done, on which data, with which versions),
     `metrics.csv` and TensorBoard's events (the history), `best.ckpt`, `last.ckpt`, `result.json`,
-    `predictions.csv` (of the test utterances), and `model`, which `MMDFN.from_pretrained` reads.
+    `predictions.csv` (of the test utterances), and `model`, the saved model.
 
     Raises:
         ValueError: If the folder holds another run, or more epochs of the one to resume.
@@ -276,8 +276,11 @@ def _write_result(
     with (folder / "predictions.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["conversation", "utterance", "label", "predicted"])
-        for talk in corpus.splits["test"]:
-            rows.writerows([talk.id, u, y, next(guesses)] for u, y in enumerate(talk.y.tolist()))
+        for conversation in corpus.splits["test"]:
+            rows.writerows(
+                [conversation.id, u, y, next(guesses)]
+                for u, y in enumerate(conversation.y.tolist())
+            )
     chosen.model.save_pretrained(folder / "model")
 
 
@@ -300,7 +303,7 @@ def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> di
         "preset": run.preset,
         "recipe": run.recipe.as_dict(),
         # What a preset means may change.
-        "arguments": model.config,
+        "arguments": model.config if isinstance(model, MMDFN) else None,
         "seed": run.seed,
         "epochs": run.epochs,
         "devices": run.devices,
@@ -309,7 +312,7 @@ def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> di
             "fingerprint": fingerprint(corpus),
             "in_channels": corpus.in_channels,
             "classes": list(corpus.classes),
-            "splits": {name: len(talks) for name, talks in corpus.splits.items()},
+            "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
             "held_out": [each.id for each in validation],
         },
         "versions": {name: version(name) for name in PACKAGES}

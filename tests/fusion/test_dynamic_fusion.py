@@ -311,7 +311,9 @@ def test_bad_input() -> None:
         fusion(torch.randn(3, 5), edge_index)
     with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32"):
         fusion(nodes.double(), edge_index)
-    with pytest.raises(TypeError, match="edge_index must be a tensor, or the graph .* but got list"):
+    with pytest.raises(
+        TypeError, match="edge_index must be a tensor, or the graph .* but got list"
+    ):
         fusion(nodes, [[0], [1]])
     with pytest.raises(TypeError, match="edge_index must be of dtype torch.int64"):
         fusion(nodes, edge_index.int())
