@@ -68,32 +68,33 @@ class DenseMMDFN(torch.nn.Module):
     def forward(self, features: dict[str, Tensor], speaker: Tensor) -> Tensor:
         """Returns logits, `[U, K]`."""
         model, lengths = self.model, list(self.lengths)
+        encoder = model.encoder
         packed = torch.arange(max(lengths)).unsqueeze(1) < torch.tensor(lengths)
         who = pad_sequence(speaker.split(lengths), padding_value=-1)
         nodes = []
         for name in model.in_channels:
-            x = model.projections[name](pad_sequence(features[name].split(lengths)))
-            node = model.contexts[name].rnn(x)[0] if name in model.contexts else x
-            if weight := model.speaker_weights[name]:
+            x = encoder.projections[name](pad_sequence(features[name].split(lengths)))
+            node = encoder.contexts[name].rnn(x)[0] if name in encoder.contexts else x
+            if weight := encoder.speaker_weights[name]:
                 node = node + weight * self._history(x, who)
             nodes.append(node.transpose(0, 1)[packed.T])
         stacked = torch.stack(nodes, 1)
         adjacency = dense_adjacency(stacked, self.lengths)
         out = dense_fusion(model.fusion, torch.cat(nodes), adjacency)
         out = torch.cat(out.chunk(len(nodes)), -1)
-        logits: Tensor = model.classifier(model.dropout(out).relu())
+        logits: Tensor = model.head.linear(model.head.dropout(out).relu())
         return logits
 
     def _history(self, x: Tensor, who: Tensor) -> Tensor:
-        assert self.model.speaker_encoder is not None  # noqa: S101
+        encoder = self.model.encoder.speaker_encoder
         history = x.new_zeros(x.shape)
         for speaker in range(self.num_speakers):
             own = torch.zeros_like(x)
-            turns = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
-            for b, steps in enumerate(turns):
+            steps_of = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
+            for b, steps in enumerate(steps_of):
                 own[: len(steps), b] = x[steps, b]
-            encoded = self.model.speaker_encoder.rnn(own)[0]
-            for b, steps in enumerate(turns):
+            encoded = encoder.rnn(own)[0]
+            for b, steps in enumerate(steps_of):
                 history[steps, b] = encoded[: len(steps), b]
         return history
 

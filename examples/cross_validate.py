@@ -62,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
             for seed, group in enumerate(groups, start=1):
                 folder = output / (choice.replace(" ", "_") or "as_it_is") / group
                 run = Run("mmdfn", options.preset, recipe, seed, options.epochs, folder, True)
-                rest = [talk for other in groups if other != group for talk in groups[other]]
+                rest = [
+                    conversation
+                    for other in groups
+                    if other != group
+                    for conversation in groups[other]
+                ]
                 parts = corpus.splits | {"train": rest, "test": groups[group]}
                 result = train(run, Corpus(corpus.classes, parts), f"without {group}")
                 scores.setdefault(choice, []).append(result.strict["f1"])

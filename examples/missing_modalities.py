@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from experiment.arguments import count, parse_settings
 from experiment.data import held_out, read
+from experiment.models import zero_filled
 from experiment.pictures import missing
 from experiment.recipes import RECIPES, Recipe, recipe_of
 from experiment.recognizer import Recognizer
@@ -166,14 +167,14 @@ def _scores(
     folder = options.output / source / trained / f"drop_{p}" / f"seed_{seed}"
     run = Run(trained, options.preset, recipe, seed, options.epochs, folder, resume=True)
     train(run, prepared, source)
-    recognizer = Recognizer.load_from_checkpoint(
-        folder / "best.ckpt", weights_only=True, name=scored
-    )
+    recognizer = Recognizer.load_from_checkpoint(folder / "best.ckpt", weights_only=True)
+    if scored != trained:
+        recognizer.model = zero_filled(recognizer.model)
     target = torch.cat([each.y for each in test])
     for share in SHARES:
         left = lose(test, share, seed)
         predicted = predict(recognizer, left)
-        some = torch.cat([each.present for each in left]).any(1)
+        some = torch.cat([torch.stack(list(each.present.values())).any(0) for each in left])
         f1 = [
             _f1(predicted[of], target[of], corpus.num_classes)
             for of in (torch.ones_like(some), some, ~some)

@@ -22,11 +22,11 @@ from experiment import pictures
 from experiment.arguments import SEEDS, count, parse_settings, seed
 from experiment.data import read, subsets
 from experiment.recipes import MODELS, RECIPES, recipe_of
+from experiment.recognizer import Recognizer
 from experiment.report import compare, majority, show, table
 from experiment.training import Result, Run, check, quiet, train
 from pytorch_lightning.utilities import rank_zero_only
 
-from graphfusion import MMDFN
 from graphfusion.datasets import Corpus
 
 say = rank_zero_only(print)  # of several processes, one talks
@@ -165,11 +165,11 @@ def _draw(folder: Path, result: Result, corpus: Corpus) -> None:
         ]
     pictures.learning_curves(history, result, folder / "learning_curves.png")
     pictures.confusion(result, corpus.classes, folder / "confusion.png")
-    if (folder / "model").exists():
-        model = MMDFN.from_pretrained(folder / "model")
-        if model.fusion.gated:
-            longest = max(corpus.splits["test"], key=lambda talk: len(talk.y))
-            pictures.gates(model, longest, folder / "gates.png")
+    chosen = Recognizer.load_from_checkpoint(folder / "best.ckpt", weights_only=True)
+    model = chosen.model.cpu()
+    if getattr(model.fusion, "gated", False):
+        longest = max(corpus.splits["test"], key=lambda conversation: len(conversation.y))
+        pictures.gates(model, longest, folder / "gates.png")
 
 
 if __name__ == "__main__":

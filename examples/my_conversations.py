@@ -9,7 +9,7 @@ from graphfusion.datasets import Corpus, load, save, validate
 
 # Id, split, who spoke, what they felt, and a vector of text and of audio an utterance, or None.
 Row = tuple[str, str, list[str], list[str], list[list[float]], list[list[float] | None]]
-TALKS: list[Row] = [
+ROWS: list[Row] = [
     ("monday", "train", ["Ann", "Bob", "Ann"], ["calm", "angry", "calm"],
      [[0.1, 0.9], [0.8, 0.2], [0.2, 0.7]], [[1.5], [3.0], [1.0]]),
     ("tuesday", "train", ["Eve", "Ann"], ["calm", "angry"],
@@ -20,13 +20,13 @@ TALKS: list[Row] = [
 
 classes = ("calm", "angry")
 splits: dict[str, list[Conversation]] = {"train": [], "test": []}
-for name, split, who, felt, text, audio in TALKS:
-    present = torch.tensor([[True, each is not None] for each in audio])
-    heard = [each or [nan] for each in audio]  # anything, as long as the rest
-    features = {"text": torch.tensor(text), "audio": torch.tensor(heard)}
+for name, split, who, felt, text, audio in ROWS:
+    present = {"audio": torch.tensor([each is not None for each in audio])}
+    vectors = [each or [nan] for each in audio]  # anything of the same size
+    features = {"text": torch.tensor(text), "audio": torch.tensor(vectors)}
     speaker = torch.tensor([list(dict.fromkeys(who)).index(each) for each in who])
     y = torch.tensor([classes.index(each) for each in felt])
     splits[split].append(Conversation(features, speaker, y, present, id=name))
-save(Corpus(classes, splits), "talks.safetensors")
-print(load("talks.safetensors"))
-print(*validate("talks.safetensors"), sep="\n")  # every problem; here, there is none
+save(Corpus(classes, splits), "conversations.safetensors")
+print(load("conversations.safetensors"))
+print(*validate("conversations.safetensors"), sep="\n")  # every problem; here, there is none

@@ -2,14 +2,14 @@
 
     python examples/sentence_encoder.py
 
-`TalkClassifier` takes any module that turns an utterance's tokens into one vector. Here that is a
+`ConversationClassifier` takes any module that turns an utterance's tokens into one vector. Here that is a
 bag of word vectors, so that nothing need be downloaded. To have a pretrained encoder, pass a module
 in its place whose `forward(tokens)` is, for instance, the mean over tokens of
 `AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
 
 The conversations are made. Each is about one of four topics, but only one utterance in four has a
-word that tells which; the rest is small talk. What is each utterance about? There are four people,
-so what one of them says tells little, and the conversation nearly everything.
+word of that topic; the rest is small talk. What is each utterance about? There are four people,
+so what one of them says is little, and the conversation nearly everything.
 """
 
 from typing import NamedTuple
@@ -23,23 +23,23 @@ from graphfusion import BatchLayout, ConversationGraph, DynamicFusion, SpeakerEn
 TOPICS, WORDS, LENGTH = 4, 100, 6  # the first ten words belong to the first topic, and so on
 
 
-class TalkClassifier(torch.nn.Module):
-    """Tells each utterance's class from all that is said in its conversation.
+class ConversationClassifier(torch.nn.Module):
+    """Classifies each utterance from all utterances of its conversation.
 
     Args:
         encoder: Turns tokens `[U, T]` into `[U, channels]`.
         channels: Size of these vectors.
         num_classes: Number of classes.
-        reach: How many utterances before and after it each one hears; None: all.
+        window: How many utterances before and after it a node receives from; None: all.
     """
 
     def __init__(
-        self, encoder: torch.nn.Module, channels: int, num_classes: int, reach: int | None = None
+        self, encoder: torch.nn.Module, channels: int, num_classes: int, window: int | None = None
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.speakers = SpeakerEncoder(channels, channels // 2)
-        self.graph = ConversationGraph(past=reach, future=reach)
+        self.graph = ConversationGraph(past=window, future=window)
         self.fusion = DynamicFusion(channels, hidden_channels=32, num_layers=2)
         self.classify = torch.nn.Linear(self.fusion.out_channels, num_classes)
 
@@ -52,7 +52,7 @@ class TalkClassifier(torch.nn.Module):
         return logits
 
 
-class Talks(NamedTuple):
+class Conversations(NamedTuple):
     """Conversations one after the other: tokens `[U, T]`, where and by whom, and topics `[U]`."""
 
     tokens: Tensor
@@ -60,32 +60,32 @@ class Talks(NamedTuple):
     y: Tensor
 
 
-def make_talks(num_talks: int, seed: int) -> Talks:
+def make_conversations(num_conversations: int, seed: int) -> Conversations:
     """Draws conversations of 6 to 14 utterances between four people."""
     generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(6, 15, (num_talks,), generator=generator)
+    lengths = torch.randint(6, 15, (num_conversations,), generator=generator)
     ptr = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
     size = int(ptr[-1])
-    y = torch.randint(TOPICS, (num_talks,), generator=generator).repeat_interleave(lengths)
+    y = torch.randint(TOPICS, (num_conversations,), generator=generator).repeat_interleave(lengths)
     tokens = torch.randint(10 * TOPICS, WORDS, (size, LENGTH), generator=generator)
-    telling = torch.rand(size, generator=generator) < 0.25
+    informative = torch.rand(size, generator=generator) < 0.25
     word = 10 * y + torch.randint(10, (size,), generator=generator)
-    tokens[:, 0] = torch.where(telling, word, tokens[:, 0])
+    tokens[:, 0] = torch.where(informative, word, tokens[:, 0])
     speaker = torch.randint(4, (size,), generator=generator)
-    return Talks(tokens, BatchLayout(ptr, speaker), y)
+    return Conversations(tokens, BatchLayout(ptr, speaker), y)
 
 
-def train(reach: int | None, seed: int, steps: int = 150) -> float:
+def train(window: int | None, seed: int, steps: int = 150) -> float:
     """Trains on new conversations at each step; returns the accuracy on a hundred others."""
     torch.manual_seed(seed)
-    model = TalkClassifier(torch.nn.EmbeddingBag(WORDS, 32), 32, TOPICS, reach)
+    model = ConversationClassifier(torch.nn.EmbeddingBag(WORDS, 32), 32, TOPICS, window)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     for step in range(steps):
-        talks = make_talks(32, seed=1000 * seed + step)
+        batch = make_conversations(32, seed=1000 * seed + step)
         optimizer.zero_grad()
-        cross_entropy(model(talks.tokens, talks.layout), talks.y).backward()
+        cross_entropy(model(batch.tokens, batch.layout), batch.y).backward()
         optimizer.step()
-    others = make_talks(100, seed=1000 * seed + steps)
+    others = make_conversations(100, seed=1000 * seed + steps)
     model.eval()
     with torch.no_grad():
         predicted = model(others.tokens, others.layout).argmax(1)
@@ -94,9 +94,9 @@ def train(reach: int | None, seed: int, steps: int = 150) -> float:
 
 def main(seeds: int = 3) -> dict[str, list[float]]:
     """Prints and returns the accuracy of each seed, with the graph and without."""
-    reaches = {"with the graph": None, "each utterance hears itself alone": 0}
+    windowes = {"with the graph": None, "without the graph": 0}
     scores = {
-        name: [train(reach, seed) for seed in range(seeds)] for name, reach in reaches.items()
+        name: [train(window, seed) for seed in range(seeds)] for name, window in windowes.items()
     }
     for name, right in scores.items():
         print(f"{name}: {', '.join(f'{100 * each:.1f}' for each in right)} % right")

@@ -30,7 +30,7 @@ def read(
         if not corpus.splits.get(name):
             raise ValueError(
                 f"{path} must have conversations in its {name} split, but has "
-                f"{', '.join(f'{len(talks)} in {split}' for split, talks in splits.items())}."
+                f"{', '.join(f'{len(conversations)} in {split}' for split, conversations in splits.items())}."
             )
     if unknown := [name for name in splits if name not in ("train", "test", *VALIDATION)]:
         raise ValueError(
@@ -38,10 +38,10 @@ def read(
             f"has {unknown}."
         )
     corpus = corpus.select(modalities or default_modalities(corpus))
-    for talks in corpus.splits.values():
-        for talk in talks:
-            for name, value in talk.features.items():
-                talk.features[name] = value.to(torch.get_default_dtype())
+    for conversations in corpus.splits.values():
+        for conversation in conversations:
+            for name, value in conversation.features.items():
+                conversation.features[name] = value.to(torch.get_default_dtype())
     return corpus
 
 
@@ -88,8 +88,14 @@ def fingerprint(corpus: Corpus) -> str:
     digest = hashlib.sha256()
     digest.update(repr((corpus.classes, corpus.in_channels)).encode())
     for split, conversations in corpus.splits.items():
-        for talk in conversations:
-            digest.update(repr((split, talk.id, len(talk.y))).encode())
-            for value in (*talk.features.values(), talk.speaker, talk.y, talk.present):
+        for conversation in conversations:
+            digest.update(repr((split, conversation.id, len(conversation.y))).encode())
+            present = torch.stack(list(conversation.present.values()), 1)
+            for value in (
+                *conversation.features.values(),
+                conversation.speaker,
+                conversation.y,
+                present,
+            ):
                 digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

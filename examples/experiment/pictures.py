@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from experiment.training import Result
-from graphfusion import MMDFN, Conversation
+from graphfusion import Conversation, ConversationModel
 
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -72,21 +72,14 @@ def confusion(result: Result, classes: Sequence[str], path: Path) -> None:
         figure.savefig(path)
 
 
-def gates(model: MMDFN, conversation: Conversation, path: Path) -> None:
+def gates(model: ConversationModel, conversation: Conversation, path: Path) -> None:
     """How open each gate is, by layer and utterance: a row for every modality.
 
     The colours span what occurs, which may be a small part of (0, 1).
     """
     model.eval()
-    ptr = torch.tensor([0, len(conversation.speaker)])
     with torch.no_grad():
-        _, opened = model(
-            conversation.features,
-            conversation.speaker,
-            ptr,
-            conversation.present,
-            return_gates=True,
-        )
+        _, opened = model(conversation, return_gates=True)
     names = list(model.in_channels)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.5, 0.6 + 1.3 * len(names)), layout="constrained")

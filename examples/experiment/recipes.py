@@ -86,9 +86,13 @@ RECIPES["meld_tuned"] = RECIPES["meld"].change(
 ABLATIONS: dict[str, dict[str, Any]] = {
     "mmdfn": {},
     "static": {"gated": False},
-    "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},  # every node hears itself alone
+    "no_graph": {
+        "past": 0,
+        "future": 0,
+        "cross_weight": 0.0,
+    },  # every node joined with itself alone
     "no_speaker": {"speaker_weights": 0},
-    "zero_filled": {},  # what changes is what it is told of absent modalities: nothing
+    "zero_filled": {},  # its encoder and its graph do not see the mask
 }
 
 BASELINES = {

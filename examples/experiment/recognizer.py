@@ -1,6 +1,7 @@
 """One model in training, as the trainer wants it: its loss, its optimizer, its scores an epoch."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pytorch_lightning as pl
@@ -41,7 +42,7 @@ class Recognizer(pl.LightningModule):
         self.recipe = Recipe(**recipe)
         self.seed = seed
         self.model = make_model(name, preset, in_channels, classes, self.recipe.model)
-        self.model.standardize.register_forward_hook(self._drop_features)  # type: ignore[union-attr]
+        self.model.standardize.register_forward_hook(self._drop_features)
         self.register_buffer("class_weights", torch.ones(len(classes)))
         # Every process scores all of the data, so there is nothing to put together.
         scores: dict[str, Metric | MetricCollection] = {
@@ -56,20 +57,24 @@ class Recognizer(pl.LightningModule):
 
     def fit_statistics(self, conversations: Sequence[Conversation]) -> None:
         """Takes what is known of the training conversations before training."""
-        self.model.standardize.fit(conversations)  # type: ignore[operator, union-attr]
+        self.model.standardize.fit(conversations)
         labels = torch.cat([each.y for each in conversations])
         counts = labels.bincount(minlength=len(self.class_weights)).clamp_min(1)
         self.class_weights = (len(labels) / counts) ** self.recipe.class_weights
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the logits of a batch of conversations."""
-        logits: Tensor = self.model(batch.features, batch.speaker, batch.ptr, batch.present)
+        logits: Tensor = self.model(batch)
         return logits
 
-    def _drop_features(self, _: Module, __: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _drop_features(
+        self, _: Module, given: tuple[Any], features: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Their mean, which is 0, stands in for dropped features."""
         p = self.recipe.drop_features if self.training else 0.0
-        return {name: dropout(value, p) for name, value in features.items()} if p else features
+        if not p or features is given[0]:  # standardised, and dropped, already
+            return features
+        return {name: dropout(value, p) for name, value in features.items()}
 
     def on_fit_start(self) -> None:
         """Gives the loggers the epochs before a resumption."""
@@ -125,11 +130,24 @@ class Recognizer(pl.LightningModule):
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up the history."""
+        """Takes up the history.
+
+        Raises:
+            ValueError: If the optimiser's state, which goes by position, is of other parameters.
+        """
         self.history = checkpoint["history"]
+        names = [name for name, _ in self.named_parameters()]
+        for state in checkpoint.get("optimizer_states", []):
+            saved = [name for group in state["param_groups"] for name in group["param_names"]]
+            if saved != names:
+                first = next(pair for pair in zip_longest(saved, names) if pair[0] != pair[1])
+                raise ValueError(
+                    "the checkpoint's optimiser must have the model's parameters in the same "
+                    f"order, but it has {first[0]} in the place of {first[1]}."
+                )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as published."""
         return torch.optim.Adam(
-            self.parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
+            self.named_parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
         )

@@ -74,7 +74,8 @@ def compare(folders: dict[str, list[Path]], num_classes: int) -> list[list[str]]
     *others, ours = tables
     first = tables[ours][0]
     rows_of = [
-        np.flatnonzero(first["conversation"] == talk) for talk in np.unique(first["conversation"])
+        np.flatnonzero(first["conversation"] == conversation)
+        for conversation in np.unique(first["conversation"])
     ]
     rng = np.random.default_rng(0)
     draws = [

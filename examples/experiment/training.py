@@ -173,7 +173,7 @@ def train(run: Run, corpus: Corpus, source: str) -> Result:
 
     The folder gets `config.json` (what was done, on which data, with which versions),
     `metrics.csv` and TensorBoard's events (the history), `best.ckpt`, `last.ckpt`, `result.json`,
-    `predictions.csv` (of the test utterances), and `model`, which `MMDFN.from_pretrained` reads.
+    `predictions.csv` (of the test utterances), and `model`, the saved model.
 
     Raises:
         ValueError: If the folder holds another run, or more epochs of the one to resume.
@@ -276,10 +276,12 @@ def _write_result(
     with (folder / "predictions.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["conversation", "utterance", "label", "predicted"])
-        for talk in corpus.splits["test"]:
-            rows.writerows([talk.id, u, y, next(guesses)] for u, y in enumerate(talk.y.tolist()))
-    if isinstance(chosen.model, MMDFN):
-        chosen.model.save_pretrained(folder / "model")
+        for conversation in corpus.splits["test"]:
+            rows.writerows(
+                [conversation.id, u, y, next(guesses)]
+                for u, y in enumerate(conversation.y.tolist())
+            )
+    chosen.model.save_pretrained(folder / "model")
 
 
 def _difference(before: object, now: object) -> str:
@@ -310,7 +312,7 @@ def _config(run: Run, corpus: Corpus, source: str, recognizer: Recognizer) -> di
             "fingerprint": fingerprint(corpus),
             "in_channels": corpus.in_channels,
             "classes": list(corpus.classes),
-            "splits": {name: len(talks) for name, talks in corpus.splits.items()},
+            "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
             "held_out": [each.id for each in validation],
         },
         "versions": {name: version(name) for name in PACKAGES}

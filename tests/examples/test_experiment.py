@@ -19,7 +19,7 @@ import torch
 from experiment.arguments import parse_settings
 from experiment.batches import batches, draw_seed
 from experiment.data import fingerprint, held_out, read, subsets
-from experiment.models import make_model
+from experiment.models import make_model, zero_filled
 from experiment.recipes import ABLATIONS, BASELINES, MODELS, recipe_of
 from experiment.recognizer import Recognizer
 from experiment.report import cell, compare, majority, markdown, show
@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch
 from torchmetrics.functional.classification import multiclass_f1_score
 
-from graphfusion import Conversation
+from graphfusion import MMDFN, Conversation, ConversationModel
 from graphfusion.datasets import Corpus, load, save
 from tests.examples.test_mmdfn_iemocap import weights, write_npz
 
@@ -175,10 +175,17 @@ def trained_on(batch: Batch, model: str, p: float, *, epoch: int = 0, step: int 
         current_epoch=epoch, global_rank=rank, world_size=1, strategy=strategy
     )
     seen = []
-    recognizer.model.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[3]))
+    recognizer.model.register_forward_pre_hook(
+        lambda _, arguments: seen.append(arguments[0].present)
+    )
     recognizer.on_train_batch_start(batch, step)
     loss = recognizer.training_step(batch).detach()
-    return seen[0], float(loss)
+    return columns(seen[0]), float(loss)
+
+
+def columns(present: dict[str, torch.Tensor]) -> torch.Tensor:
+    """A column for each modality."""
+    return torch.stack(list(present.values()), 1)
 
 
 def ten_talks() -> Batch:
@@ -210,7 +217,7 @@ def test_modalities_are_dropped_in_training(model: str) -> None:
 
 def test_every_step_and_process_drops_others() -> None:
     batch = ten_talks()
-    present = batch.present.clone()
+    present = columns(batch.present)
     draws = [
         trained_on(ten_talks(), "logistic", 0.5, **where)[0]
         for where in ({}, {"epoch": 1}, {"step": 1}, {"rank": 1})
@@ -219,13 +226,13 @@ def test_every_step_and_process_drops_others() -> None:
     # A conversation's own mask is not touched.
     talks = batch.to_data_list()
     trained_on(Batch.from_data_list(talks[:1]), "logistic", 0.5)
-    assert torch.equal(torch.cat([each.present for each in talks]), present)
+    assert torch.equal(torch.cat([columns(each.present) for each in talks]), present)
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_a_run_may_move_before_it_goes_on(tmp_path: Path) -> None:
-    write_npz(tmp_path / "talks.npz", {"text": 5, "audio": 4}, ("train", "test"))
-    corpus = read(tmp_path / "talks.npz", None)
+    write_npz(tmp_path / "made.npz", {"text": 5, "audio": 4}, ("train", "test"))
+    corpus = read(tmp_path / "made.npz", None)
     best = []
     for seed in range(4):
         folders = [tmp_path / f"{name}{seed}" for name in ("whole", "cut", "moved")]
@@ -249,8 +256,8 @@ def test_a_run_may_move_before_it_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_a_resumed_run_drops_the_same(tmp_path: Path) -> None:
-    write_npz(tmp_path / "talks.npz", {"text": 5, "audio": 4}, ("train", "test"))
-    corpus = read(tmp_path / "talks.npz", None)
+    write_npz(tmp_path / "made.npz", {"text": 5, "audio": 4}, ("train", "test"))
+    corpus = read(tmp_path / "made.npz", None)
 
     def run(p: float, folder: str, epochs: int) -> dict[str, torch.Tensor]:
         dropped = {"modality_dropout": p, "drop_features": p, "average": 0.5}
@@ -283,8 +290,7 @@ def test_models_predict_every_utterance_and_ignore_what_is_absent(
     model = make_model(name, "iemocap", sizes, ["x", "y", "z"], settings).eval()
     features = {key: torch.randn(6, size) for key, size in sizes.items()}
     speaker, ptr = torch.tensor([0, 1, 0, 0, 1, 0]), torch.tensor([0, 3, 6])
-    present = torch.ones(6, 2, dtype=torch.bool)
-    present[1, 1] = False
+    present = {"audio": torch.arange(6) != 1}
     out = model(features, speaker, ptr, present)
     assert out.shape == (6, 3)
     features["audio"][1] = torch.nan
@@ -292,21 +298,20 @@ def test_models_predict_every_utterance_and_ignore_what_is_absent(
 
 
 @pytest.mark.parametrize("name", ["mmdfn", *BASELINES])
-def test_an_expert_may_stand_beside_any_model(name: str) -> None:
+def test_an_utterance_classifier_may_stand_beside_any_model(name: str) -> None:
     sizes = {"text": 5, "audio": 4}
-    x, speaker, ptr = torch.randn(3, 9), torch.tensor([0, 1, 0]), torch.tensor([0, 3])
-    features = dict(zip(sizes, x.split(list(sizes.values()), 1), strict=True))
-    present = torch.ones(3, 2, dtype=torch.bool)
+    features = {key: torch.randn(3, size) for key, size in sizes.items()}
+    conversation = Conversation(features, torch.tensor([0, 1, 0]))
     model = make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 8}).eval()
-    out = model(features, speaker, ptr, present)
-    expert, model.expert = model.expert, None
-    torch.testing.assert_close(out, expert(x, model(features, speaker, ptr, present)))
+    out = model(conversation)
+    beside, model.head.utterance_classifier = model.head.utterance_classifier, None
+    torch.testing.assert_close(out, beside(features, model(conversation)))
     with pytest.raises(ValueError, match="utterance_channels must be at least 1, but got 0"):
         make_model(name, "iemocap", sizes, ["x", "y"], {"utterance_channels": 0})
 
 
 @pytest.mark.parametrize("name", ["mmdfn", *BASELINES])
-def test_the_deviation_is_of_modalities(name: str) -> None:
+def test_speaker_normalized_names_modalities(name: str) -> None:
     sizes = {"text": 5, "audio": 4}
     with pytest.raises(
         ValueError, match=r"speaker_normalized must name some of .* but got \['face'\]"
@@ -319,24 +324,66 @@ def test_the_deviation_is_of_modalities(name: str) -> None:
 
 
 def test_zero_filled_sees_the_mean_and_no_mask() -> None:
-    talks, sizes = ten_talks().to_data_list(), {"text": 4, "audio": 3}
-    filled, told = (
-        make_model(name, "iemocap", sizes, ["x", "y"], {"num_layers": 2}).eval()
-        for name in ("zero_filled", "mmdfn")
+    conversation, sizes = ten_talks().to_data_list()[0], {"text": 4, "audio": 3}
+    masked = make_model("mmdfn", "iemocap", sizes, ["x", "y"], {"num_layers": 2}).eval()
+    masked.standardize.fit([conversation])
+    filled = zero_filled(masked).eval()
+    assert torch.equal(filled(conversation), masked(conversation))
+    present = torch.arange(8) < 5
+    audio = conversation.features["audio"].where(
+        present[:, None], masked.standardize.statistics["audio"].mean.float()
     )
-    filled.standardize.fit(talks)
-    told.load_state_dict(filled.state_dict())
-    features, speaker, ptr = talks[0].features, talks[0].speaker, torch.tensor([0, 8])
-    present = torch.ones(8, 2, dtype=torch.bool)
-    assert torch.equal(
-        filled(features, speaker, ptr, present), told(features, speaker, ptr, present)
-    )
-    present[2:5, 1] = False
-    means = {"audio": features["audio"].clone()}
-    means["audio"][2:5] = filled.standardize.mean[4:]
-    expected = told(features | means, speaker, ptr)
-    assert not told.standardize(features | means)["audio"][2:5].any()
-    assert torch.equal(filled(features, speaker, ptr, present), expected)
+    expected = masked(Conversation(conversation.features | {"audio": audio}, conversation.speaker))
+    conversation.present["audio"] = present
+    assert torch.equal(filled(conversation), expected)
+    assert not torch.equal(masked(conversation), expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_model_is_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    sizes = {"text": 4, "audio": 3}
+    settings = {"num_layers": 2} if name in ABLATIONS else {}
+    settings |= recipe_of(name, "iemocap", {}).model
+    model, other = (make_model(name, "iemocap", sizes, ["x", "y"], settings) for _ in range(2))
+    model.standardize.fit(ten_talks().to_data_list())
+    model.save_pretrained(tmp_path)
+    if isinstance(model, MMDFN):
+        loaded = MMDFN.from_pretrained(tmp_path)
+    else:  # the folder holds no parts
+        parts = {part: getattr(other, part) for part in ("encoder", "graph", "fusion", "head")}
+        loaded = ConversationModel.from_pretrained(tmp_path, **parts)
+    assert loaded.class_names == ("x", "y")
+    batch = ten_talks()
+    assert torch.equal(loaded(batch), model.eval()(batch))
+
+
+def test_modalities_unknown_to_the_preset_weigh_1() -> None:
+    def arguments(*names: str, **settings: object) -> dict[str, object]:
+        sizes = dict.fromkeys(names, 3)
+        settings = {"num_layers": 1} | settings
+        return make_model("mmdfn", "iemocap", sizes, ["x", "y"], settings).config
+
+    some = arguments("audio", "prosody", "text")
+    assert some["speaker_weights"] == {"audio": 3, "prosody": 1, "text": 1}
+    assert some["context"] == ["text"]
+    none = arguments("pose", "gaze")
+    assert none["speaker_weights"] == {"pose": 1, "gaze": 1}
+    assert none["context"] == ["pose", "gaze"]
+    given = arguments("audio", "pose", speaker_weights={"audio": 2})
+    assert given["speaker_weights"] == {"audio": 2, "pose": 1}
+    assert arguments("pose", context=[])["context"] == []
+    with pytest.raises(TypeError, match="speaker_weights must map names to numbers, but got 'x'"):
+        arguments("audio", speaker_weights="x")
+
+
+def test_an_optimiser_of_other_parameters_is_refused() -> None:
+    recognizer = recognizer_of("logistic", {})
+    state = recognizer.configure_optimizers().state_dict()
+    recognizer.on_load_checkpoint({"history": [], "optimizer_states": [state]})
+    names = state["param_groups"][0]["param_names"]
+    names[0], names[1] = names[1], names[0]
+    with pytest.raises(ValueError, match=f"but it has {names[0]} in the place of {names[1]}"):
+        recognizer.on_load_checkpoint({"history": [], "optimizer_states": [state]})
 
 
 def test_an_unknown_model() -> None:
@@ -472,9 +519,9 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
 def test_a_search_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_npz(tmp_path / "talks.npz", {"text": 5}, ("train", "test"))
+    write_npz(tmp_path / "made.npz", {"text": 5}, ("train", "test"))
     monkeypatch.setitem(search.GRIDS, "iemocap", {"num_layers": [1, 2], "lr": [1e-3, 1e-4]})
-    arguments = ["--features", str(tmp_path / "talks.npz"), "--seeds", "2", "--epochs", "1"]
+    arguments = ["--features", str(tmp_path / "made.npz"), "--seeds", "2", "--epochs", "1"]
     arguments += ["--output", str(tmp_path / "runs")]
     assert len(search.main([*arguments, "--trials", "1"]).trials) == 1
     search.main([*arguments, "--trials", "2"])
@@ -487,7 +534,7 @@ def test_a_search_goes_on_where_it_was(
     printed = capsys.readouterr().out
     settings = printed.splitlines()[-1].removeprefix("--set ").split()
     assert parse_settings(settings) == study.best_params
-    folders = tmp_path / "runs/talks/search/iemocap"
+    folders = tmp_path / "runs/made/search/iemocap"
     (folder,) = folders.glob("*_1_epochs_2_seeds/trial_1")
     scores = [
         json.loads((folder / f"seed_{seed}/result.json").read_text())["val_f1"] for seed in (0, 1)
@@ -588,13 +635,13 @@ def test_each_fold_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_more_is_lost_at_a_greater_share() -> None:
     talks = ten_talks().to_data_list()
     kept = [
-        torch.cat([each.present for each in missing_modalities.lose(talks, share, 3)])
+        torch.cat([columns(each.present) for each in missing_modalities.lose(talks, share, 3)])
         for share in (0.0, 0.3, 0.6, 1.0)
     ]
     assert kept[0].all()
     assert not kept[-1].any()
     assert all((more <= less).all() for less, more in pairwise(kept))
-    assert all(each.present.all() for each in talks)
+    assert all(columns(each.present).all() for each in talks)
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data

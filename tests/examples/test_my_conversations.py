@@ -18,13 +18,14 @@ def test_the_lists_come_back(tmp_path, monkeypatch, capsys):
         "",  # no problem
         "",
     ]
-    assert validate("talks.safetensors") == []
-    corpus = load("talks.safetensors")
+    assert validate("conversations.safetensors") == []
+    corpus = load("conversations.safetensors")
     (monday, tuesday), (wednesday,) = corpus.splits.values()
     assert (monday.id, tuesday.id, wednesday.id) == ("monday", "tuesday", "wednesday")
     assert monday.speaker.tolist() == [0, 1, 0]
     assert wednesday.speaker.tolist() == [0, 1]
     assert [corpus.classes[label] for label in wednesday.y] == ["angry", "calm"]
-    assert tuesday.present.tolist() == [[True, True], [True, False]]
-    assert monday.present.all()
+    present = {"text": [True, True], "audio": [True, False]}
+    assert {name: each.tolist() for name, each in tuesday.present.items()} == present
+    assert all(each.all() for each in monday.present.values())
     assert torch.equal(monday.features["audio"], torch.tensor([[1.5], [3.0], [1.0]]))

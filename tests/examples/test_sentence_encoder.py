@@ -1,4 +1,4 @@
-"""The example of somebody else's model: what each utterance hears, and that it pays."""
+"""The example of somebody else's model: which utterances reach which, and that the graph helps."""
 
 import pytest
 import sentence_encoder as example
@@ -23,46 +23,48 @@ class Transformer(torch.nn.Module):
 
 
 @given(st.sampled_from([None, 0, 1]), seeds, st.integers(0, 1000))
-def test_who_hears_whom(reach: int | None, seed: int, utterance: int) -> None:
-    talks = example.make_talks(3, seed)
+def test_which_utterances_reach_which(window: int | None, seed: int, utterance: int) -> None:
+    batch = example.make_conversations(3, seed)
     torch.manual_seed(seed)
-    model = example.TalkClassifier(torch.nn.EmbeddingBag(example.WORDS, 8), 8, 4, reach).double()
-    changed = utterance % len(talks.y)
-    tokens = talks.tokens.clone()
+    model = example.ConversationClassifier(
+        torch.nn.EmbeddingBag(example.WORDS, 8), 8, 4, window
+    ).double()
+    changed = utterance % len(batch.y)
+    tokens = batch.tokens.clone()
     tokens[changed] = (tokens[changed] + 1) % example.WORDS
-    before, after = (model(each, talks.layout) for each in (talks.tokens, tokens))
-    heard = (before != after).any(1)
-    batch, speaker = talks.layout.batch, talks.layout.speaker
-    together = batch == batch[changed]
-    if reach is None:
-        assert torch.equal(heard, together)
+    before, after = (model(each, batch.layout) for each in (batch.tokens, tokens))
+    changes = (before != after).any(1)
+    conversation, speaker = batch.layout.batch, batch.layout.speaker
+    together = conversation == conversation[changed]
+    if window is None:
+        assert torch.equal(changes, together)
     else:
-        assert not heard[~together].any()
-    if reach == 0:
-        assert torch.equal(heard, together & (speaker == speaker[changed]))
+        assert not changes[~together].any()
+    if window == 0:
+        assert torch.equal(changes, together & (speaker == speaker[changed]))
 
 
 def test_any_encoder_learns_with_the_rest() -> None:
-    talks = example.make_talks(4, seed=0)
-    model = example.TalkClassifier(Transformer(), 8, num_classes=4)
-    out = model(talks.tokens, talks.layout)
-    assert out.shape == (len(talks.y), 4)
+    batch = example.make_conversations(4, seed=0)
+    model = example.ConversationClassifier(Transformer(), 8, num_classes=4)
+    out = model(batch.tokens, batch.layout)
+    assert out.shape == (len(batch.y), 4)
     assert_every_parameter_learns(model, out)
 
 
 @given(seeds)
-def test_talks_are_what_they_say(seed: int) -> None:
-    talks = example.make_talks(20, seed)
-    lengths = talks.layout.ptr.diff()
+def test_conversations_are_what_they_say(seed: int) -> None:
+    batch = example.make_conversations(20, seed)
+    lengths = batch.layout.ptr.diff()
     assert lengths.min() >= 6
     assert lengths.max() <= 14
-    first = talks.layout.ptr[:-1]
-    assert torch.equal(talks.y, talks.y[first].repeat_interleave(lengths))
-    topic = talks.tokens // 10
-    telling = topic < example.TOPICS
-    assert torch.equal(topic[telling], talks.y.unsqueeze(1).expand_as(topic)[telling])
-    assert telling.sum(1).max() <= 1
-    assert torch.equal(talks.tokens, example.make_talks(20, seed).tokens)
+    first = batch.layout.ptr[:-1]
+    assert torch.equal(batch.y, batch.y[first].repeat_interleave(lengths))
+    topic = batch.tokens // 10
+    informative = topic < example.TOPICS
+    assert torch.equal(topic[informative], batch.y.unsqueeze(1).expand_as(topic)[informative])
+    assert informative.sum(1).max() <= 1
+    assert torch.equal(batch.tokens, example.make_conversations(20, seed).tokens)
 
 
 def test_the_graph_pays(capsys: pytest.CaptureFixture[str]) -> None:
