@@ -88,8 +88,8 @@ class Standardize(torch.nn.Module):
             features: `{modality: [U, d_m]}`, in any floating dtype.
 
         Returns:
-            `{modality: [U, d_m]}` in the order of `in_channels`, new tensors, in float32 at least;
-            what is standardised already passes unchanged.
+            New tensors `[U, d_m]` by name, in the order of `in_channels`, in float32 at least; what
+            is standardised already passes unchanged.
 
         Raises:
             TypeError: If the features are not floating tensors by name.

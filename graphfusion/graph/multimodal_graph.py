@@ -94,7 +94,7 @@ class MultimodalGraph:
     def impute(self, x: Tensor) -> Tensor:
         """Imputes absent nodes from present ones of the same modality within the window.
 
-        With their mean, weighted by exp(-|t - s| / 3); zero where there is none.
+        With their mean, weighted by `exp(-|t - s| / 3)`; zero where there is none.
 
         Args:
             x: `[U, M, C]`; what lies at absent nodes may be anything.
