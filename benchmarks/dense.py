@@ -68,13 +68,14 @@ class DenseMMDFN(torch.nn.Module):
     def forward(self, features: dict[str, Tensor], speaker: Tensor) -> Tensor:
         """Returns logits, `[U, K]`."""
         model, lengths = self.model, list(self.lengths)
+        encoder = model.encoder
         packed = torch.arange(max(lengths)).unsqueeze(1) < torch.tensor(lengths)
         who = pad_sequence(speaker.split(lengths), padding_value=-1)
         nodes = []
         for name in model.in_channels:
-            x = model.encoder.projections[name](pad_sequence(features[name].split(lengths)))
-            node = model.encoder.contexts[name].rnn(x)[0] if name in model.encoder.contexts else x
-            if weight := model.encoder.speaker_weights[name]:
+            x = encoder.projections[name](pad_sequence(features[name].split(lengths)))
+            node = encoder.contexts[name].rnn(x)[0] if name in encoder.contexts else x
+            if weight := encoder.speaker_weights[name]:
                 node = node + weight * self._history(x, who)
             nodes.append(node.transpose(0, 1)[packed.T])
         stacked = torch.stack(nodes, 1)
@@ -86,15 +87,14 @@ class DenseMMDFN(torch.nn.Module):
 
     def _history(self, x: Tensor, who: Tensor) -> Tensor:
         encoder = self.model.encoder.speaker_encoder
-        assert encoder is not None  # noqa: S101
         history = x.new_zeros(x.shape)
         for speaker in range(self.num_speakers):
             own = torch.zeros_like(x)
-            turns = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
-            for b, steps in enumerate(turns):
+            steps_of = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
+            for b, steps in enumerate(steps_of):
                 own[: len(steps), b] = x[steps, b]
             encoded = encoder.rnn(own)[0]
-            for b, steps in enumerate(turns):
+            for b, steps in enumerate(steps_of):
                 history[steps, b] = encoded[: len(steps), b]
         return history
 

@@ -49,6 +49,7 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 autosummary_ignore_module_all = False  # a module's names are those in its __all__
 autosummary_imported_members = True
+doctest_global_setup = "from graphfusion import *"  # docstrings have their module's names
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes as a list, not a heading each
@@ -99,5 +100,5 @@ def public_modules():
     """The package and its subpackages: what has an `__all__` and is meant to be imported from."""
     yield "graphfusion"
     for module in walk_packages(graphfusion.__path__, "graphfusion."):
-        if module.ispkg and "._" not in module.name:
+        if module.ispkg and hasattr(import_module(module.name), "__all__"):
             yield module.name

@@ -30,7 +30,7 @@ def read(
         if not corpus.splits.get(name):
             raise ValueError(
                 f"{path} must have conversations in its {name} split, but has "
-                f"{', '.join(f'{len(each)} in {split}' for split, each in splits.items())}."
+                f"{', '.join(f'{len(members)} in {split}' for split, members in splits.items())}."
             )
     if unknown := [name for name in splits if name not in ("train", "test", *VALIDATION)]:
         raise ValueError(

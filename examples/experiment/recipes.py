@@ -90,7 +90,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
         "past": 0,
         "future": 0,
         "cross_weight": 0.0,
-    },  # nodes joined with themselves alone
+    },  # every node joined with itself alone
     "no_speaker": {"speaker_weights": 0},
     "zero_filled": {},  # its encoder and its graph do not see the mask
 }

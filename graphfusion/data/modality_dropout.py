@@ -20,7 +20,7 @@ def modality_dropout(present: Mapping[str, Tensor], p: float) -> dict[str, Tenso
         p: The probability, in [0, 1].
 
     Returns:
-        `{modality: [U] bool}`, new tensors; what was absent stays absent. Drawn from the global
+        New masks `[U]` by name; what was absent stays absent. Drawn from the global
         generator of the device of `present`.
 
     Raises:

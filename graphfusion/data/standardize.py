@@ -88,7 +88,8 @@ class Standardize(torch.nn.Module):
             features: `{modality: [U, d_m]}`, in any floating dtype.
 
         Returns:
-            New tensors `[U, d_m]` by name, in the order of `in_channels`, in float32 at least.
+            New tensors `[U, d_m]` by name, in the order of `in_channels`, in float32 at least; what
+            is standardised already passes unchanged.
 
         Raises:
             TypeError: If the features are not floating tensors by name.

@@ -91,7 +91,7 @@ class ConversationModel(torch.nn.Module):
 
     @property
     def in_channels(self) -> dict[str, int]:
-        """The size of each modality: `{modality: d_m}`."""
+        """The size of each modality's features, by name."""
         return dict(self.encoder.in_channels)  # type: ignore[arg-type]
 
     @property
