@@ -87,6 +87,7 @@ class DenseMMDFN(torch.nn.Module):
 
     def _history(self, x: Tensor, who: Tensor) -> Tensor:
         encoder = self.model.encoder.speaker_encoder
+        assert encoder is not None  # noqa: S101
         history = x.new_zeros(x.shape)
         for speaker in range(self.num_speakers):
             own = torch.zeros_like(x)

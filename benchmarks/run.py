@@ -69,6 +69,7 @@ def model_against_dense(workload: Workload, training: bool, repetitions: int) ->
         x = nodes.clone().requires_grad_(training)
         with torch.set_grad_enabled(training):
             out = model.encoder.contexts["text"](x[:, 2], layout).sum()
+            assert model.encoder.speaker_encoder is not None  # noqa: S101
             out = out + model.encoder.speaker_encoder(x[:, [0, 2]], layout).sum()
             if training:
                 out.backward()

@@ -3,8 +3,8 @@
     python examples/sentence_encoder.py
 
 `ConversationClassifier` takes any module that turns an utterance's tokens into one vector. Here
-that is a bag of word vectors, so that nothing need be downloaded. To have a pretrained encoder, pass a module
-in its place whose `forward(tokens)` is, for instance, the mean over tokens of
+that is a bag of word vectors, so that nothing need be downloaded. To have a pretrained encoder,
+pass a module in its place whose `forward(tokens)` is, for instance, the mean over tokens of
 `AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
 
 The conversations are made. Each is about one of four topics, but only one utterance in four has a
