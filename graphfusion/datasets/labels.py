@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
+from graphfusion.datasets._presence import for_conversation, present_by_name
+from graphfusion.datasets._problems import MISSING
 from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets.corpus import Corpus
+
+LEAVE_OUT = -1
 
 
 def relabel(
@@ -19,7 +24,8 @@ def relabel(
 
     Args:
         corpus: Whose conversations.
-        label: From a conversation to `[U]` int64; -1 for an utterance to leave out.
+        label: From a conversation to `[U]` int64: -1 for an utterance to leave out, -100 for one
+            without a label.
 
     Returns:
         The splits of a corpus.
@@ -28,19 +34,25 @@ def relabel(
         split: [
             _keep(conversation, y)
             for conversation in conversations
-            if bool(((y := label(conversation)) >= 0).any())
+            if bool(((y := label(conversation)) != LEAVE_OUT).any())
         ]
         for split, conversations in corpus.splits.items()
     }
 
 
+def translate(y: Tensor, numbers: Tensor) -> Tensor:
+    """The numbers `numbers[y]`, where there is a label; what is missing stays missing."""
+    return torch.where(y == MISSING, MISSING, numbers[y.clamp(min=0)])
+
+
 def _keep(conversation: Conversation, y: Tensor) -> Conversation:
-    here = y >= 0
+    here = y != LEAVE_OUT
+    present = {name: mask[here] for name, mask in present_by_name(conversation).items()}
     return Conversation(
         {name: value[here] for name, value in conversation.features.items()},
         number_speakers(conversation.speaker[here].tolist()),
         y[here],
-        conversation.present[here],
+        for_conversation(present),
         id=conversation.id,
         **({"score": conversation.score[here]} if "score" in conversation else {}),
     )

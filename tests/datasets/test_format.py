@@ -23,7 +23,7 @@ from graphfusion.datasets import (
     save,
     validate,
 )
-from tests.datasets.corpora import (
+from tests.datasets.made_corpora import (
     assert_same,
     corpora,
     put_together,
@@ -125,7 +125,10 @@ def test_features_that_learn_are_saved_as_they_are():
             lambda talk: talk.features["audio"][1].fill_(torch.nan),
             "'one': audio must be finite, but utterance 1 has NaN",
         ),
-        (lambda talk: talk.y.fill_(7), r"'one': labels must be in \[0, 2\), but utterance 0 has 7"),
+        (
+            lambda talk: talk.y.fill_(7),
+            r"'one': labels must be in \[0, 2\), .* but utterance 0 has 7",
+        ),
     ],
 )
 def test_what_could_not_be_read_again_is_not_saved(tmp_path, spoil, message):
@@ -315,8 +318,8 @@ def drop(key):
             r"score must have shape \[9\], but got \[9, 1\]",
         ),
         (
-            lambda _, tensors: tensors.update(score=torch.full((9,), torch.nan)),
-            "'one': score must be finite, but utterance 0 has NaN",
+            lambda _, tensors: tensors.update(score=torch.full((9,), torch.inf)),
+            "'one': score must be finite, .* utterance 0 has infinity",
         ),
         (
             lambda _, tensors: tensors.update(text=torch.zeros(9, 1)),
@@ -352,6 +355,7 @@ def test_the_order_of_modalities_and_what_is_said_besides():
 def test_bytes_that_are_no_bools_are_true():
     data = saved(Corpus(("a",), {"train": [half_present()]}))
     assert data.endswith(b"\1\0")  # the tensor with the smallest items comes last
+    data = data.replace(b"checksums", b"unchecked")  # as a file of other tools
     corpus = load_bytes(load, data[:-2] + b"\2\0")
     (talk,) = corpus.splits["train"]
     assert talk.present.view(torch.uint8).tolist() == [[1], [0]]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.datasets.labels import relabel
-from tests.datasets.corpora import corpora
+from tests.datasets.made_corpora import corpora
 
 
 @given(corpora(), st.lists(st.integers(-1, 2), min_size=3, max_size=3))
