@@ -52,7 +52,7 @@ from graphfusion.graph.multimodal_graph import MultimodalGraph
 from graphfusion.graph.similarity import angular_similarity
 from graphfusion.models.classifier import Classifier
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.models.losses import focal_loss
+from graphfusion.models.losses import class_weights, focal_loss
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.task import task_loss
 from graphfusion.models.utterance_classifier import UtteranceClassifier
@@ -79,6 +79,7 @@ __all__ = [
     "UtteranceClassifier",
     "UtteranceEncoder",
     "angular_similarity",
+    "class_weights",
     "focal_loss",
     "modality_dropout",
     "speaker_normalize",

@@ -1,11 +1,57 @@
-"""Writing files whole: whoever reads one finds what was there before, or all that is new."""
+"""Opening files of others, and writing our own whole."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import ENOENT
+from errno import EFBIG, EINVAL, EISDIR, ENOENT
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
+
+# What no honest file of features reaches; the largest that go round take some 12 GB.
+LARGEST = 2**35
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file for reading, if it is a regular one (or a link to one).
+
+    A device may never end, and the opening of a pipe waits for somebody to write into it.
+
+    Raises:
+        OSError: If it cannot be opened, or is a folder, a device, a pipe or a socket.
+    """
+    _check_regular(path, Path(path).stat().st_mode)  # before it is opened: that alone may block
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        _check_regular(path, os.fstat(file.fileno()).st_mode)  # it may be another one by now
+        yield file
+
+
+def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
+    """Reads a regular file whole.
+
+    Args:
+        path: The file.
+        largest: The most bytes that it may have.
+
+    Raises:
+        OSError: If it cannot be opened, is no regular file, or is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            message = f"the file must have at most {largest} bytes, but has {size}"
+            raise OSError(EFBIG, message, str(path))
+        return file.read(size)  # and no more, should it grow
+
+
+def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(EINVAL, "must be a regular file, but is a device, pipe or socket", str(path))
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

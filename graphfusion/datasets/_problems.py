@@ -1,13 +1,17 @@
 """What can be wrong with conversations: each rule once, for readers and for the validator."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import Conversation
+from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.datasets._contents import RawConversation
+
+AnyConversation: TypeAlias = RawConversation | Conversation
+Splits: TypeAlias = Mapping[str, Sequence[RawConversation]] | Mapping[str, Sequence[Conversation]]
 
 
 @dataclass(frozen=True)
@@ -30,64 +34,32 @@ class Problem:
         return f"conversation {self.conversation!r}: {self.message}"
 
 
-@dataclass(frozen=True)
-class Talk:
-    """A conversation as a file has it, its values not yet checked.
-
-    Args:
-        id: Its name.
-        features: `{modality: [U, d_m]}`, floating.
-        speaker: `[U]` int64.
-        y: `[U]` int64.
-        present: `{modality: [U] bool}`.
-        score: `[U]`, floating, a continuous label, if there is one.
-    """
-
-    id: str
-    features: dict[str, Tensor]
-    speaker: Tensor
-    y: Tensor
-    present: dict[str, Tensor]
-    score: Tensor | None = None
-
-    def conversation(self) -> Conversation:
-        """The same, checked."""
-        further = {} if self.score is None else {"score": self.score}
-        return Conversation(
-            self.features, self.speaker, self.y, self.present, id=self.id, **further
-        )
-
-
-Splits: TypeAlias = Mapping[str, Sequence[Talk]] | Mapping[str, Sequence[Conversation]]
-T = TypeVar("T")
-# What to make of the classes and conversations in a file: a corpus, say, or a list of its problems.
-Finish: TypeAlias = Callable[[tuple[str, ...], dict[str, list[Talk]]], T]
-
-
 def errors(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
     """What stands in the way of a corpus, all of it."""
-    for talks in splits.values():
-        for talk in talks:
-            yield from faults(talk)
+    for conversations in splits.values():
+        for conversation in conversations:
+            yield from faults(conversation)
     yield from inconsistencies(classes, splits)
 
 
-def faults(talk: Talk | Conversation) -> Iterator[Problem]:
+def faults(conversation: AnyConversation) -> Iterator[Problem]:
     """What no conversation may have."""
-    for name, values in talk.features.items():
-        yield from _search(
-            talk.id,
-            f"features.{name}",
-            f"{name} must be finite",
-            ~values.isfinite().all(1) & talk.present[name],
-            "NaN or infinity",
-        )
-    score = getattr(talk, "score", None)
-    if score is not None:
-        broken = ~score.isfinite()
-        yield from _search(talk.id, "score", "score must be finite", broken, "NaN or infinity")
-    yield from _search(
-        talk.id, "speaker", "speaker must not be negative", talk.speaker < 0, talk.speaker
+    present = conversation.present
+    for name, values in conversation.features.items():
+        broken = ~values.isfinite().all(1) & present[name]
+        rule = f"{name} must be finite"
+        yield from search(conversation.id, f"features.{name}", rule, broken, "NaN or infinity")
+    for field in ("y", "score"):
+        value = getattr(conversation, field, None)
+        if value is not None and value.is_floating_point() and value.dim() == 1:
+            rule = f"{field} must be finite, or NaN where missing"
+            yield from search(conversation.id, field, rule, value.isinf(), "infinity")
+    yield from search(
+        conversation.id,
+        "speaker",
+        "speaker must not be negative",
+        conversation.speaker < 0,
+        conversation.speaker,
     )
 
 
@@ -101,9 +73,9 @@ def inconsistencies(classes: Sequence[str], splits: Splits) -> Iterator[Problem]
         )
     home: dict[str, str] = {}
     wanted: dict[str, int] | None = None
-    for split, talks in splits.items():
-        for talk in talks:
-            name = getattr(talk, "id", None)
+    for split, conversations in splits.items():
+        for conversation in conversations:
+            name = getattr(conversation, "id", None)
             if not isinstance(name, str):
                 message = f"conversations must have a string as id, but got {name!r}."
                 yield Problem(None, "id", message)
@@ -112,7 +84,7 @@ def inconsistencies(classes: Sequence[str], splits: Splits) -> Iterator[Problem]
                 message = f"must be in one split, once, but is in {home[name]!r} and {split!r}."
                 yield Problem(name, "id", message)
             home[name] = split
-            sizes = {modality: value.size(1) for modality, value in talk.features.items()}
+            sizes = {modality: value.size(1) for modality, value in conversation.features.items()}
             wanted = wanted or sizes
             if list(sizes.items()) != list(wanted.items()):  # their order counts, too
                 message = (
@@ -120,40 +92,26 @@ def inconsistencies(classes: Sequence[str], splits: Splits) -> Iterator[Problem]
                     f"but got {sizes}."
                 )
                 yield Problem(name, "features", message)
-            y = talk.y
-            if y is None or y.dim() != 1 or y.dtype != torch.int64:
-                got = None if y is None else f"{y.dtype} of shape {list(y.shape)}"
-                yield Problem(name, "y", f"y must be one int64 an utterance, but got {got}.")
-                continue
-            rule = f"labels must be in [0, {len(classes)})"
-            yield from _search(name, "y", rule, (y < 0) | (y >= len(classes)), y)
+            yield from _check_labels(name, conversation.y, len(classes))
 
 
-def doubts(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
-    """What a corpus may have, but hardly on purpose."""
-    for split, talks in splits.items():
-        if not talks and split != "train":  # without that there is no corpus
-            yield Problem(None, "splits", f"{split!r} must have conversations, but has none.")
-    train = splits.get("train", ())
-    learnt = {label for talk in train for label in talk.y.tolist()}
-    for number, name in enumerate(classes):
-        if train and number not in learnt:
-            message = f"class {name!r} must have an example in 'train', but has none."
-            yield Problem(None, "classes", message)
-    for talks in splits.values():
-        for talk in talks:
-            known = talk.speaker.cummax(0).values.roll(1)
-            known[0] = -1
-            yield from _search(
-                talk.id,
-                "speaker",
-                "speaker must be numbered from 0 by first appearance",
-                (talk.speaker - 1 > known) & (talk.speaker >= 0).all(),  # else that is the problem
-                talk.speaker,
-            )
+def _check_labels(name: str, y: Tensor | None, num_classes: int) -> Iterator[Problem]:
+    kind = y is not None and (y.dtype == torch.int64 if num_classes else y.is_floating_point())
+    if y is None or y.dim() != 1 or not kind:
+        expected = (
+            f"one int64 an utterance, {MISSING} where missing"
+            if num_classes
+            else "one score, floating, an utterance (there are no classes), NaN where missing"
+        )
+        got = None if y is None else f"{y.dtype} of shape {list(y.shape)}"
+        yield Problem(name, "y", f"y must be {expected}, but got {got}.")
+    elif num_classes:
+        broken = (y != MISSING) & ((y < 0) | (y >= num_classes))
+        rule = f"labels must be in [0, {num_classes}), or {MISSING} where missing"
+        yield from search(name, "y", rule, broken, y)
 
 
-def _search(
+def search(
     conversation: str, field: str, rule: str, broken: Tensor, got: Tensor | str
 ) -> Iterator[Problem]:
     """One problem for all utterances that break a rule.

@@ -1,11 +1,10 @@
-"""What the readers share: how they fail, and what they check before and after reading arrays."""
+"""What the readers share: how they fail, and what they check before they read an array."""
 
 import math
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._problems import Problem, Talk, faults
+from graphfusion._utils.files import read_regular
+from graphfusion.datasets._problems import Problem
 
 
 class FormatError(ValueError):
@@ -42,7 +41,7 @@ def reading(path: str | PathLike[str]) -> Iterator[bytes]:
     Broken bytes surface as anything from IndexError to RecursionError, depending on where they
     strike. A caller who reads files of others needs one exception to catch.
     """
-    data = Path(path).read_bytes()
+    data = read_regular(path)
     try:
         yield data
     except ImportError:  # of an optional package; nothing in a file imports any
@@ -69,7 +68,8 @@ def about(conversation: str) -> Iterator[None]:
 def check_dtype(dtype: np.dtype[Any]) -> None:
     """Checks that a dtype is one of numbers or strings; to read objects is to run code."""
     if dtype.kind not in "biufSU" or dtype.itemsize == 0:
-        raise ValueError(f"refused: arrays must hold numbers or strings, but got {dtype.name}.")
+        kind = "strings of no size" if dtype.kind in "SU" else dtype.name
+        raise ValueError(f"refused: arrays must hold numbers or strings, but got {kind}.")
 
 
 def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> None:
@@ -91,17 +91,10 @@ def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> 
         )
 
 
-def to_float32(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
-    """Takes over numbers, one or a row of them for each utterance.
-
-    Raises:
-        ValueError: If one is NaN, infinite or beyond float32.
-    """
-    array = _cast(values)
-    (bad,) = np.nonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
-    if bad.size:
-        raise ValueError(f"{name} must be finite, but utterance {bad[0]} has NaN or infinity.")
-    return array
+def describe(array: NDArray[Any]) -> str:
+    """An array's kind and shape, in words for a message."""
+    kind = "strings" if array.dtype.kind in "SU" else array.dtype.name
+    return f"{kind} of shape {list(array.shape)}"
 
 
 def number_speakers(names: Iterable[Hashable]) -> Tensor:
@@ -109,53 +102,3 @@ def number_speakers(names: Iterable[Hashable]) -> Tensor:
     numbers: dict[Hashable, int] = {}
     found = [numbers.setdefault(who, len(numbers)) for who in names]
     return torch.tensor(found, dtype=torch.int64)
-
-
-def make_talk(
-    name: str,
-    features: Mapping[str, NDArray[Any]],
-    speakers: Sequence[Hashable],
-    labels: Sequence[int] | NDArray[Any],
-    score: NDArray[Any] | None = None,
-) -> Talk:
-    """Takes over what a file of arrays says about a conversation; its values are not checked.
-
-    Args:
-        name: Its id.
-        features: `{modality: [U, d]}`, numbers of any dtype; what is beyond float32 gets infinite.
-        speakers: Who said each utterance, U names of any kind.
-        labels: U integers.
-        score: U numbers of any dtype, a continuous label.
-    """
-    return Talk(
-        name,
-        {modality: torch.from_numpy(_cast(values)) for modality, values in features.items()},
-        number_speakers(speakers),
-        torch.tensor(labels, dtype=torch.int64),
-        {modality: torch.ones(len(labels), dtype=torch.bool) for modality in features},
-        None if score is None else torch.from_numpy(_cast(score)),
-    )
-
-
-def make_conversation(
-    name: str,
-    features: Mapping[str, NDArray[Any]],
-    speakers: Sequence[Hashable],
-    labels: Sequence[int] | NDArray[Any],
-    score: NDArray[Any] | None = None,
-) -> Conversation:
-    """Makes a conversation of what :func:`make_talk` takes over.
-
-    Raises:
-        FormatError: If a feature or a score is NaN, infinite or beyond float32.
-    """
-    talk = make_talk(name, features, speakers, labels, score)
-    problems = list(faults(talk))
-    if problems:
-        raise FormatError.of(problems)
-    return talk.conversation()
-
-
-def _cast(values: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # the infinity that it leaves is found by whoever checks
-        return values.astype(np.float32)

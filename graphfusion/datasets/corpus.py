@@ -1,5 +1,6 @@
 """A corpus: conversations in splits, all with the same modalities and classes."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._problems import Talk, errors, inconsistencies
+from graphfusion.datasets._contents import Contents
+from graphfusion.datasets._problems import errors, inconsistencies
 from graphfusion.datasets._reading import FormatError
 
 
@@ -16,25 +18,26 @@ class Corpus:
     """Conversations in splits.
 
     Args:
-        classes: The names of the classes that the labels number.
+        classes: The names of the classes that the labels number; none: the labels are scores.
         splits: `{split: conversations}`: "train" and whatever others there are ("dev", "test").
-            Each conversation has labels `y` `[U]` int64, a further attribute `id`, a string, and
-            perhaps another, `score` `[U]`, a continuous label.
+            Each conversation has labels `y` `[U]`, int64 (-100 where missing) or, where there are
+            no classes, floating (NaN where missing); a further attribute `id`, a string; and
+            perhaps another, `score` `[U]`, a score besides the class.
 
     Raises:
         TypeError: If `classes` is one string, or `splits` no mapping.
         ValueError: If two classes have the same name, there is no conversation to train on, two
             have the same id, or one has other modalities or sizes than the rest, or a label that
-            numbers no class.
+            is none.
 
     Example:
         >>> import torch
         >>> from graphfusion import Conversation
         >>> from graphfusion.datasets import Corpus
-        >>> talk = Conversation(
+        >>> call = Conversation(
         ...     {"text": torch.zeros(3, 5), "audio": torch.zeros(3, 4), "tone": torch.zeros(3, 2)},
-        ...     speaker=torch.tensor([0, 1, 0]), y=torch.tensor([0, 0, 1]), id="talk")
-        >>> corpus = Corpus(("calm", "angry"), {"train": [talk]})
+        ...     speaker=torch.tensor([0, 1, 0]), y=torch.tensor([0, -100, 1]), id="call 7")
+        >>> corpus = Corpus(("calm", "angry"), {"train": [call]})
         >>> corpus.select(["text", "audio+tone"]).in_channels
         {'text': 5, 'audio': 6}
     """
@@ -61,7 +64,7 @@ class Corpus:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes."""
+        """The number of classes; 0: the labels are scores."""
         return len(self.classes)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
@@ -94,36 +97,45 @@ class Corpus:
         )
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{split}={len(talks)}" for split, talks in self.splits.items())
-        return (
-            f"{type(self).__name__}({splits}, in_channels={self.in_channels}, "
-            f"num_classes={self.num_classes})"
-        )
+        splits = ", ".join(f"{split}={len(each)}" for split, each in self.splits.items())
+        labels = f"num_classes={self.num_classes}" if self.classes else "labels=scores"
+        return f"{type(self).__name__}({splits}, in_channels={self.in_channels}, {labels})"
 
 
-def make_corpus(classes: tuple[str, ...], splits: Mapping[str, Sequence[Talk]]) -> Corpus:
+def make_corpus(contents: Contents) -> Corpus:
     """Makes a corpus of what a file has.
+
+    Warns:
+        UserWarning: If conversations are in no split.
 
     Raises:
         FormatError: With all that stands in the way.
     """
-    problems = list(errors(classes, splits))
+    problems = list(errors(contents.classes, contents.splits))
     if problems:
         raise FormatError.of(problems)
+    if contents.unused:
+        warnings.warn(say_unused(contents.unused), stacklevel=5)
     return Corpus(
-        classes, {split: [talk.conversation() for talk in talks] for split, talks in splits.items()}
+        contents.classes,
+        {split: [raw.checked() for raw in each] for split, each in contents.splits.items()},
     )
 
 
+def say_unused(ids: Sequence[str]) -> str:
+    """How many conversations are in no split, and which the first are."""
+    first = ", ".join(map(repr, ids[:3]))
+    return f"conversations must be in a split, but {len(ids)} are in none, such as {first:.200}."
+
+
 def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation:
+    present = conversation.present
+    whole = {group[0]: torch.stack([present[name] for name in group], 1).all(1) for group in groups}
     return Conversation(
         {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
         conversation.speaker,
         conversation.y,
-        {
-            group[0]: torch.stack([conversation.present[n] for n in group]).all(0)
-            for group in groups
-        },
+        whole,
         id=conversation.id,
         **({"score": conversation.score} if "score" in conversation else {}),
     )

@@ -8,21 +8,28 @@ tensor             dtype     shape
 `ptr`              int64     `[B + 1]`    where each of the B conversations starts, and U
 `speaker`          int64     `[U]`        who said it, numbered within its conversation from 0 by
                                           first appearance
-`y`                int64     `[U]`        its label, the number of one of the classes
+`y`                int64 or  `[U]`        its label: the number of one of the classes, -100 where
+                   floating               missing; or, where there are no classes, a score, NaN
+                                          where missing
 `features.NAME`    floating  `[U, d_m]`   one tensor for each modality, finite where present
 `present`          bool      `[U, M]`     which modalities it has; may be left out where all are
-`score`            floating  `[U]`        a continuous label, if there is one
+`score`            floating  `[U]`        a score besides the class, if there is one, NaN where
+                                          missing
 =================  ========  ===========  =========================================================
 
 The file's metadata have one entry, `corpus`, an object in JSON with
 
 - `format`: "graphfusion.corpus";
 - `version`: 1; a reader refuses what it does not know;
-- `classes`: the names of the classes, in the order in which the labels number them;
+- `classes`: the names of the classes, in the order in which the labels number them; none where the
+  labels are scores;
 - `modalities`: the names of the modalities, in the corpus's order, which is that of the columns of
   `present`;
 - `splits`: an object of lists, the ids of the conversations in "train" and whatever other splits
-  there are; in this order, one list after the other, stand the conversations in the tensors.
+  there are; in this order, one list after the other, stand the conversations in the tensors;
+- `checksums`, which other tools may leave out: `index`, of all that says what is where, and
+  `conversations`, one of each one's data (BLAKE2b of 8 bytes). What has changed since the file was
+  written is refused.
 
 Whoever writes such a file with other tools may check it with `python -m graphfusion.datasets
 validate FILE`.
@@ -39,8 +46,10 @@ from torch import Tensor
 
 from graphfusion._utils.extras import import_safetensors
 from graphfusion._utils.files import write_atomically
+from graphfusion.datasets._checksums import with_checksums, wrong_checksums
+from graphfusion.datasets._contents import Contents, Finish, RawConversation, T
 from graphfusion.datasets._layout import FORMAT, VERSION, check_header, check_tensors, read_header
-from graphfusion.datasets._problems import Finish, T, Talk, errors
+from graphfusion.datasets._problems import errors
 from graphfusion.datasets._reading import FormatError, reading
 from graphfusion.datasets.corpus import Corpus, make_corpus
 
@@ -66,25 +75,26 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
     if not isinstance(corpus, Corpus):
         raise TypeError(f"corpus must be a Corpus, but got {type(corpus).__name__}.")
     serialize = import_safetensors().save
-    talks = list(chain.from_iterable(corpus.splits.values()))
+    whole = list(chain.from_iterable(corpus.splits.values()))
     tensors = {
-        "ptr": torch.tensor([0, *(len(talk.speaker) for talk in talks)]).cumsum(0),
-        "speaker": _join("speaker", (talk.speaker for talk in talks)),
-        "y": _join("y", (talk.y for talk in talks)),
+        "ptr": torch.tensor([0, *(len(each.speaker) for each in whole)]).cumsum(0),
+        "speaker": _join("speaker", (each.speaker for each in whole)),
+        "y": _join("y", (each.y for each in whole)),
     }
     for name in corpus.in_channels:
         field = f"features.{name}"
-        tensors[field] = _join(field, (talk.features[name] for talk in talks))
-    present = torch.stack(
-        [torch.cat([talk.present[name] for talk in talks]) for name in corpus.in_channels], 1
+        tensors[field] = _join(field, (each.features[name] for each in whole))
+    masks = [each.present for each in whole]
+    present = _join(
+        "present", (torch.stack([mask[name] for name in corpus.in_channels], 1) for mask in masks)
     )
     if not present.all():
         tensors["present"] = present
-    scores = [talk.score for talk in talks if "score" in talk]
+    scores = [each.score for each in whole if "score" in each]
     if scores:
-        if len(scores) < len(talks):
+        if len(scores) < len(whole):
             raise ValueError(
-                f"all conversations or none must have a score, but {len(scores)} of {len(talks)} "
+                f"all conversations or none must have a score, but {len(scores)} of {len(whole)} "
                 "have one."
             )
         tensors["score"] = _join("score", scores)
@@ -93,13 +103,14 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
         "version": VERSION,
         "classes": corpus.classes,
         "modalities": list(corpus.in_channels),
-        "splits": {split: [talk.id for talk in each] for split, each in corpus.splits.items()},
+        "splits": {split: [each.id for each in part] for split, part in corpus.splits.items()},
     }
     # Conversations can be changed after the corpus was made; what load refuses is not written.
     for problem in (*errors(corpus.classes, corpus.splits), *check_tensors(header, tensors)):
         raise ValueError(str(problem))
     # One entry: safetensors writes several in an order that changes from run to run.
-    write_atomically(path, serialize(tensors, {"corpus": json.dumps(header)}))
+    metadata = {"corpus": json.dumps(with_checksums(header, tensors))}
+    write_atomically(path, serialize(tensors, metadata))
 
 
 def load_safetensors(path: str | PathLike[str]) -> Corpus:
@@ -110,8 +121,8 @@ def load_safetensors(path: str | PathLike[str]) -> Corpus:
 
     Raises:
         ImportError: If safetensors is not installed.
-        FormatError: If anything in the file is wrong. Nothing that it declares is allocated
-            before it is known to be there.
+        FormatError: If anything in the file is wrong, or has changed since it was written. Nothing
+            that it declares is allocated before it is known to be there.
         OSError: If it cannot be opened.
     """
     return read_safetensors(path, make_corpus)
@@ -122,10 +133,14 @@ def read_safetensors(path: str | PathLike[str], finish: Finish[T]) -> T:
     with reading(path) as data:
         tensors = import_safetensors().load(data)
         header = read_header(data)
-        problems = list(check_header(header)) or list(check_tensors(header, tensors))
+        problems = (
+            list(check_header(header))
+            or list(check_tensors(header, tensors))
+            or list(wrong_checksums(header, tensors))
+        )
         if problems:
             raise FormatError.of(problems)
-        return finish(tuple(header["classes"]), _conversations(header, tensors))
+        return finish(Contents(tuple(header["classes"]), _conversations(header, tensors)))
 
 
 def _join(name: str, parts: Iterable[Tensor]) -> Tensor:
@@ -140,29 +155,32 @@ def _join(name: str, parts: Iterable[Tensor]) -> Tensor:
 
 def _conversations(
     header: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> dict[str, list[Talk]]:
+) -> dict[str, list[RawConversation]]:
     """Cuts the tensors, which are as they should be but for the values of the data."""
     modalities = header["modalities"]
     lengths = tensors["ptr"].diff().tolist()
     parts = {name: whole.split(lengths) for name, whole in tensors.items() if name != "ptr"}
 
-    def talk(place: int, name: str) -> Talk:
+    def conversation(place: int, name: str) -> RawConversation:
         # Clones: who keeps one conversation, or pickles it, does not want the whole corpus. They
         # also make bools of bytes other than 0 and 1.
         part = {field: each[place].clone() for field, each in parts.items()}
-        everywhere = torch.ones(lengths[place], len(modalities), dtype=torch.bool)
-        columns = part.get("present", everywhere).unbind(1)
-        return Talk(
+        all_of_it = torch.ones(lengths[place], len(modalities), dtype=torch.bool)
+        columns = part.get("present", all_of_it).T.contiguous()
+        return RawConversation(
             name,
             {modality: part[f"features.{modality}"] for modality in modalities},
             part["speaker"],
             part["y"],
-            {m: column.clone() for m, column in zip(modalities, columns, strict=True)},
+            {
+                modality: column.clone()
+                for modality, column in zip(modalities, columns, strict=True)
+            },
             part.get("score"),
         )
 
     places = count()
     return {
-        split: [talk(next(places), name) for name in names]
+        split: [conversation(next(places), name) for name in names]
         for split, names in header["splits"].items()
     }

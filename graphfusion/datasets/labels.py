@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import Conversation
+from graphfusion.data.conversation import MISSING, Conversation
 from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets.corpus import Corpus
+
+LEAVE_OUT = -1
 
 
 def relabel(
@@ -19,7 +22,8 @@ def relabel(
 
     Args:
         corpus: Whose conversations.
-        label: From a conversation to `[U]` int64; -1 for an utterance to leave out.
+        label: From a conversation to `[U]` int64: -1 for an utterance to leave out, -100 for one
+            without a label.
 
     Returns:
         The splits of a corpus.
@@ -28,19 +32,25 @@ def relabel(
         split: [
             _keep(conversation, y)
             for conversation in conversations
-            if bool(((y := label(conversation)) >= 0).any())
+            if bool(((y := label(conversation)) != LEAVE_OUT).any())
         ]
         for split, conversations in corpus.splits.items()
     }
 
 
+def translate(y: Tensor, numbers: Tensor) -> Tensor:
+    """The numbers `numbers[y]`, where there is a label; what is missing stays missing."""
+    return torch.where(y == MISSING, MISSING, numbers[y.clamp(min=0)])
+
+
 def _keep(conversation: Conversation, y: Tensor) -> Conversation:
-    here = y >= 0
+    here = y != LEAVE_OUT
+    present = {name: mask[here] for name, mask in conversation.present.items()}
     return Conversation(
         {name: value[here] for name, value in conversation.features.items()},
         number_speakers(conversation.speaker[here].tolist()),
         y[here],
-        {name: mask[here] for name, mask in conversation.present.items()},
+        present,
         id=conversation.id,
         **({"score": conversation.score[here]} if "score" in conversation else {}),
     )

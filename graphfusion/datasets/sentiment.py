@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets.labels import LEAVE_OUT
+
 SENTIMENTS = {
     2: ("negative", "positive"),
     7: (
@@ -20,15 +23,19 @@ SENTIMENTS = {
 def cut(score: Tensor, num_classes: int) -> Tensor:
     """Cuts a score into the classes of `SENTIMENTS[num_classes]`.
 
-    Seven: below -2, [-2, -1), [-1, 0), 0, (0, 1], (1, 2], above 2. Two: below 0, above 0.
+    Seven: the nearest of the integers from -3 to 3, the even one of two, as the field computes
+    Acc-7. Two: below 0, above 0.
 
     Args:
-        score: `[U]`, finite, floating.
+        score: `[U]`, floating, NaN where there is none.
         num_classes: 2 or 7.
 
     Returns:
-        `[U]` int64; -1 for the zeros that are in neither of two classes.
+        `[U]` int64; -1 for the zeros that are in neither of two classes, -100 where there is none.
     """
+    known = score.nan_to_num(0.0)
     if num_classes == 7:
-        return (3 + score.sign() * score.abs().ceil().clamp(max=3)).long()
-    return torch.where(score == 0, -1, (score > 0).long())
+        y = 3 + known.clamp(-3, 3).round().long()
+    else:
+        y = torch.where(known == 0, LEAVE_OUT, (known > 0).long())
+    return torch.where(score.isnan(), MISSING, y)

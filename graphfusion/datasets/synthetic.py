@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_real, check_size
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._reading import make_conversation
+from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets._smoothing import smooth
 from graphfusion.datasets.corpus import Corpus
 
@@ -130,7 +130,10 @@ class SyntheticProcess:
             x[modality][:, _SHARED] = shared
         x["text"][:, _TOGETHER] += self.synergy * coin * emotion[:, _VALENCE]
         x["audio"][:, _TOGETHER] += self.synergy * coin
-        return make_conversation(name, x, speaker, y)
+        features = {
+            modality: torch.from_numpy(values.astype(np.float32)) for modality, values in x.items()
+        }
+        return Conversation(features, number_speakers(speaker), torch.from_numpy(y), id=name)
 
     def posterior(self, conversation: Conversation, history: bool = True) -> Tensor:
         """How probable each emotion is, given all that a conversation tells.
@@ -166,21 +169,20 @@ class SyntheticProcess:
         """
         size = len(conversation.speaker)
         x = {name: torch.zeros(size, channels).double() for name, channels in _SIZES.items()}
+        present = conversation.present
         for name, value in conversation.features.items():
             if value.size(1) != _SIZES.get(name):
                 raise ValueError(
                     f"features must be among {_SIZES}, but got {name} ({value.size(1)})."
                 )
-            here = conversation.present[name]
+            here = present[name]
             x[name][here] = value[here].double()
 
         emotions = torch.from_numpy(_EMOTIONS)
         score = torch.zeros(size, 4, dtype=torch.float64)
         for name, told in _ALONE.items():
             score += getattr(self, name) * x[name][:, :2] @ emotions[:, told].T
-        copies = (
-            torch.stack(list(conversation.present.values()), 1).sum(1, keepdim=True).clamp(min=1)
-        )
+        copies = torch.stack(list(present.values()), 1).sum(1, keepdim=True).clamp(min=1)
         shared = sum(each[:, _SHARED] for each in x.values()) / copies
         score += self.redundant * shared @ emotions.T
         # Heads or tails of the coin: the sum of their likelihoods.

@@ -19,12 +19,13 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion._utils.extras import import_safetensors
-from graphfusion._utils.files import staged
+from graphfusion._utils.files import open_regular, read_regular, staged
 
 _FORMAT = "graphfusion.model"
 _VERSION = 1
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
+_LARGEST_CONFIG = 2**24  # bytes; a million names fit
 
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
@@ -92,7 +93,7 @@ def load(
         text, state = _read(weights)
     if copy.exists():
         with _about(copy):
-            shown = _parse(copy.read_bytes())
+            shown = _parse(read_regular(copy, _LARGEST_CONFIG))
     with _about(weights):
         arguments = _parse(text)
     if copy.exists() and (others := _differences(shown, arguments)):
@@ -118,6 +119,8 @@ def load(
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The configuration and the weights that a file has."""
+    with open_regular(path):  # only asked whether it is one
+        pass
     with import_safetensors().safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         # Clones: these tensors are the file itself, which may change.

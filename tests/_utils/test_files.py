@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion._utils.files import staged, write_atomically
+from graphfusion._utils.files import read_regular, staged, write_atomically
 
 
 @given(st.lists(st.binary(), min_size=1))
@@ -53,3 +53,41 @@ def test_what_is_not_moved_is_removed(tmp_path: Path) -> None:
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "nowhere" / "a.bin", b"")
+
+
+@given(st.binary())
+def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "a.bin").write_bytes(data)
+    (folder / "link").symlink_to(folder / "a.bin")
+    assert read_regular(folder / "a.bin", len(data)) == data
+    assert read_regular(str(folder / "link")) == data
+    if data:
+        with pytest.raises(OSError, match=f"at most {len(data) - 1} bytes, but has {len(data)}"):
+            read_regular(folder / "a.bin", len(data) - 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_regular_file_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("it was opened"))
+    for name in ("pipe", "device"):
+        with pytest.raises(OSError, match="must be a regular file") as caught:
+            read_regular(tmp_path / name)
+        assert caught.value.filename == str(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        read_regular(tmp_path)
+
+
+def test_a_file_exchanged_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x")
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda _, flags: real("/dev/zero", flags))
+    with pytest.raises(OSError, match="must be a regular file"):
+        read_regular(path)

@@ -182,3 +182,8 @@ def damaged(draw, data: bytes) -> bytes:
     elif kind == "piece repeated":
         broken[start:start] = broken[start:stop]
     return bytes(broken)
+
+
+def rows(conversation):
+    """Which modalities each utterance has, a row each."""
+    return torch.stack(list(conversation.present.values()), 1).tolist()

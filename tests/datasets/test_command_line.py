@@ -36,7 +36,8 @@ def test_every_problem_has_a_line(tmp_path, capsys):
     put_together(source, header, tensors)
     lines = (
         f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity.\n"
-        f"{source}: conversation 'three': labels must be in [0, 2), but utterance 0 has 7.\n"
+        f"{source}: conversation 'three': labels must be in [0, 2), or -100 where missing, "
+        "but utterance 0 has 7.\n"
     )
     assert main(["validate", str(source)]) == 1
     assert capsys.readouterr() == (lines, "")
@@ -88,3 +89,14 @@ def test_as_a_module(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | pygs)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{path}: Corpus(train=2, test=1, ")
+
+
+def test_a_file_is_not_converted_into_itself(tmp_path, capsys):
+    source, link = tmp_path / "in", tmp_path / "link"
+    save(small_corpus(), source)
+    link.symlink_to(source)
+    before = source.read_bytes()
+    for target in (source, link):
+        assert main(["convert", str(source), str(target)]) == 2
+        assert "OUT must be another file than IN" in capsys.readouterr().err
+    assert source.read_bytes() == before

@@ -74,7 +74,11 @@ def test_the_other_formats_convert(sample, form):
 def test_real_data_convert(tmp_path, name):
     corpus = load(real(name))
     save(corpus, tmp_path / "corpus")
-    assert validate(tmp_path / "corpus") == []
+    # MELD has two utterances whose audio is all zeros, which is doubtful and no error.
+    doubts = ["audio must be said to be absent where extraction failed"] if "meld" in name else []
+    found = [problem.message for problem in validate(tmp_path / "corpus")]
+    assert all(map(str.startswith, found, doubts))
+    assert len(found) == len(doubts)
     again = load(tmp_path / "corpus")
     assert again.classes == corpus.classes
     for split, talks in corpus.splits.items():
@@ -127,7 +131,10 @@ def test_features_that_learn_are_saved_as_they_are():
             lambda talk: talk.features["audio"][1].fill_(torch.nan),
             "'one': audio must be finite, but utterance 1 has NaN",
         ),
-        (lambda talk: talk.y.fill_(7), r"'one': labels must be in \[0, 2\), but utterance 0 has 7"),
+        (
+            lambda talk: talk.y.fill_(7),
+            r"'one': labels must be in \[0, 2\), .* but utterance 0 has 7",
+        ),
     ],
 )
 def test_what_could_not_be_read_again_is_not_saved(tmp_path, spoil, message):
@@ -320,8 +327,8 @@ def drop(key):
             r"score must have shape \[9\], but got \[9, 1\]",
         ),
         (
-            lambda _, tensors: tensors.update(score=torch.full((9,), torch.nan)),
-            "'one': score must be finite, but utterance 0 has NaN",
+            lambda _, tensors: tensors.update(score=torch.full((9,), torch.inf)),
+            "'one': score must be finite, .* utterance 0 has infinity",
         ),
         (
             lambda _, tensors: tensors.update(text=torch.zeros(9, 1)),
@@ -357,6 +364,7 @@ def test_the_order_of_modalities_and_what_is_said_besides():
 def test_bytes_that_are_no_bools_are_true():
     data = saved(Corpus(("a",), {"train": [half_present()]}))
     assert data.endswith(b"\1\0")  # the tensor with the smallest items comes last
+    data = data.replace(b"checksums", b"unchecked")  # as a file of other tools
     corpus = load_bytes(load, data[:-2] + b"\2\0")
     (talk,) = corpus.splits["train"]
     (mask,) = talk.present.values()

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
-from tests.datasets.made_corpora import put_together, small_corpus, small_file, take_apart
+from tests.datasets.made_corpora import (
+    assert_same,
+    put_together,
+    small_corpus,
+    small_file,
+    take_apart,
+)
 from tests.datasets.samples import (
     load_bytes,
     make_sample,
@@ -141,7 +147,10 @@ def test_all_that_is_wrong_among_conversations_is_listed():
 
 def talk(name, speaker, y):
     return Conversation(
-        {"text": torch.zeros(len(y), 1)}, torch.tensor(speaker), torch.tensor(y), id=name
+        {"text": torch.full((len(y), 1), float(len(name)))},
+        torch.tensor(speaker),
+        torch.tensor(y),
+        id=name,
     )
 
 
@@ -152,7 +161,7 @@ def test_what_loads_but_hardly_on_purpose():
         {
             "train": [talk("gap", [0, 2, 1], [0, 0, 0]), talk("good", [0, 1, 0, 2], [0] * 4)],
             "dev": [],
-            "test": [talk("late", [1, 0, 5], [1, 0, 1])],
+            "test": [talk("tardy", [1, 0, 5], [1, 0, 1])],
         },
     )
 
@@ -171,7 +180,7 @@ def test_what_loads_but_hardly_on_purpose():
             "speaker must be numbered from 0 by first appearance, but utterance 1 has 2.",
         ),
         Problem(
-            "late",
+            "tardy",
             "speaker",
             "speaker must be numbered from 0 by first appearance, but utterance 0 has 1, one of 2 "
             "such utterances.",
@@ -207,6 +216,8 @@ def test_a_pickle_is_read_as_far_as_it_can_be():
     assert [(each.conversation, each.field) for each in problems] == [
         ("train0", "features.audio"),
         ("train0", "features.text"),
+        (None, "classes"),
+        (None, "classes"),
     ]
     fields[2]["test2"] = [0, 1]
     (problem,) = load_bytes(validate, pickle.dumps(tuple(fields)))
@@ -230,3 +241,46 @@ def test_an_error_carries_its_problems_through_pickle():
     error = FormatError("file: wrong", [Problem("talk", "y", "wrong")])
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.problems) == (str(error), error.problems)
+
+
+def test_doubtful_features_are_listed():
+    def check(path):
+        rows = torch.randn(30, 3)
+        rows[:, 1] = 5 + 1e-6 * rows[:, 1]
+        rows[7] = 0
+        parts = {"a": rows, "b": torch.randn(4, 3)}
+        parts["c"] = parts["b"].clone()
+        made = [
+            Conversation(
+                {"text": x},
+                torch.zeros(len(x), dtype=torch.int64),
+                torch.zeros(len(x), dtype=torch.int64),
+                id=name,
+            )
+            for name, x in parts.items()
+        ]
+        made[0].features["text"][7, 1] = 0
+        save(Corpus(("calm",), {"train": made[:1], "test": made[1:]}), path)
+        return [str(each) for each in validate(path)]
+
+    found = load_bytes(check, b"")
+    assert "conversation 'c': features must differ from those of 'b', but are the same." in found
+    assert any("all zeros in 1 utterances, the first: utterance 7 of 'a'" in each for each in found)
+
+
+def test_a_flipped_bit_is_found_wherever_it_is():
+    def flip(path):
+        save(small_corpus(), path)
+        whole, data = load(path), path.read_bytes()
+        for place in range(0, len(data), 7):
+            broken = bytearray(data)
+            broken[place] ^= 1 << place % 8
+            path.write_bytes(broken)
+            try:
+                again = load(path)
+            except FormatError:
+                assert validate(path)
+            else:
+                assert_same(again, whole)
+
+    load_bytes(flip, b"")

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import focal_loss
+from graphfusion.models.losses import class_weights
 from graphfusion.testing.strategies import seeds
 
 
@@ -63,8 +64,51 @@ def test_bad_input() -> None:
         focal_loss(logits, target.float())
     with pytest.raises(ValueError, match=r"weight must have shape \[3\], but got \[2\]"):
         focal_loss(logits, target, weight=torch.ones(2))
-    for bad in (-100, 3):
+    for bad in (-1, 3):
         with pytest.raises(ValueError, match=rf"target must be in \[0, 3\), but got {bad}"):
             focal_loss(logits, torch.tensor([0, bad]))
+    with pytest.raises(ValueError, match=r"target must be in \[0, 3\), but got -100"):
+        focal_loss(logits, torch.tensor([0, -100]), ignore_index=-1)
     with pytest.raises(ValueError, match=r"logits must not be empty, but got shape \[0, 3\]"):
         focal_loss(logits[:0], target[:0])
+
+
+@given(seeds, st.integers(1, 8), st.integers(1, 4), st.booleans(), st.sampled_from([-100, -1, 7]))
+def test_utterances_without_a_label_do_not_exist(
+    seed: int, size: int, classes: int, weighted: bool, ignore_index: int
+) -> None:
+    """Value and gradients are those of the labelled ones alone, whatever the others' logits are."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(size, classes, dtype=torch.float64, generator=generator)
+    target = torch.randint(0, classes, (size,), generator=generator)
+    weight = torch.rand(classes, dtype=torch.float64, generator=generator) if weighted else None
+    labelled = torch.rand(size, generator=generator) < 0.5
+    alone = logits[labelled].requires_grad_()
+    logits[~labelled] = torch.nan
+    logits.requires_grad_()
+    loss = focal_loss(
+        logits, target.where(labelled, ignore_index), weight=weight, ignore_index=ignore_index
+    )
+    loss.backward()
+    assert (logits.grad[~labelled] == 0).all()
+    if labelled.any():
+        expected = focal_loss(alone, target[labelled], weight=weight)
+        expected.backward()
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(logits.grad[labelled], alone.grad)
+    else:
+        assert loss == 0
+
+
+@given(seeds, st.integers(0, 20), st.floats(0, 2))
+def test_weights_are_powers_of_one_over_the_frequency(seed: int, size: int, power: float) -> None:
+    target = torch.randint(-1, 3, (size,), generator=torch.Generator().manual_seed(seed))
+    counts = [max(1, target.tolist().count(k)) for k in range(4)]
+    total = sum(label >= 0 for label in target.tolist())
+    weights = class_weights(target.where(target >= 0, -100), 4, power)
+    assert weights.tolist() == pytest.approx([(total / count) ** power for count in counts])
+
+
+def test_weights_of_other_labels() -> None:
+    with pytest.raises(ValueError, match=r"target must be in \[0, 2\), but got -1"):
+        class_weights(torch.tensor([0, 1, -1]), 2)

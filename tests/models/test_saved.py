@@ -302,6 +302,20 @@ def test_a_foreign_config(folder: Path, content: bytes, message: str) -> None:
     refused(folder, rf"config\.json: {message}")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFO")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_what_is_no_regular_file_is_not_read(folder: Path, name: str) -> None:
+    """A device may never end, and a FIFO waits for somebody to write."""
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises((ValueError, FileNotFoundError), match=name):
+        MMDFN.from_pretrained(folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises((ValueError, FileNotFoundError), match=name):
+        MMDFN.from_pretrained(folder)
+
+
 def test_an_altered_config(folder: Path) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text())

@@ -4,18 +4,36 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from graphfusion.datasets._load import load
+from graphfusion.datasets._load import detect, load
+from graphfusion.datasets._options import Asked
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.corpus import Corpus
 
+# The nouns and adjectives for one emotion; files have either, or the first letters of it.
+_WORDS = (
+    ("happy", "happiness"),
+    ("sad", "sadness"),
+    ("neutral", "neutrality"),
+    ("angry", "anger"),
+    ("excited", "excitement"),
+    ("frustrated", "frustration"),
+    ("surprised", "surprise"),
+    ("fearful", "fear"),
+    ("joyful", "joy"),
+    ("disgusted", "disgust"),
+)
 
-def load_from(root: str | PathLike[str], names: Sequence[str], source: str) -> tuple[Path, Corpus]:
+
+def load_from(
+    root: str | PathLike[str], names: Sequence[str], source: str, asked: Asked | None = None
+) -> tuple[Path, Corpus]:
     """Reads the first of some files that is in a folder, or in its subfolder `raw`.
 
     Args:
         root: The folder.
         names: The files.
         source: Who gives out the data and on which terms, in a sentence or more.
+        asked: What to say of the file to :func:`load`, where its format does not say it itself.
 
     Returns:
         The file and what it holds.
@@ -27,7 +45,10 @@ def load_from(root: str | PathLike[str], names: Sequence[str], source: str) -> t
     for name in names:
         for folder in (Path(root), Path(root, "raw")):
             if (folder / name).is_file():
-                return folder / name, load(folder / name)
+                path = folder / name
+                if asked is None or detect(path) == "safetensors":
+                    return path, load(path)
+                return path, load(path, **asked)
     raise FileNotFoundError(
         f"root must be a folder with {' or '.join(names)}, itself or in its subfolder raw, but "
         f"{root} has none of them. Nothing is downloaded here. {source}"
@@ -39,8 +60,9 @@ def match_classes(path: Path, found: Sequence[str], classes: Sequence[str]) -> l
 
     Args:
         path: The file.
-        found: Its classes: abbreviated to three letters or more and in any order, or, as
-            :func:`load_pickle` names them, numbered in the order of `classes`.
+        found: Its classes, in any order: the noun or the adjective for each, or the first three of
+            its letters or more; or, as :func:`load_pickle` names them, numbered in the order of
+            `classes`.
         classes: The data set's.
 
     Returns:
@@ -49,11 +71,19 @@ def match_classes(path: Path, found: Sequence[str], classes: Sequence[str]) -> l
     Raises:
         FormatError: If they are not the data set's.
     """
-    places = {name[:3]: place for place, name in enumerate(classes)}
-    places |= {str(place): place for place in range(len(classes))}
-    numbers = [places.get(name[:3].lower(), -1) for name in found]
+    words = [next((each for each in _WORDS if name in each), (name,)) for name in classes]
+    numbers = [_place(name.lower(), words) for name in found]
     if sorted(numbers) != list(range(len(classes))):
         raise FormatError(
-            f"{path}: classes must be {', '.join(classes)}, but got {', '.join(found)}."
+            f"{path}: classes must be {', '.join(classes)}, but got {', '.join(found) or 'none'}."
         )
     return numbers
+
+
+def _place(name: str, words: Sequence[Sequence[str]]) -> int:
+    if name in map(str, range(len(words))):
+        return int(name)
+    for place, alike in enumerate(words):
+        if len(name) >= 3 and any(word.startswith(name) for word in alike):
+            return place
+    return -1

@@ -5,13 +5,15 @@ from typing import ClassVar
 
 import torch
 
+from graphfusion._utils.checks import check_bool
+from graphfusion.data.conversation import MISSING
 from graphfusion.datasets.corpora._root import load_from, match_classes
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.datasets.labels import relabel
+from graphfusion.datasets.labels import LEAVE_OUT, relabel, translate
 
 _SIX = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 _FOUR = _SIX[:4]
-_MERGED = torch.tensor([0, 1, 2, 3, 0, -1])  # excited is happy, frustrated is nothing
+_EXCITED, _FRUSTRATED = 4, 5
 _SOURCE = (
     "IEMOCAP belongs to the University of Southern California, which gives it to those who sign "
     "its release form (https://sail.usc.edu/iemocap/). Features of it are shared by authors of the "
@@ -28,17 +30,20 @@ class IEMOCAP(Corpus):
     Six classes: happy, sad, neutral, angry, excited, frustrated, in this order whatever the file's.
     A pickle does not name them; its labels are taken to number them in this order, as the field's
     scripts say. Four classes: happy (with the excited), sad, neutral, angry; utterances of the
-    frustrated are left out, and so is a conversation without any others.
+    frustrated are left out, and so is a conversation without any others, unless they are kept as
+    context, without a label.
 
     Args:
         root: The folder that holds one of `raw_file_names`, itself or in its subfolder `raw`. The
-            pickles are tuples as :func:`load_pickle` describes; those of twelve elements, with four
-            vectors of text an utterance, are not read.
+            pickles are those that :func:`load_pickle` describes.
         num_classes: 6 or 4.
+        keep_context: Whether four classes keep the utterances of the frustrated, without a label
+            (`y` is -100).
 
     Raises:
         FileNotFoundError: If there is none of the files; it says who gives them out.
         FormatError: If anything in the file is wrong, or its classes are others.
+        TypeError: If `keep_context` is not a bool.
         ValueError: If `num_classes` is neither.
     """
 
@@ -47,14 +52,20 @@ class IEMOCAP(Corpus):
         "iemocap6.npz",
         "IEMOCAP_features.pkl",
         "IEMOCAP_features_raw.pkl",
+        "iemocap_features_roberta.pkl",
+        "iemocap_multimodal_features.pkl",
     )
 
-    def __init__(self, root: str | PathLike[str], num_classes: int = 6) -> None:
+    def __init__(
+        self, root: str | PathLike[str], num_classes: int = 6, keep_context: bool = False
+    ) -> None:
         if num_classes not in (6, 4):
             raise ValueError(f"num_classes must be 6 or 4, but got {num_classes!r}.")
+        check_bool("keep_context", keep_context)
         path, corpus = load_from(root, self.raw_file_names, _SOURCE)
         order = torch.tensor(match_classes(path, corpus.classes, _SIX))
         if num_classes == 4:
-            order = _MERGED[order]
+            order[order == _EXCITED] = _SIX.index("happy")
+            order[order == _FRUSTRATED] = MISSING if keep_context else LEAVE_OUT
         classes = _SIX if num_classes == 6 else _FOUR
-        super().__init__(classes, relabel(corpus, lambda talk: order[talk.y]))
+        super().__init__(classes, relabel(corpus, lambda each: translate(each.y, order)))

@@ -7,7 +7,7 @@ import torch
 
 from graphfusion.datasets.corpora._root import load_from, match_classes
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.datasets.labels import relabel
+from graphfusion.datasets.labels import relabel, translate
 
 _SEVEN = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 _SOURCE = (
@@ -29,9 +29,7 @@ class MELD(Corpus):
 
     Args:
         root: The folder that holds one of `raw_file_names`, itself or in its subfolder `raw`. The
-            pickle is a tuple as :func:`load_pickle` describes. Two others that go round are not
-            read: `MELD_features_raw.pkl`, which has sentences where that has visual features, and
-            tuples of fourteen elements, with sentiments and four vectors of text an utterance.
+            pickles are those that :func:`load_pickle` describes.
 
     Raises:
         FileNotFoundError: If there is none of the files; it says who gives them out.
@@ -42,9 +40,14 @@ class MELD(Corpus):
         "meld.safetensors",
         "meld.npz",
         "MELD_features_raw1.pkl",
+        "MELD_features_raw.pkl",
+        "meld_features_roberta.pkl",
+        "meld_multimodal_features.pkl",
     )
 
     def __init__(self, root: str | PathLike[str]) -> None:
         path, corpus = load_from(root, self.raw_file_names, _SOURCE)
         order = torch.tensor(match_classes(path, corpus.classes, _SEVEN))
-        super().__init__(_SEVEN, relabel(corpus, lambda talk: order[talk.y]))
+        super().__init__(
+            _SEVEN, relabel(corpus, lambda conversation: translate(conversation.y, order))
+        )

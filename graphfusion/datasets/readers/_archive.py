@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,22 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 _LONGEST_HEADER = 1024  # an honest one takes 128; Python's parser, which reads it, far more memory
 
 
-def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    """Reads all arrays of an .npz file, in the file's order.
+@dataclass(frozen=True)
+class Header:
+    """What a member of an archive says of its array; it is as large as the member."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    nbytes: int
+
+    def __str__(self) -> str:
+        kind = "strings" if self.dtype.kind in "SU" else self.dtype.name
+        return f"{kind} of shape {list(self.shape)}"
+
+
+class Archive:
+    """An .npz file, of which nothing but the headers has been inflated.
 
     Args:
         data: The file.
@@ -24,9 +39,12 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         ValueError: If what it declares cannot be true, or needs code to be read.
         Exception: Of whatever kind zipfile, zlib and numpy raise on broken bytes.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
+
+    def __init__(self, data: bytes) -> None:
+        self._zip = zipfile.ZipFile(io.BytesIO(data))
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self.headers: dict[str, Header] = {}
+        members = self._zip.infolist()
         # Members that overlap would make many large arrays of the same few bytes.
         if sum(member.compress_size for member in members) > len(data):
             raise ValueError("refused: the archive's members are larger than the archive.")
@@ -36,30 +54,41 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
             name = member.filename.removesuffix(".npy")
             if not name:
                 raise ValueError("the archive's arrays must have names, but one has none.")
-            if name in arrays:
+            if name in self._members:
                 raise ValueError(f"{name} must be in the archive once, but comes again.")
+            self._members[name] = member
             try:
-                arrays[name] = _read_array(archive, member)
+                _check_sizes(member)
+                with self._zip.open(member) as file:
+                    self.headers[name] = _read_header(file, member)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
-    return arrays
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Inflates one array."""
+        header = self.headers[name]
+        with self._zip.open(self._members[name]) as file:
+            _read_header(file, self._members[name])
+            # Asking for the exact size bounds what a stream longer than declared inflates to.
+            raw = file.read(header.nbytes)
+        if len(raw) != header.nbytes:
+            raise ValueError(
+                f"{name}: {header.nbytes} bytes must follow the header, but got {len(raw)}."
+            )
+        return np.ndarray(
+            header.shape, header.dtype, buffer=raw, order="F" if header.fortran else "C"
+        )
 
 
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    _check_sizes(member)
-    with archive.open(member) as file:
-        version = npy.read_magic(file)
-        if version not in _HEADERS:  # 3.0 is for names of fields, which no array here has
-            raise ValueError(f"the .npy version must be 1.0 or 2.0, but got {version}.")
-        shape, fortran, dtype = _HEADERS[version](file, _LONGEST_HEADER)
-        check_dtype(dtype)
-        size = member.file_size - file.tell()
-        check_layout(shape, dtype, size)
-        # Asking for the exact size bounds what a stream longer than declared inflates to.
-        raw = file.read(size)
-        if len(raw) != size:
-            raise ValueError(f"{size} bytes must follow the header, but got {len(raw)}.")
-    return np.ndarray(shape, dtype, buffer=raw, order="F" if fortran else "C")
+def _read_header(file: Any, member: zipfile.ZipInfo) -> Header:
+    version = npy.read_magic(file)
+    if version not in _HEADERS:  # 3.0 is for names of fields, which no array here has
+        raise ValueError(f"the .npy version must be 1.0 or 2.0, but got {version}.")
+    shape, fortran, dtype = _HEADERS[version](file, _LONGEST_HEADER)
+    check_dtype(dtype)
+    size = member.file_size - file.tell()
+    check_layout(shape, dtype, size)
+    return Header(shape, dtype, fortran, size)
 
 
 def _check_sizes(member: zipfile.ZipInfo) -> None:

@@ -1,203 +1,153 @@
-"""The field's pickles: a tuple of dicts keyed by conversation, as Python 2 scripts wrote them."""
+"""The field's pickles: a tuple of dicts keyed by conversation, or a dict of splits."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from itertools import chain, count
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Unpack
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._reading import about, make_conversation, reading, to_float32
-from graphfusion.datasets.corpus import Corpus
-from graphfusion.datasets.readers._stand_ins import Array, Budget, plain
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets._contents import Contents, Finish, RawConversation, T
+from graphfusion.datasets._labels import label_kind, to_y
+from graphfusion.datasets._options import Asked, Options
+from graphfusion.datasets._problems import search
+from graphfusion.datasets._reading import FormatError, about, number_speakers, reading
+from graphfusion.datasets._vectors import to_features
+from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets.readers._shapes import find_shape
+from graphfusion.datasets.readers._splits import find_splits
+from graphfusion.datasets.readers._stand_ins import Budget
+from graphfusion.datasets.readers._tables import (
+    Key,
+    entries,
+    fill_absent,
+    label_values,
+    matrix,
+    sequence,
+    speakers_of,
+)
 from graphfusion.datasets.readers._unpickler import Unpickler
-from graphfusion.datasets.sentiment import SENTIMENTS, cut
-
-_Key: TypeAlias = str | int
-_Table: TypeAlias = dict[Any, Any]
-
-_TABLES = ("ids", "speakers", "labels", "text", "audio", "visual", "sentences")
-_MODALITIES = ("audio", "visual", "text")  # the corpus's order, which is not the file's
+from graphfusion.datasets.readers.mmsa import read_splits
 
 
-def load_pickle(path: str | PathLike[str]) -> Corpus:
-    """Reads a corpus from a pickle as the field passes them around for IEMOCAP and MELD.
+def load_pickle(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
+    """Reads a corpus from a pickle as the field passes them around.
 
-    The pickle holds a tuple: utterance ids, speakers, labels, text, audio, visual, sentences (dicts
-    from a conversation's id to one entry per utterance), ids of the training and of the test
-    conversations; a tenth element is ignored. Features are vectors of numbers; speakers are names,
-    integers or one-hot rows; labels are integers, and all of 0 to C - 1 occur. The corpus has the
-    splits "train" and "test" and the modalities audio, visual and text, less those whose dict is
-    empty. The file names no classes, so they are called "0", "1" and so on. If all labels are
-    floats, as CMU-MOSEI's are, they become the conversations' attribute `score` `[U]`, and the
-    classes are the seven of sentiment that :class:`MOSEI` describes.
+    The pickle holds a tuple of tables, dicts from a conversation's id to one entry per utterance,
+    and of lists of ids, one for each split; or MMSA's dict of splits. Which of these it is, is told
+    from its dicts and lists (:doc:`/guides/own_data` has a table):
+
+    - DialogueRNN, DialogueGCN, MMGCN, MM-DFN: ids, speakers, labels, text, audio, visual,
+      sentences, train, test; a tenth element is not taken over unless it lists known ids, which
+      make a third split;
+    - DialogueRNN's MELD: ids, speakers, labels, text, audio, sentences, train, test, sentiments;
+    - COSMIC: speakers, labels, (sentiments,) four vectors of text, sentences, train, test, dev;
+    - M3NET, MultiEMO: ids, speakers, labels, (sentiments,) four vectors of text, audio, visual,
+      sentences, train, test;
+    - MMSA: `{"train", "valid", "test": {"id", "regression_labels", "text", "audio", "vision"}}`.
+
+    Features are vectors of numbers, or None where an utterance has none; several of text are
+    modalities of their own, `text1` to `text4`. A modality whose table is empty is left out.
+    Speakers are names, integers or one-hot rows. Labels are integers, -1, -100 or None where
+    missing, and all of 0 to C - 1 occur: the file names no classes, so they are called "0", "1" and
+    so on. Or they are floats, None or NaN where missing: scores, and the corpus has no classes.
 
     Args:
         path: The file.
+        **options: What the file does not say itself. `labels="classes"` or `"scores"`: what the
+            labels are. `missing="nan"`: vectors of nothing but NaN are absent. `frames="mean"`:
+            features may be frames `[T, d]` and are averaged over T, less the frames of nothing but
+            zeros, which are padding. `splits`: the names of a tuple's lists of ids in their order,
+            such as `("train", "dev", "test")`, where the file does not tell.
 
     Raises:
         FormatError: If anything in the file is wrong, or it holds anything but numpy arrays of
             numbers or strings and plain containers. Nothing in it runs as code.
         OSError: If it cannot be opened.
     """
+    return read_pickle(path, make_corpus, Options(**options))
+
+
+def read_pickle(path: str | PathLike[str], finish: Finish[T], options: Options) -> T:
+    """Makes something of what the file has, once it is cut into conversations."""
     with reading(path) as data:
-        return _corpus(Unpickler(data).load(), Budget(len(data)))
+        held = Unpickler(data).load()
+        budget = Budget(len(data))
+        if isinstance(held, dict):
+            return finish(read_splits(held, budget, options))
+        if not isinstance(held, tuple):
+            raise ValueError(
+                "the pickle must hold a tuple of dicts and lists, or a dict of splits, but got "
+                f"{type(held).__name__}."
+            )
+        return finish(_contents(held, budget, options))
 
 
-def _corpus(fields: object, budget: Budget) -> Corpus:
-    if not isinstance(fields, tuple) or len(fields) not in (9, 10):
-        got = f"{len(fields)}" if isinstance(fields, tuple) else type(fields).__name__
-        raise ValueError(f"the pickle must hold a tuple of 9 or 10 elements, but got {got}.")
-    tables = dict(zip(_TABLES, fields, strict=False))
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"{name} must be a dict, but got {type(table).__name__}.")
-    modalities = [name for name in _MODALITIES if tables[name]]
-    splits = {"train": _ids("train", fields[7]), "test": _ids("test", fields[8])}
+def _contents(fields: tuple[object, ...], budget: Budget, options: Options) -> Contents:
+    shape = find_shape(fields)
+    places = dict(zip(shape.places, fields, strict=False))
+    tables = {name: value for name, value in places.items() if isinstance(value, dict)}
+    splits = find_splits(places, tables["labels"], options.splits)
+    used = list(chain(*splits.values()))
 
-    # All labels first: they tell how many classes there are.
-    labels: dict[_Key, list[Any]] = {}
-    for key in chain(*splits.values()):
+    # All labels first: they say what they are, and how many classes there are.
+    labels: dict[Key, NDArray[np.float64]] = {}
+    types: set[type] = set()
+    for key in used:
         with about(str(key)):
-            size = len(_sequence(tables, "ids", key))
+            size = len(sequence(tables, "ids" if "ids" in tables else "speakers", key))
             if size == 0:
-                raise ValueError("ids must name an utterance, but got none.")
+                raise ValueError("the conversation must have an utterance, but has none.")
             budget.spend(size)
             if key in tables["sentences"]:
-                _entries(tables, "sentences", key, size, budget)
-            labels[key] = _entries(tables, "labels", key, size, budget)
-    scored = {type(label) for label in chain(*labels.values())} == {float}
-    classes = SENTIMENTS[7] if scored else _classes(labels)
+                entries(tables, "sentences", key, size, budget)
+            labels[key], found = label_values(entries(tables, "labels", key, size, budget))
+            types |= found
+    integers = types == {int}
+    together = np.concatenate([*labels.values(), np.empty(0)])
+    kind = label_kind(together, integers, False, options.labels)
+    y = {}
+    for key, values in labels.items():
+        with about(str(key)):
+            y[key] = to_y(kind, values, integers)
+    classes = _classes(y) if kind == "classes" else ()
+    modalities = [name for name in shape.modalities if tables[name]]
+    if not modalities:
+        raise ValueError("the file must have a modality, but the tables of all are empty.")
 
-    def conversation(key: _Key) -> Conversation:
+    def conversation(key: Key) -> RawConversation:
         size = len(labels[key])
-        y, score = labels[key], None
+        arrays, masks = {}, {}
         with about(str(key)):
-            if scored:
-                score = to_float32("labels", np.array(labels[key]))
-                y = cut(torch.from_numpy(score), 7).tolist()
-            features = {
-                name: _matrix(name, _entries(tables, name, key, size, budget), budget)
-                for name in modalities
-            }
-            speakers = _speakers(_entries(tables, "speakers", key, size, budget), budget)
-            return make_conversation(str(key), features, speakers, y, score)
+            for name in modalities:
+                values = entries(tables, name, key, size, budget)
+                arrays[name], masks[name] = matrix(name, values, budget, options)
+            speakers = speakers_of(entries(tables, "speakers", key, size, budget), budget)
+        features, present = to_features(arrays, masks, options)
+        return RawConversation(str(key), features, number_speakers(speakers), y[key], present)
 
-    return Corpus(
-        classes, {split: [conversation(key) for key in keys] for split, keys in splits.items()}
-    )
+    conversations = {split: [conversation(key) for key in keys] for split, keys in splits.items()}
+    fill_absent(list(chain(*conversations.values())), budget)
+    unused = tuple(str(key) for key in tables["labels"] if key not in labels)
+    return Contents(classes, conversations, unused)
 
 
-def _ids(split: str, value: object) -> list[_Key]:
-    if isinstance(value, set):
-        value = sorted(value)  # a set's own order may change from run to run
-    if not isinstance(value, list | tuple) or not all(type(key) in (str, int) for key in value):
-        raise ValueError(
-            f"the {split} ids must be a list, tuple or set of strings or integers, but got "
-            f"{type(value).__name__}."
-        )
-    return list(value)
-
-
-def _sequence(
-    tables: Mapping[str, _Table], name: str, key: _Key
-) -> list[Any] | tuple[Any, ...] | NDArray[Any]:
-    if key not in tables[name]:
-        raise ValueError(f"{name} must have the conversation, but does not.")
-    value = _unwrap(tables[name][key])
-    if not isinstance(value, list | tuple | np.ndarray):
-        raise ValueError(f"{name} must be a list or an array, but got {type(value).__name__}.")
-    return value
-
-
-def _entries(
-    tables: Mapping[str, _Table], name: str, key: _Key, size: int, budget: Budget
-) -> list[Any]:
-    """What a table has for a conversation, one an utterance: a scalar, list, tuple or array."""
-    values = _sequence(tables, name, key)
-    if len(values) != size:
-        raise ValueError(
-            f"{name} must have one entry per utterance ({size}), but has {len(values)}."
-        )
-    if isinstance(values, np.ndarray):
-        if values.dtype.kind in "SU":  # strings are copied, and may be as long as the file
-            budget.spend(values.nbytes)
-        return values.tolist() if values.ndim == 1 else list(values)
-    return [_unwrap(value) for value in values]
-
-
-def _unwrap(value: object) -> object:
-    return np.atleast_1d(value.array) if isinstance(value, Array) else value
-
-
-def _classes(labels: Mapping[_Key, list[Any]]) -> tuple[str, ...]:
-    for key, values in labels.items():
-        with about(str(key)):
-            _check_labels(values)
-            plain(values)
-    found = set(chain(*labels.values()))
+def _classes(y: Mapping[Key, Tensor]) -> tuple[str, ...]:
+    """The classes' names, "0" and so on, if the labels number them without a gap."""
+    found: set[int] = set()
+    for key, labels in y.items():
+        rule = f"labels must not be negative, but for -1 and {MISSING}, which are missing"
+        for problem in search(str(key), "y", rule, (labels < 0) & (labels != MISSING), labels):
+            raise FormatError.of([problem])
+        found |= set(labels[labels != MISSING].tolist())
     gap = next(label for label in count() if label not in found)
-    for key, values in labels.items():
-        if max(values) > gap:
+    for key, labels in y.items():
+        if labels.max() > gap:
             raise ValueError(
-                f"conversation {str(key)!r}: labels must leave no gaps, but it has {max(values)} "
-                f"and no conversation has {gap}."
+                f"conversation {str(key)!r}: labels must leave no gaps, but it has "
+                f"{int(labels.max())} and no conversation has {gap}."
             )
     return tuple(str(label) for label in range(gap))
-
-
-def _check_labels(labels: list[Any]) -> None:
-    for utterance, label in enumerate(labels):
-        if type(label) is not int or label < 0:
-            got = label if type(label) is int else type(label).__name__
-            raise ValueError(
-                f"labels must be integers and not negative, but utterance {utterance} has {got}."
-            )
-
-
-def _matrix(name: str, entries: list[Any], budget: Budget) -> NDArray[Any]:
-    """Stacks the vectors of a conversation's utterances: `[U, d]`."""
-    vectors: list[NDArray[Any]] = []
-    for utterance, entry in enumerate(entries):
-        vector = _vector(entry, budget)
-        if vector is None:
-            raise ValueError(
-                f"{name} must be vectors of numbers, but utterance {utterance}'s is none."
-            )
-        if vectors and len(vector) != len(vectors[0]):
-            raise ValueError(
-                f"{name} must be vectors of one size, but utterance {utterance}'s has "
-                f"{len(vector)} numbers and the first {len(vectors[0])}."
-            )
-        vectors.append(vector)
-    return np.stack(vectors)
-
-
-def _vector(entry: object, budget: Budget) -> NDArray[Any] | None:
-    if not isinstance(entry, list | tuple | np.ndarray) or len(entry) == 0:
-        return None
-    budget.spend(len(entry))
-    if isinstance(entry, np.ndarray):
-        return entry if entry.ndim == 1 and entry.dtype.kind in "biuf" else None
-    # Numbers only: numpy would walk whatever is nested in them, however deep or often repeated.
-    if not all(type(number) in (int, float, bool) for number in entry):
-        return None
-    try:
-        return np.array(entry, np.float64)
-    except OverflowError:  # an integer of hundreds of digits
-        return None
-
-
-def _speakers(entries: list[Any], budget: Budget) -> list[Hashable]:
-    kinds = {type(entry) for entry in entries}
-    if kinds in ({str}, {bytes}, {int}):
-        return list(plain(entries))
-    rows = _matrix("speakers", entries, budget)
-    (bad,) = np.nonzero(((rows == 1).sum(1) != 1) | ((rows == 0).sum(1) != rows.shape[1] - 1))
-    if bad.size:
-        raise ValueError(f"speakers must be one-hot rows, but utterance {bad[0]}'s is not.")
-    numbers: list[Hashable] = rows.argmax(1).tolist()
-    return numbers

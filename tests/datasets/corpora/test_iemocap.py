@@ -138,3 +138,12 @@ def test_real_data():
         for talk in talks:
             assert talk.speaker[0] == 0
             assert talk.speaker.max() < 2
+
+
+def test_the_frustrated_may_stay_as_context(tmp_path):
+    archive(tmp_path)
+    six, four = IEMOCAP(tmp_path), IEMOCAP(tmp_path, num_classes=4, keep_context=True)
+    merged = {0: 0, 1: 1, 2: 2, 3: 3, 4: 0, 5: -100}
+    for split, conversations in six.splits.items():
+        for one, other in zip(conversations, four.splits[split], strict=True):
+            assert other.y.tolist() == [merged[label] for label in one.y.tolist()]

@@ -34,16 +34,25 @@ def test_a_pickle(tmp_path):
     assert_holds(MELD(tmp_path), sample, SEVEN, ("audio", "visual", "text"))
 
 
-def test_the_pickles_of_two_modalities_and_of_fourteen_elements_are_refused(tmp_path):
+def test_the_pickles_of_two_modalities_and_of_fourteen_elements_are_read(tmp_path):
     ids, speakers, labels, text, audio, _, sentences, *split = pickle_fields(
         make_sample(lengths=((4, 5), (6,)), num_classes=7)
     )
     path = tmp_path / "MELD_features_raw1.pkl"
     path.write_bytes(pickle.dumps((ids, speakers, labels, text, audio, sentences, *split, labels)))
-    with pytest.raises(FormatError, match="sentences must be a dict"):
-        MELD(tmp_path)
-    path.write_bytes(pickle.dumps((ids, speakers, labels, labels, *[text] * 4, *[audio] * 6)))
-    with pytest.raises(FormatError, match="a tuple of 9 or 10 elements, but got 14"):
+    assert list(MELD(tmp_path).in_channels) == ["audio", "text"]
+    more = (ids, speakers, labels, labels, *[text] * 4, audio, audio, sentences, *split, {})
+    path.write_bytes(pickle.dumps(more))
+    assert len(MELD(tmp_path).in_channels) == 6
+
+
+@pytest.mark.parametrize(("place", "name"), [(5, "disappointed"), (6, "angel")])
+def test_a_class_that_only_begins_alike_is_refused(tmp_path, place, name):
+    names = [*SEVEN]
+    names[place] = name
+    arrays = npz_arrays(SAMPLE) | {"classes": np.array(names)}
+    (tmp_path / "meld.npz").write_bytes(npz_bytes(arrays))
+    with pytest.raises(FormatError, match=f"classes must be neutral, .*{name}"):
         MELD(tmp_path)
 
 

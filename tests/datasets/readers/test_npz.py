@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.datasets.samples import (
     make_sample,
     npz_arrays,
     npz_bytes,
+    rows,
     samples,
 )
 
@@ -85,7 +87,7 @@ def put(place, value):
         (violate("audio", lambda x: x.astype("i4")), "audio must be floats .* but got int32"),
         (
             violate("audio", lambda x: x[:, :0]),
-            r"audio must have shape \[U, d\], .* but got \[9, 0\]",
+            r"audio must be one vector an utterance, but has \[0\]",
         ),
         (violate("audio", put((4, 1), np.nan)), "'train1': audio must be finite, but utterance 1 "),
         (violate("text", put((0, 0), -np.inf)), "'train0': text must be finite, but utterance 0 "),
@@ -93,13 +95,16 @@ def put(place, value):
             violate("text", lambda x: x + np.float64(1e300)),
             "'train0': text must be finite, but utterance 0 ",
         ),
-        (violate("label", lambda x: x + 0.5), "label must be one integer .* got float64"),
-        (violate("label", lambda x: x[:, None]), r"label must be one .* shape \[9, 1\]"),
+        (
+            violate("label", lambda x: x + 0.5),
+            "labels must be whole numbers of classes, .* has 0.5|1.5",
+        ),
+        (violate("label", lambda x: x[:, None].repeat(2, 1)), r"label must be one .* \[9, 2\]"),
         (
             violate("label", put(5, 2)),
-            r"'test2': labels must be in \[0, 2\), but utterance 0 has 2",
+            r"'test2': labels must be in \[0, 2\), or -100 .* utterance 0 has 2",
         ),
-        (violate("label", put(3, -1)), r"'train1': labels must .* utterance 0 has -1"),
+        (violate("label", put(3, -2)), r"'train1': labels must .* utterance 0 has -2"),
         (violate("label", lambda x: x.astype("u8") - 1), r"labels must be in \[0, 2\)"),
         (
             violate("speaker", lambda x: np.zeros(len(x))),
@@ -112,7 +117,7 @@ def put(place, value):
         ),
         (
             violate("split", put(1, "dev")),
-            r"'train0': split must be one, but got \['dev', 'train'\]",
+            r"'train0': split must be one .* \['dev', 'train'\]",
         ),
         (violate("split", put(slice(None), "test")), r"'train', but got \['test'\]"),
         (
@@ -138,3 +143,94 @@ def test_a_violated_schema_is_named(tmp_path, edit, message):
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_npz(tmp_path / "none.npz")
+
+
+def test_what_is_missing_in_any_way():
+    """Labels of -1 and -100, masks by name or all of them, rows of NaN if asked."""
+    arrays = npz_arrays(make_sample())
+    arrays["label"][[1, 4]] = -1, -100
+    arrays["has_audio"] = np.arange(9) != 2
+    arrays["audio"][2] = np.nan
+    arrays["text"][5] = np.nan
+    corpus = load_bytes(lambda path: load_npz(path, missing="nan"), npz_bytes(arrays))
+    whole = [each for split in corpus.splits.values() for each in split]
+    y = [label for each in whole for label in each.y.tolist()]
+    assert [place for place, label in enumerate(y) if label == -100] == [1, 4]
+    present = [row for each in whole for row in rows(each)]
+    assert [place for place, row in enumerate(present) if not all(row)] == [2, 5]
+    with pytest.raises(FormatError, match="text must be finite"):
+        load_bytes(load_npz, npz_bytes(arrays))
+    columns = np.ones((9, 3), bool)
+    columns[5, 2] = False
+    again = load_bytes(
+        load_npz,
+        npz_bytes(
+            arrays | {"present": columns * arrays["has_audio"][:, None] ** np.array([1, 0, 0])}
+        ),
+    )
+    assert [row for each in whole for row in rows(each)] == [
+        row for split in again.splits.values() for each in split for row in rows(each)
+    ]
+
+
+@pytest.mark.parametrize("asked", [None, "classes", "scores"])
+@given(st.lists(st.floats(-60, 60) | st.integers(0, 1).map(float), min_size=9, max_size=9))
+def test_floats_are_said_or_refused(asked, values):
+    """Never seven classes of sentiment; never class numbers that are guessed."""
+    arrays = npz_arrays(make_sample()) | {"label": np.array(values)}
+    whole = all(value >= 0 and value == int(value) for value in values)
+
+    def read():
+        return load_bytes(lambda path: load_npz(path, labels=asked), npz_bytes(arrays))
+
+    if asked == "classes" and not (whole and max(values) < 2):
+        with pytest.raises(FormatError, match="labels must be"):
+            read()
+        return
+    if asked != "classes":
+        del arrays["classes"]
+    if asked is None and whole:
+        with pytest.raises(FormatError, match="which may be either"):
+            read()
+        return
+    corpus = read()
+    y = torch.cat([each.y for split in corpus.splits.values() for each in split])
+    assert y.is_floating_point() == (asked != "classes") == (corpus.classes == ())
+    assert y.double().tolist() == np.array(values, "f4").astype("f8").tolist()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda a: a.update(has_smell=np.ones(9, bool)),
+            "has_smell must be floats .* but got bool",
+        ),
+        (lambda a: a.update(audio_mask=np.ones(9, bool)), "named has_MODALITY"),
+        (lambda a: a.update(has_audio=np.arange(9)), "has_audio must be bools"),
+        (lambda a: a.update(turn=np.zeros(9, int)), "'train0': turn must increase .* row 1"),
+        (lambda a: a.update(frames=np.ones((9, 5, 2), "f4")), r"frames, \[5, 2\]: average"),
+        (
+            lambda a: a.update(
+                dialogue=np.array([0, 0, 0, 1, 1, 0, 0, 0, 0]),
+                split=np.array(["train"] * 5 + ["dev"] * 4),
+            ),
+            "put the split in front of the number",
+        ),
+    ],
+)
+def test_nothing_is_dropped_without_a_word(edit, message):
+    arrays = npz_arrays(make_sample())
+    edit(arrays)
+    with pytest.raises(FormatError, match=message):
+        load_bytes(load_npz, npz_bytes(arrays))
+
+
+def test_frames_are_averaged_if_asked():
+    arrays = npz_arrays(make_sample())
+    frames = np.zeros((9, 4, 3), np.float32)
+    frames[:, :2] = arrays["audio"][:, None]
+    arrays["audio"] = frames
+    corpus = load_bytes(lambda path: load_npz(path, frames="mean"), npz_bytes(arrays))
+    first = corpus.splits["train"][0].features["audio"]
+    assert torch.equal(first, torch.from_numpy(frames[:3, 0]))

@@ -15,6 +15,7 @@ from tests.datasets.samples import (
     load_bytes,
     make_sample,
     pickle_fields,
+    rows,
     samples,
 )
 
@@ -50,7 +51,7 @@ LABELLINGS = {
     "bytes": lambda labels: np.array(labels, np.uint8),
     "scalars": lambda labels: list(np.array(labels)),
 }
-SCORES = (-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 3.0)  # one of each class
+SCORES = (-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 3.0)
 
 
 def forms(table):
@@ -115,11 +116,13 @@ def test_a_modality_without_features_is_left_out():
     assert_holds(loaded(fields), sample, "01", ("audio", "text"))
 
 
-def test_conversations_of_no_split_are_left_out():
+def test_conversations_of_no_split_are_counted():
     fields = pickle_fields(make_sample())
     fields[TRAIN] = ["train1"]
     del fields[AUDIO]["train0"]
-    assert [talk.id for talk in loaded(fields).splits["train"]] == ["train1"]
+    with pytest.warns(UserWarning, match="1 are in none, such as 'train0'"):
+        corpus = loaded(fields)
+    assert [each.id for each in corpus.splits["train"]] == ["train1"]
 
 
 @given(samples(), forms(WRITERS), st.sampled_from([list, tuple, np.array]), st.randoms())
@@ -128,14 +131,13 @@ def test_labels_that_are_all_floats_are_scores(sample, write, container, random)
     fields[LABELS] = {
         talk.id: [random.choice(SCORES) for _ in talk.labels] for talk in sample.talks
     }
+    fields[LABELS]["train0"][0] = 0.5  # else they may be numbers of classes
     containers = {key: container(value) for key, value in fields[LABELS].items()}
     corpus = load_bytes(load_pickle, write((*fields[:LABELS], containers, *fields[TEXT:])))
-    assert corpus.num_classes == 7
+    assert corpus.classes == ()
     for talk in (talk for talks in corpus.splits.values() for talk in talks):
-        scores = fields[LABELS][talk.id]
-        assert talk.score.dtype == torch.float32
-        assert talk.score.tolist() == scores
-        assert talk.y.tolist() == [SCORES.index(score) for score in scores]
+        assert talk.y.dtype == torch.float32
+        assert talk.y.tolist() == fields[LABELS][talk.id]
 
 
 def test_a_set_of_ids_is_sorted():
@@ -175,10 +177,10 @@ def second(value):
 
 TABLES = ("ids", "speakers", "labels", "text", "audio", "visual", "sentences")
 VIOLATIONS = [
-    (lambda fields: fields.pop(), "a tuple of 9 or 10 elements, but got 8"),
-    (lambda fields: fields.extend([1, 2]), "a tuple of 9 or 10 elements, but got 11"),
-    *((field(n, []), f"{name} must be a dict, but got list") for n, name in enumerate(TABLES)),
-    (field(TRAIN, "train0"), "the train ids must be a list, .* but got str"),
+    (lambda fields: fields.pop(), "a tuple of dicts .* but got 8 elements"),
+    (lambda fields: fields.extend([1, 2]), "a tuple of dicts .* but got 11 elements"),
+    *((field(n, []), "a tuple of dicts .* but got 9 elements") for n in range(len(TABLES))),
+    (field(TRAIN, "train0"), "a tuple of dicts .* dict, str, list"),
     (field(TEST, [("a",)]), "the test ids must be .* of strings or integers"),
     (field(TEST, {1, "a"}), "TypeError"),
     (field(TEST, ["train1"]), "'train1': must be in one split, once, .* 'train' and 'test'"),
@@ -191,14 +193,14 @@ VIOLATIONS = [
         for n in range(SPEAKERS, SENTENCES + 1)
     ),
     (entry(IDS, shorten), r"'train1': sentences must have one entry per utterance \(1\)"),
-    (entry(IDS, []), "'train1': ids must name an utterance"),
+    (entry(IDS, []), "'train1': the conversation must have an utterance"),
     (entry(LABELS, 3), "'train1': labels must be a list or an array, but got int"),
     (entry(LABELS, np.array(3)), r"'train1': labels must have one entry .* \(2\), but has 1"),
     (entry(AUDIO, second(np.array(3.0))), "'train1': audio must be vectors of one size"),
-    (entry(LABELS, [0, 1.0]), "'train1': labels must be integers .* utterance 1 has float"),
-    (entry(LABELS, [0, True]), "'train1': labels must be integers .* utterance 1 has bool"),
-    (entry(LABELS, np.zeros(2)), "'train1': labels must be integers .* utterance 0 has float"),
-    (entry(LABELS, [0, -1]), "'train1': labels must be .* not negative, but utterance 1 has -1"),
+    (entry(LABELS, [0, 1.0]), "which may be either"),
+    (entry(LABELS, [0, True]), "'train1': labels must be numbers, .* utterance 1 has bool"),
+    (entry(LABELS, np.zeros(2)), "which may be either"),
+    (entry(LABELS, [0, -2]), "'train1': labels must not be negative.* utterance 1 has -2"),
     (entry(LABELS, [0, 3]), "'train1': labels must leave no gaps, but it has 3 and .* has 2"),
     (entry(LABELS, [0, 10**30]), "'train1': labels must leave no gaps"),
     (
@@ -216,10 +218,10 @@ VIOLATIONS = [
         entry(AUDIO, [[], []]),
         "'train1': audio must be vectors of numbers, but utterance 0's is none",
     ),
-    (entry(AUDIO, np.zeros((2, 3, 1))), "'train1': audio must be vectors .* utterance 0's is none"),
+    (entry(AUDIO, np.zeros((2, 3, 1))), r"'train1': utterance 0: .* frames, \[3, 1\]"),
     *(
         (entry(AUDIO, second(odd)), "'train1': audio must be vectors .* utterance 1's is none")
-        for odd in ("abc", None, 1.5, [0, 1, "x"], [[1, 2, 3]], np.array(["a"] * 3))
+        for odd in ("abc", 1.5, [0, 1, "x"], [[1, 2, 3]], np.array(["a"] * 3))
     ),
     (entry(SPEAKERS, ["a", 1]), "'train1': speakers must be"),
     (entry(SPEAKERS, [None, None]), "'train1': speakers must be"),
@@ -245,7 +247,7 @@ def test_a_violated_schema_is_named(tmp_path, edit, message):
 
 
 def test_other_than_a_tuple():
-    with pytest.raises(FormatError, match="a tuple of 9 or 10 elements, but got list"):
+    with pytest.raises(FormatError, match="a tuple of dicts and lists, .* but got list"):
         load_bytes(load_pickle, pickle.dumps(pickle_fields(make_sample())))
 
 
@@ -261,3 +263,82 @@ def test_ids_that_read_alike_are_refused():
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_pickle(tmp_path / "none.pkl")
+
+
+@pytest.mark.parametrize("order", ["test, dev", "dev, test"])
+def test_a_third_list_of_ids_is_a_split(order):
+    """In either order, where the ids say which is the test's."""
+    sample = make_sample(lengths=((2,), (3,), (1,)), splits=("train", *order.split(", ")))
+    fields = pickle_fields(sample)
+    train, second, third = ([talk.id] for talk in sample.talks)
+    fields[TRAIN:] = [train, np.array(second), third]
+    splits = {name: [t.id for t in each] for name, each in loaded(fields).splits.items()}
+    assert splits == {talk.split: [talk.id] for talk in sample.talks}
+
+
+def test_lists_whose_order_cannot_be_told_are_refused():
+    fields = pickle_fields(make_sample(lengths=((2,), (3,)), splits=("train", "other")))
+    fields[TRAIN:] = [["train0"], [], ["other1"]]
+    with pytest.raises(FormatError, match="say splits="):
+        loaded(fields)
+    data = pickle.dumps(tuple(fields))
+    order = ("train", "dev", "test")
+    corpus = load_bytes(lambda path: load_pickle(path, splits=order), data)
+    assert [each.id for each in corpus.splits["test"]] == ["other1"]
+
+
+def test_labels_and_features_may_be_none():
+    fields = pickle_fields(make_sample())
+    fields[LABELS]["train0"] = [None, -1, -100]
+    fields[LABELS]["train1"] = [0, 1]
+    fields[AUDIO]["train1"] = [None, None]
+    fields[TEXT]["train0"][1] = None
+    corpus = loaded(fields)
+    first, second = corpus.splits["train"]
+    assert first.y.tolist() == [-100] * 3
+    assert rows(first) == [[True] * 3, [True, True, False], [True] * 3]
+    assert [row[0] for row in rows(second)] == [False, False]
+    assert corpus.in_channels == {"audio": 3, "visual": 2, "text": 4}
+
+
+def test_other_tuples_of_the_field():
+    ids, who, y, text, audio, visual, said, train, test = pickle_fields(make_sample())
+    four = [text] * 4
+    names = ["text1", "text2", "text3", "text4"]
+    for fields, modalities, splits in (
+        ((ids, who, y, text, audio, said, train, test, y), ["audio", "text"], 2),
+        ((who, y, *four, said, train, test, []), names, 3),
+        ((who, y, y, *four, said, train, test, []), names, 3),
+        ((ids, who, y, *four, audio, visual, said, train, test), ["audio", "visual", *names], 2),
+        (
+            (ids, who, y, y, *four, audio, visual, said, train, test, {}),
+            ["audio", "visual", *names],
+            2,
+        ),
+    ):
+        corpus = loaded(fields)
+        assert list(corpus.in_channels) == modalities
+        assert len(corpus.splits) == splits
+        assert corpus.splits["train"][0].y.tolist() == y["train0"]
+
+
+def test_mmsa():
+    rng = np.random.default_rng(0)
+    part = {
+        "id": ["a$_$2", "b$_$1", "a$_$10", "a$_$1"],
+        "raw_text": ["x"] * 4,
+        "text": rng.normal(size=(4, 3)).astype("f4"),
+        "audio": np.stack([np.ones((2, 3)) * n for n in (1, 2, 3, 4)]).astype("f4"),
+        "regression_labels": np.array([0.5, -1, 2, 3], "f4"),
+    }
+    data = pickle.dumps(
+        {"train": part, "valid": part | {"id": [f"v{name}" for name in part["id"]]}}
+    )
+    with pytest.raises(FormatError, match=r"audio must be one vector .* frames, \[2, 3\]"):
+        load_bytes(load_pickle, data)
+    corpus = load_bytes(lambda path: load_pickle(path, frames="mean"), data)
+    assert corpus.classes == ()
+    assert [each.id for each in corpus.splits["dev"]] == ["va", "vb"]
+    first = corpus.splits["train"][0]
+    assert first.y.tolist() == [3, 0.5, 2]
+    assert first.features["audio"].tolist() == [[4.0] * 3, [1.0] * 3, [3.0] * 3]

@@ -1,0 +1,65 @@
+"""From the arrays of a file to the features of a conversation."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphfusion.datasets._options import Options
+
+
+def check_vectors(name: str, shape: tuple[int, ...], frames: Literal["mean"] | None) -> None:
+    """Checks the shape of what an utterance, or each of several, has of a modality.
+
+    Args:
+        name: The modality.
+        shape: `[d]`, or `[T, d]` where frames are averaged.
+        frames: As of :class:`Options`.
+    """
+    if len(shape) == 2 and frames is None:
+        raise ValueError(
+            f"{name} must be one vector an utterance, but has frames, {list(shape)}: average them "
+            "beforehand, or say frames='mean'."
+        )
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise ValueError(f"{name} must be one vector an utterance, but has {list(shape)}.")
+
+
+def average(frames: NDArray[Any]) -> NDArray[Any]:
+    """The mean of the frames `[..., T, d]` that are not all zeros, as padding is: `[..., d]`."""
+    counts = (frames != 0).any(-1).sum(-1)
+    mean: NDArray[Any] = frames.sum(-2, dtype=np.float64) / np.maximum(counts, 1)[..., None]
+    return mean
+
+
+def to_features(
+    arrays: Mapping[str, NDArray[Any]],
+    masks: Mapping[str, NDArray[np.bool_]],
+    options: Options,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A conversation's features and presence; its values are not checked.
+
+    Args:
+        arrays: `{modality: [U, d]}` (or `[U, T, d]`), numbers of any dtype; what is beyond float32
+            gets infinite.
+        masks: `{modality: [U]}`, which utterances have it; not named: all of them.
+        options: What the caller says.
+
+    Returns:
+        `{modality: [U, d] float32}` and `{modality: [U] bool}`.
+    """
+    features, present = {}, {}
+    for name, values in arrays.items():
+        array = average(values) if values.ndim == 3 else values
+        with np.errstate(over="ignore"):
+            features[name] = torch.from_numpy(array.astype(np.float32))
+        here = torch.ones(len(array), dtype=torch.bool)
+        if name in masks:
+            here = torch.from_numpy(masks[name].astype(bool))
+        if options.missing == "nan":
+            here &= ~features[name].isnan().all(1)
+        present[name] = here
+    return features, present

@@ -1,0 +1,127 @@
+"""How an .npz file of utterances must be laid out, checked before anything of it is inflated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphfusion.datasets._options import Options
+from graphfusion.datasets._vectors import check_vectors
+from graphfusion.datasets.readers._archive import Header
+
+_NAMES = ("dialogue", "speaker", "split")
+_KNOWN = (*_NAMES, "label", "classes", "score", "present", "turn", "utt")
+# What reading may cost: as much as deflate can make of the file, and a little for small ones.
+_PER_BYTE, _SPARE = 1032, 2**25
+
+
+@dataclass
+class Layout:
+    """What an archive's arrays are.
+
+    Args:
+        size: U, the number of utterances.
+        modalities: The names of the modalities, in the file's order.
+        masks: `{modality: array}`, the arrays that say which utterances have it.
+        named: Whether it names classes.
+    """
+
+    size: int
+    modalities: list[str] = field(default_factory=list)
+    masks: dict[str, str] = field(default_factory=dict)
+    named: bool = False
+
+
+def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Layout:
+    """Says what each array is.
+
+    Raises:
+        ValueError: If one is missing or none of what such a file has.
+    """
+    label = headers.get("label")
+    scores = options.labels == "scores"
+    required = [*_NAMES, "score" if scores and "score" in headers else "label"]
+    if label is not None and label.dtype.kind in "iu" and not scores:
+        required.append("classes")
+    missing = [name for name in required if name not in headers]
+    if missing:
+        raise ValueError(
+            f"the file must have the arrays {', '.join(required)}, but {', '.join(missing)} is "
+            "missing."
+        )
+    for name in (*_NAMES, *(["classes"] if "classes" in headers else [])):
+        header = headers[name]
+        if len(header.shape) != 1 or header.dtype.kind not in "SUiu":
+            raise ValueError(f"{name} must be one name each, but got {header}.")
+    layout = Layout(headers["dialogue"].shape[0], named="classes" in headers)
+    for name, header in headers.items():
+        if name != "classes" and header.shape[:1] != (layout.size,):
+            raise ValueError(
+                f"{name} must have one row per utterance ({layout.size}), but has shape "
+                f"{list(header.shape)}."
+            )
+        if name not in _KNOWN and header.dtype.kind == "f":
+            _check_modality(name, header, options)
+            layout.modalities.append(name)
+    if not layout.modalities:
+        raise ValueError("the file must have an array of floats, a modality, but has none.")
+    for name, header in headers.items():
+        _check_other(name, header, layout)
+    return layout
+
+
+def check_cost(headers: Mapping[str, Header], layout: Layout, size: int) -> None:
+    """Refuses what would take more memory than the file's size can explain.
+
+    Args:
+        headers: The arrays'.
+        layout: What they are.
+        size: The file's, in bytes.
+    """
+    names = sum(headers[name].nbytes * 4 + layout.size * 240 for name in _NAMES)
+    numbers = sum(headers[name].nbytes for name in layout.modalities)
+    copies = sum(4 * layout.size * headers[name].shape[-1] for name in layout.modalities)
+    check_bound(names + numbers + copies + 64 * layout.size, size)
+
+
+def check_bound(cost: int, size: int) -> None:
+    """Refuses a cost in bytes that a file of this size cannot explain."""
+    bound = _PER_BYTE * size + _SPARE
+    if cost > bound:
+        raise ValueError(
+            f"refused: to read the file takes some {cost} bytes of memory, more than {bound}, "
+            f"which is {_PER_BYTE} times its size."
+        )
+
+
+def _check_modality(name: str, header: Header, options: Options) -> None:
+    if len(header.shape) < 2:
+        raise ValueError(
+            f"{name} must have shape [U, d], as arrays of floats are modalities, "
+            f"but got {list(header.shape)}."
+        )
+    check_vectors(name, header.shape[1:], options.frames)
+
+
+def _check_other(name: str, header: Header, layout: Layout) -> None:
+    """Checks an array that is no modality; strings and `utt` are not taken over."""
+    kind, width = header.dtype.kind, len(header.shape)
+    if name in ("label", "score"):
+        if kind not in "fiu" or header.shape not in ((layout.size,), (layout.size, 1)):
+            raise ValueError(f"{name} must be one number per utterance, but got {header}.")
+    elif name == "turn":
+        if kind not in "iu" or width != 1:
+            raise ValueError(f"turn must be one integer per utterance, but got {header}.")
+    elif name == "present":
+        if kind not in "biu" or header.shape[1:] != (len(layout.modalities),):
+            raise ValueError(
+                "present must have a column of bools for each of the modalities "
+                f"{layout.modalities}, in their order, but got {header}."
+            )
+    elif name.startswith("has_") and name[4:] in layout.modalities:
+        if kind not in "biu" or width != 1:
+            raise ValueError(f"{name} must be one bool per utterance, but got {header}.")
+        layout.masks[name[4:]] = name
+    elif name not in (*_KNOWN, *layout.modalities) and kind not in "SU":
+        raise ValueError(
+            f"{name} must be floats to be a modality, or named has_MODALITY to say which "
+            f"utterances have one, but got {header}; leave out what is neither."
+        )

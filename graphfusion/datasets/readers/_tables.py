@@ -1,0 +1,193 @@
+"""What a pickle's tables have for a conversation: entries, vectors, speakers, labels."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphfusion.datasets._contents import RawConversation
+from graphfusion.datasets._options import Options
+from graphfusion.datasets._reading import describe
+from graphfusion.datasets._vectors import average, check_vectors
+from graphfusion.datasets.readers._stand_ins import Array, Budget, plain
+
+# To say None takes two bytes; what stands in its place takes no more than this times as much.
+_NONES = 128
+
+Key: TypeAlias = str | int
+Table: TypeAlias = dict[Any, Any]
+
+
+def keys_of(split: str, value: object) -> list[Key]:
+    """The ids that a list, tuple, set or array of them has."""
+    if isinstance(value, Array):
+        value = value.array.reshape(-1).tolist() if value.array.ndim < 2 else None
+        value = value and [each.decode("latin1") if type(each) is bytes else each for each in value]
+    if isinstance(value, set):
+        value = sorted(value)  # a set's own order may change from run to run
+    if not isinstance(value, list | tuple) or not all(type(key) in (str, int) for key in value):
+        raise ValueError(
+            f"the {split} ids must be a list, tuple, set or array of strings or integers, but got "
+            f"{_what(value)}."
+        )
+    return list(value)
+
+
+def sequence(
+    tables: Mapping[str, Table], name: str, key: Key
+) -> list[Any] | tuple[Any, ...] | NDArray[Any]:
+    """What a table has for a conversation, as it is."""
+    if key not in tables[name]:
+        raise ValueError(f"{name} must have the conversation, but does not.")
+    value = tables[name][key]
+    if isinstance(value, Array):
+        return np.atleast_1d(value.array)
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name} must be a list or an array, but got {_what(value)}.")
+    return value
+
+
+def entries(
+    tables: Mapping[str, Table], name: str, key: Key, size: int, budget: Budget
+) -> list[Any]:
+    """What a table has for a conversation, one an utterance: a scalar, list, tuple or array."""
+    values = sequence(tables, name, key)
+    if len(values) != size:
+        raise ValueError(
+            f"{name} must have one entry per utterance ({size}), but has {len(values)}."
+        )
+    return to_list(values, budget)
+
+
+def to_list(values: object, budget: Budget) -> list[Any]:
+    """The entries of a list, tuple or array."""
+    if isinstance(values, Array):
+        values = np.atleast_1d(values.array)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind in "SU":  # strings are copied, and may be as long as the file
+            budget.spend(values.nbytes)
+        return values.tolist() if values.ndim == 1 else list(values)
+    assert isinstance(values, list | tuple)  # noqa: S101 - for the type checker
+    return [np.atleast_1d(value.array) if isinstance(value, Array) else value for value in values]
+
+
+def label_values(values: list[Any]) -> tuple[NDArray[np.float64], set[type]]:
+    """Labels as numbers, NaN where there is none, and the types that they have in the file."""
+    plain([value for value in values if not isinstance(value, np.ndarray | list | tuple)])
+    for utterance, value in enumerate(values):
+        if type(value) not in (int, float, type(None)):
+            raise ValueError(
+                f"labels must be numbers, or None where missing, but utterance {utterance} has "
+                f"{_what(value)}."
+            )
+    numbers = [np.nan if value is None else float(value) for value in values]
+    return np.array(numbers, np.float64), {type(value) for value in values} - {type(None)}
+
+
+def matrix(
+    name: str, values: list[Any], budget: Budget, options: Options
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Stacks the vectors of a conversation's utterances, NaN where there is None.
+
+    Args:
+        name: The modality.
+        values: A vector an utterance, or None.
+        budget: What may be copied.
+        options: What the caller says.
+
+    Returns:
+        `[U, d]`, or `[U, 0]` if all of these are None; and which utterances have it, `[U]`.
+    """
+    vectors = [
+        None if value is None else vector(name, utterance, value, budget, options)
+        for utterance, value in enumerate(values)
+    ]
+    known = [each for each in vectors if each is not None]
+    width = len(known[0]) if known else 0
+    for utterance, each in enumerate(vectors):
+        if each is not None and len(each) != width:
+            raise ValueError(
+                f"{name} must be vectors of one size, but utterance {utterance}'s has "
+                f"{len(each)} numbers and the first {width}."
+            )
+    budget.spend(width * (len(vectors) - len(known)) // _NONES)
+    stacked = np.stack([np.full(width, np.nan) if each is None else each for each in vectors])
+    return stacked, np.array([each is not None for each in vectors])
+
+
+def fill_absent(conversations: Sequence[RawConversation], budget: Budget) -> None:
+    """Gives those that have nothing of a modality vectors as long as the others', of NaN."""
+    for name in conversations[0].features if conversations else ():
+        sizes = [each.features[name].size(1) for each in conversations]
+        width = max(sizes)
+        if width == 0:
+            raise ValueError(f"{name} must have a vector, but all utterances' are None.")
+        for conversation, size in zip(conversations, sizes, strict=True):
+            if size == 0:
+                count = len(conversation.speaker)
+                budget.spend(width * count // _NONES)
+                conversation.features[name] = torch.full((count, width), torch.nan)
+
+
+def vector(
+    name: str, utterance: int, value: object, budget: Budget, options: Options
+) -> NDArray[Any]:
+    """One utterance's vector."""
+    place = f"{name} must be vectors of numbers, but utterance {utterance}'s is"
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        budget.spend(len(value))
+        if value.ndim != 1:
+            try:
+                check_vectors(name, value.shape, options.frames)
+            except ValueError as error:
+                raise ValueError(f"utterance {utterance}: {error}") from error
+            return average(value)
+        if len(value):
+            return value
+    # Numbers only: numpy would walk whatever is nested in them, however deep or often repeated.
+    elif isinstance(value, list | tuple) and value:
+        budget.spend(len(value))
+        if all(type(number) in (int, float, bool) for number in value):
+            try:
+                return np.array(value, np.float64)
+            except OverflowError:  # an integer of hundreds of digits
+                raise ValueError(f"{place} none: it has a number beyond all floats.") from None
+        odd = next(each for each in value if type(each) not in (int, float, bool))
+        raise ValueError(f"{place} none: it is a {type(value).__name__} with {_what(odd)}.")
+    raise ValueError(f"{place} none, but {_what(value)}.")
+
+
+def speakers_of(values: list[Any], budget: Budget) -> list[Hashable]:
+    """Who speaks: names, integers or one-hot rows, all of one kind."""
+    kinds = [_kind(value) for value in values]
+    for utterance, kind in enumerate(kinds):
+        if kind is None or kind is not kinds[0]:
+            first = "" if utterance == 0 else f", and utterance 0 {_what(values[0])}"
+            raise ValueError(
+                "speakers must be names, integers or one-hot rows, all of one kind, but utterance "
+                f"{utterance} has {_what(values[utterance])}{first}."
+            )
+    if kinds[0] is not list:
+        return list(plain(values))
+    rows, _ = matrix("speakers", values, budget, Options())
+    (bad,) = np.nonzero(((rows == 1).sum(1) != 1) | ((rows == 0).sum(1) != rows.shape[1] - 1))
+    if bad.size:
+        raise ValueError(f"speakers must be one-hot rows, but utterance {bad[0]}'s is not.")
+    numbers: list[Hashable] = rows.argmax(1).tolist()
+    return numbers
+
+
+def _kind(value: object) -> type | None:
+    if type(value) in (str, bytes, int):
+        return type(value)
+    return list if isinstance(value, list | tuple | np.ndarray) else None
+
+
+def _what(value: object) -> str:
+    if isinstance(value, Array):
+        value = value.array
+    if isinstance(value, np.ndarray):
+        return f"an array of {describe(value)}"
+    return "None" if value is None else type(value).__name__
