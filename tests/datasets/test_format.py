@@ -70,6 +70,7 @@ def test_the_other_formats_convert(sample, form):
     assert_same(load_bytes(load, saved(corpus)), corpus)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["iemocap6.npz", "meld.npz", "mosi.npz"])
 def test_real_data_convert(tmp_path, name):
     corpus = load(real(name))

@@ -40,6 +40,7 @@ def test_a_missing_file_is_missing(tmp_path):
         load(tmp_path / "none")
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "conversations", "utterances", "in_channels", "num_classes"),
     [

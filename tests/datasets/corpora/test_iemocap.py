@@ -119,6 +119,7 @@ def test_other_numbers_of_classes(tmp_path, num_classes):
         IEMOCAP(tmp_path, num_classes)
 
 
+@pytest.mark.data
 def test_real_data():
     path = real("iemocap6.npz")
     six, four = IEMOCAP(path.parent), IEMOCAP(path.parent, 4)

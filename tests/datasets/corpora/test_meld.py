@@ -70,6 +70,7 @@ def test_a_missing_file(tmp_path):
     assert "GPL 3.0" in str(error.value)
 
 
+@pytest.mark.data
 def test_real_data():
     corpus = MELD(real("meld.npz").parent)
     assert corpus.classes == SEVEN

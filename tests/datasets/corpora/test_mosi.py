@@ -115,6 +115,7 @@ def test_other_numbers_of_classes(tmp_path, num_classes):
         MOSI(tmp_path, num_classes)
 
 
+@pytest.mark.data
 def test_real_data():
     folder = real("mosi.npz").parent
     two, seven = MOSI(folder), MOSI(folder, num_classes=7)
