@@ -31,7 +31,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion import MMDFN, Conversation, ConversationModel
 from graphfusion.datasets import Corpus, load, save
-from tests.examples.test_mmdfn_iemocap import weights, write_npz
+from tests.examples.runs import weights, write_npz
 
 counts = st.integers(1, 60)
 

@@ -19,33 +19,13 @@ from experiment.recipes import ABLATIONS
 from graphfusion import MMDFN
 from graphfusion.datasets import load
 from graphfusion.models import presets
+from tests.examples.runs import weights, write_npz
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
 SMALL = ["--seeds", "1", "--models", "mmdfn", "--set", "num_layers=2"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
-
-
-def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> None:
-    """Six conversations of three to five utterances a split."""
-    rng = np.random.default_rng(0)
-    rows = {"dialogue": [], "speaker": [], "label": [], "split": []}
-    for split in splits:
-        for talk in range(6):
-            for turn in range(3 + talk % 3):
-                rows["dialogue"].append(f"{split}{talk}")
-                rows["speaker"].append("ABC"[turn % 2 + talk % 2])
-                rows["label"].append((talk + turn) % 3)
-                rows["split"].append(split)
-    size = len(rows["label"])
-    arrays = {name: rng.normal(3, 5, (size, d)).astype("f4") for name, d in sizes.items()}
-    np.savez(
-        path,
-        **{key: np.array(value) for key, value in rows.items()},
-        classes=np.array(["x", "y", "z"]),
-        **arrays,
-    )
 
 
 @pytest.fixture
@@ -62,10 +42,6 @@ def script(*arguments: object, **kwargs: object) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, env=environment, **kwargs
     )
-
-
-def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
-    return torch.load(folder / name, weights_only=True)["state_dict"]
 
 
 @pytest.mark.parametrize(
@@ -404,6 +380,7 @@ def test_a_malicious_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["iemocap6", "meld", "mosi"])
 def test_reads_the_real_files(name: str) -> None:
     path = DATA / f"{name}.npz"

@@ -1,0 +1,31 @@
+"""What a run of an example is made of, and what it leaves."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> None:
+    """Six conversations of three to five utterances a split."""
+    rng = np.random.default_rng(0)
+    rows = {"dialogue": [], "speaker": [], "label": [], "split": []}
+    for split in splits:
+        for talk in range(6):
+            for turn in range(3 + talk % 3):
+                rows["dialogue"].append(f"{split}{talk}")
+                rows["speaker"].append("ABC"[turn % 2 + talk % 2])
+                rows["label"].append((talk + turn) % 3)
+                rows["split"].append(split)
+    size = len(rows["label"])
+    arrays = {name: rng.normal(3, 5, (size, d)).astype("f4") for name, d in sizes.items()}
+    np.savez(
+        path,
+        **{key: np.array(value) for key, value in rows.items()},
+        classes=np.array(["x", "y", "z"]),
+        **arrays,
+    )
+
+
+def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    return torch.load(folder / name, weights_only=True)["state_dict"]
