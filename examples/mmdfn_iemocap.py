@@ -29,7 +29,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion.datasets import Corpus
 
-say = rank_zero_only(print)  # of several processes, one talks
+say = rank_zero_only(print)  # of several processes, one prints
 
 
 def parser() -> argparse.ArgumentParser:

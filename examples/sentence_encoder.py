@@ -8,7 +8,7 @@ pass a module in its place whose `forward(tokens)` is, for instance, the mean ov
 `AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
 
 The conversations are made. Each is about one of four topics, but only one utterance in four has a
-word of that topic; the rest is small talk. What is each utterance about? There are four people,
+word of that topic; the rest is chatter. What is each utterance about? There are four people,
 so what one of them says is little, and the conversation nearly everything.
 """
 

@@ -67,9 +67,9 @@ class SyntheticProcess:
         >>> import torch
         >>> from graphfusion.datasets import SyntheticProcess
         >>> process = SyntheticProcess(persistence=0.9)
-        >>> talks = process.sample(num_train=1, num_test=4).splits["test"]
-        >>> best = torch.cat([process.posterior(talk).amax(1) for talk in talks]).mean()
-        >>> alone = torch.cat([process.posterior(talk, history=False).amax(1) for talk in talks])
+        >>> test = process.sample(num_train=1, num_test=4).splits["test"]
+        >>> best = torch.cat([process.posterior(each).amax(1) for each in test]).mean()
+        >>> alone = torch.cat([process.posterior(each, history=False).amax(1) for each in test])
         >>> bool(best > alone.mean())
         True
     """

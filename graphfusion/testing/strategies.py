@@ -3,16 +3,19 @@
 They need hypothesis, which graphfusion's extra "testing" brings.
 """
 
+from typing import Any
+
 import torch
 
 from graphfusion._utils.extras import require
+from graphfusion.models.mmdfn import MMDFN
 from graphfusion.testing.batches import NAMES, RaggedBatch
 
 require("testing", "draw batches")
 
 from hypothesis import strategies as st  # noqa: E402  what is missing is said first
 
-__all__ = ["NAMES", "RaggedBatch", "batches", "seeds", "windows"]
+__all__ = ["NAMES", "RaggedBatch", "batches", "models", "seeds", "windows"]
 
 #: Seeds of random generators.
 seeds = st.integers(0, 2**32 - 1)
@@ -61,3 +64,48 @@ def batches(
         torch.randint(0, num_speakers, (size,), generator=generator),
         present,
     )
+
+
+@st.composite
+def models(draw: st.DrawFn, /, num_modalities: int, in_channels: int = 5, **options: Any) -> MMDFN:
+    """A small MM-DFN over such batches, with any of its options, in float64 and in evaluation.
+
+    Args:
+        draw: Hypothesis's.
+        num_modalities: How many of `NAMES` it takes, as many as the batch has.
+        in_channels: Size C of a vector of the batch, every modality's.
+        **options: Arguments of :class:`~graphfusion.MMDFN` that are not to be drawn.
+    """
+    names = NAMES[:num_modalities]
+    some = st.lists(st.sampled_from(names), unique=True)
+    causal = options.get("causal")
+    if causal is None:
+        # A causal model has no edges from later utterances.
+        ahead = options.get("future") or options.get("speaker_normalized")
+        causal = not ahead and draw(st.booleans())
+    weights = st.fixed_dictionaries(dict.fromkeys(names, st.sampled_from([0.0, 1.0, 3.0])))
+    drawn: dict[str, st.SearchStrategy[Any]] = {
+        "num_classes": st.integers(2, 6),
+        "speaker_weights": weights,
+        "context": some,
+        "speaker_normalized": st.just([]) if causal else some,
+        "utterance_channels": st.sampled_from([None, 4]),
+        "channels": st.sampled_from([2, 8]),
+        "hidden_channels": st.integers(4, 8),
+        "num_layers": st.sampled_from([1, 2, 16]),
+        "alpha": st.sampled_from([0.0, 0.2, 1.0]),
+        "theta": st.sampled_from([0.0, 0.5, 2.0]),
+        "dropout": st.sampled_from([0.0, 0.4]),
+        "past": windows,
+        "future": st.none() if causal else windows,
+        "cross_weight": st.sampled_from([0.0, 0.7, 1.0]),
+        "gated": st.booleans(),
+        "concat": st.booleans(),
+        "checkpoint": st.booleans(),
+        "causal": st.just(causal),
+    }
+    arguments = options | {
+        name: draw(values) for name, values in drawn.items() if name not in options
+    }
+    torch.manual_seed(draw(seeds))
+    return MMDFN(dict.fromkeys(names, in_channels), **arguments).double().eval()

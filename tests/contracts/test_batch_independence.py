@@ -14,38 +14,13 @@ from graphfusion.testing import (
     assert_shape_and_dtype,
 )
 from graphfusion.testing.batches import VECTORS
-from graphfusion.testing.strategies import NAMES, batches, seeds, windows
+from graphfusion.testing.strategies import NAMES, batches, models, seeds
 
 DTYPES = [torch.float32, torch.float64]
 
 
-@st.composite
-def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
-    """A model with any of its options."""
-    names = NAMES[:num_modalities]
-    torch.manual_seed(draw(seeds))
-    causal = draw(st.booleans())
-    return MMDFN(
-        dict.fromkeys(names, 5),
-        # A single logit may happen to be next to nothing beside the terms it is the sum of.
-        num_classes=6,
-        speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
-        context=[name for name in names if draw(st.booleans())],
-        speaker_normalized=[name for name in names if not causal and draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 4])),
-        channels=draw(st.sampled_from([2, 8])),
-        hidden_channels=draw(st.integers(4, 8)),
-        num_layers=draw(st.sampled_from([1, 2, 16])),
-        alpha=draw(st.sampled_from([0.0, 0.2, 1.0])),
-        theta=draw(st.sampled_from([0.0, 0.5, 2.0])),
-        past=draw(windows),
-        future=None if causal else draw(windows),
-        cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
-        gated=draw(st.booleans()),
-        concat=draw(st.booleans()),
-        checkpoint=draw(st.booleans()),
-        causal=causal,
-    ).eval()
+# A single logit may happen to be next to nothing beside the terms it is the sum of.
+CLASSES = 6
 
 
 def holds(model: MMDFN, batch: RaggedBatch) -> None:
@@ -62,7 +37,7 @@ def holds(model: MMDFN, batch: RaggedBatch) -> None:
 def test_under_every_option(
     dtype: torch.dtype, data: st.DataObject, batch: RaggedBatch, kind: str
 ) -> None:
-    model = data.draw(models(batch.x.size(1))).to(dtype)
+    model = data.draw(models(batch.x.size(1), num_classes=CLASSES)).to(dtype)
     holds(model, batch.with_x(VECTORS[kind](batch.x.to(dtype))))
 
 
@@ -76,7 +51,7 @@ def test_beside_others_of_any_scale(
     scales = torch.tensor([0.0, 1e-40, 1.0, 1e15], dtype=torch.float64)
     of_conversation = scales[torch.randint(0, 4, (len(batch.ptr) - 1,), generator=generator)]
     x = batch.x * of_conversation[batch.layout.batch].view(-1, 1, 1)
-    model = data.draw(models(batch.x.size(1))).to(dtype)
+    model = data.draw(models(batch.x.size(1), num_classes=CLASSES)).to(dtype)
     holds(model, batch.with_x(x.to(dtype)))
 
 

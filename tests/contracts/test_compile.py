@@ -1,6 +1,7 @@
 """Graph, fusion and single parts under `torch.compile` and `torch.export`."""
 
 import io
+import itertools
 import logging
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ from graphfusion import (
 LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
 # Tracing PyTorch's own code warns.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+SLOW = pytest.mark.slow
 
 
 def inputs(lengths: tuple[int, ...], masked: bool) -> tuple[Tensor, BatchLayout]:
@@ -46,9 +50,14 @@ def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool
     assert len(compiled) == 1
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("past", [None, 1])
-@pytest.mark.parametrize("gated", [True, False])
+# Two of all combinations are enough for the quick run.
+COMBINATIONS = [
+    pytest.param(*each, marks=() if each in {(True, None, True), (False, 1, False)} else SLOW)
+    for each in itertools.product([True, False], [None, 1], [True, False])
+]
+
+
+@pytest.mark.parametrize(("gated", "past", "masked"), COMBINATIONS)
 def test_graph_and_fusion_compile_whole_and_once(
     gated: bool, past: int | None, masked: bool
 ) -> None:

@@ -85,6 +85,7 @@ def test_fuses_any_graph_of_pyg() -> None:
 
 
 # Tracing PyTorch's own code warns, and a warning ends it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_whole_model_compiles_around_its_encoders() -> None:
     """Graph and fusion without a break, exported too: tests/contracts/test_compile.py."""

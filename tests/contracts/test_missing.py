@@ -12,11 +12,10 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion import MMDFN, BatchLayout, Conversation, focal_loss, modality_dropout
 from graphfusion.testing import RaggedBatch
-from graphfusion.testing.strategies import batches, seeds
+from graphfusion.testing.strategies import batches, models, seeds
 from tests import oracle
 from tests.asserts import assert_equal
-from tests.contracts.test_batch_independence import models
-from tests.models.test_mmdfn import members
+from tests.conversations import members
 
 JUNK = [math.nan, math.inf, -math.inf, torch.finfo(torch.float32).max, -1.0]
 
@@ -124,7 +123,7 @@ def test_what_lies_in_absent_places_changes_no_bit(
 ) -> None:
     batch = batch.with_x(batch.x.to(dtype))
     junk = batch.with_x(batch.x.masked_fill(~batch.here.unsqueeze(-1), value))
-    model = data.draw(models(batch.x.size(1))).to(dtype)
+    model = data.draw(models(batch.x.size(1), dropout=0.4)).to(dtype)
     expected = step(fitted(model, batch), batch, batch.layout)
     statistics = [each.clone() for each in model.standardize.buffers()]
     assert_same_bits(step(fitted(model, junk), junk, junk.layout), expected)
@@ -135,7 +134,7 @@ def test_what_lies_in_absent_places_changes_no_bit(
 
 @given(st.data(), batches(masked=False))
 def test_all_present_is_no_mask_in_training_too(data: st.DataObject, batch: RaggedBatch) -> None:
-    model = fitted(data.draw(models(batch.x.size(1))).double(), batch)
+    model = fitted(data.draw(models(batch.x.size(1), dropout=0.4)).double(), batch)
     expected = step(model, batch, batch.speaker, batch.ptr)
     everywhere = dict(zip(batch.features, batch.here.unbind(1), strict=True))
     for where in (
@@ -169,7 +168,7 @@ def test_a_modality_that_is_never_there_is_none(data: st.DataObject, batch: Ragg
     present = dict(zip(batch.features, batch.here.unbind(1), strict=True))
     kept = {other: mask for other, mask in present.items() if other != name}
     present[name] = torch.zeros_like(present[name])
-    model = fitted(data.draw(models(size)).double(), batch).eval()
+    model = fitted(data.draw(models(size, dropout=0.4)).double(), batch).eval()
     others = {other: x for other, x in batch.features.items() if other != name}
     expected = without(model, name)(others, batch.speaker, batch.ptr, kept)
     assert_equal(model(batch.features, batch.speaker, batch.ptr, present), expected)
@@ -180,7 +179,7 @@ def test_absent_nodes_are_imputed_from_those_nearby(
     data: st.DataObject, batch: RaggedBatch
 ) -> None:
     """Before the head, and nowhere else; where there are none, there are zeros."""
-    model = data.draw(models(batch.x.size(1))).double()
+    model = data.draw(models(batch.x.size(1), dropout=0.4)).double()
     graph, fused, taken = model.graph, [], []
     with (
         model.fusion.register_forward_hook(lambda *call: fused.append(call[-1])),
@@ -200,7 +199,7 @@ def test_an_utterance_with_nothing_is_nothing_to_others(
     data: st.DataObject, batch: RaggedBatch
 ) -> None:
     """But that those around it are farther apart, which counts where something is filled in."""
-    model = data.draw(models(batch.x.size(1))).double()
+    model = data.draw(models(batch.x.size(1), dropout=0.4)).double()
     model.graph.past = model.graph.future = None  # a window counts it
     some, complete = batch.here.any(1), batch.here.all(1)
     logits = model(batch.features, batch.layout)

@@ -11,9 +11,8 @@ from torch_geometric.data import Batch
 
 from graphfusion import MMDFN, BatchLayout, Conversation
 from graphfusion.testing import RaggedBatch
-from graphfusion.testing.strategies import batches, seeds
+from graphfusion.testing.strategies import batches, models, seeds
 from tests.asserts import assert_equal
-from tests.contracts.test_batch_independence import models
 
 
 def reordered(mapping: dict[str, Tensor], random: Random) -> dict[str, Tensor]:

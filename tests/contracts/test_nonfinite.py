@@ -8,8 +8,7 @@ from torch import Tensor
 
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion
 from graphfusion.testing import RaggedBatch
-from graphfusion.testing.strategies import batches, windows
-from tests.contracts.test_batch_independence import models
+from graphfusion.testing.strategies import batches, models, windows
 
 BAD = [torch.nan, torch.inf, -torch.inf]
 

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 from graphfusion import Conversation, Standardize
 from graphfusion.testing.strategies import RaggedBatch, batches, seeds
 from tests.asserts import assert_equal
-
-
-def members(batch: RaggedBatch) -> list[Conversation]:
-    return [
-        Conversation(each.features, each.speaker, present=each.named_present)
-        for each in batch.conversations()
-    ]
+from tests.conversations import members
 
 
 @given(batches())

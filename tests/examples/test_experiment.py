@@ -515,6 +515,7 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     assert 0 < low < mean < high
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_a_search_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -579,6 +580,7 @@ def test_the_table_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (tmp_path / "table.md").read_text() == page
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_each_group_is_left_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "some.npz", tmp_path / "out"
@@ -644,6 +646,7 @@ def test_more_is_lost_at_a_greater_share() -> None:
     assert all(columns(each.present).all() for each in talks)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
 def test_the_study_of_missing_modalities(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -122,6 +122,7 @@ def test_trains_on_any_file(
     assert guesses == [config["data"]["classes"][int(line.split(",")[3])] for line in predictions]
 
 
+@pytest.mark.slow
 def test_all_models_and_all_choices_of_modalities(
     features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +152,7 @@ def test_the_same_seed_gives_the_same_numbers(features: Path, tmp_path: Path) ->
     assert not all(torch.equal(same[key], other[key]) for key in same)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_if_it_had_not_been(features: Path, tmp_path: Path) -> None:
     common = ["--features", features, "--epochs", "60"]
     folder = "features/text_audio/mmdfn/seed_0"
@@ -324,6 +326,7 @@ train(Run("mmdfn", "iemocap", recipe, 0, 3, Path(sys.argv[2]), devices=devices),
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="PyTorch for Windows starts no second process so")
 def test_two_processes_learn_what_one_does(features: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"

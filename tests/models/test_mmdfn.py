@@ -8,37 +8,19 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphfusion import MMDFN, BatchLayout, Conversation, Standardize
-from graphfusion.testing.strategies import NAMES, RaggedBatch, batches, seeds, windows
+from graphfusion.testing.strategies import RaggedBatch, batches, models, seeds
 from tests.asserts import assert_equal, assert_every_parameter_learns, assert_saves
+from tests.conversations import members
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2, "dropout": 0.0}
 
 
 @st.composite
-def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
-    """A small model over the strategies' batches, with any of its options."""
-    names = NAMES[:num_modalities]
-    torch.manual_seed(draw(seeds))
-    model = MMDFN(
-        dict.fromkeys(names, 5),
-        num_classes=draw(st.integers(2, 3)),
-        speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
-        context=[name for name in names if draw(st.booleans())],
-        speaker_normalized=[name for name in names if draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 3])),
-        past=draw(windows),
-        future=draw(windows),
-        gated=draw(st.booleans()),
-        **SMALL,
-    )
-    # In training, it is drawn whether the utterance classifier's logits count.
-    return model.double().train(model.head.utterance_classifier is None)
-
-
-@st.composite
 def models_and_batches(draw: st.DrawFn, masked: bool | None = None) -> tuple[MMDFN, RaggedBatch]:
     batch = draw(batches(masked=masked))
-    return draw(models(batch.x.size(1))), batch
+    model = draw(models(batch.x.size(1), num_classes=draw(st.integers(2, 3)), **SMALL))
+    # In training, it is drawn whether the utterance classifier's logits count.
+    return model.train(model.head.utterance_classifier is None), batch
 
 
 @given(models_and_batches(), seeds)
@@ -63,13 +45,6 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
     shuffled = dict(reversed(batch.features.items()))
     for way in ways:
         assert torch.equal(model(shuffled, *way), expected)
-
-
-def members(batch: RaggedBatch) -> list[Conversation]:
-    return [
-        Conversation(each.features, each.speaker, present=each.named_present)
-        for each in batch.conversations()
-    ]
 
 
 @given(batches(max_conversations=3))

@@ -13,37 +13,16 @@ from graphfusion import MMDFN, Conversation, Stream
 from graphfusion.streaming.graph_cache import LEAST_CAPACITY
 from graphfusion.testing import RaggedBatch
 from graphfusion.testing.batches import VECTORS
-from graphfusion.testing.strategies import NAMES, batches, seeds, windows
+from graphfusion.testing.strategies import batches, models, seeds
 from tests.asserts import assert_equal
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
 
 
 @st.composite
-def models(draw: st.DrawFn, num_modalities: int) -> MMDFN:
-    """A causal model with any of its options, in training mode."""
-    names = NAMES[:num_modalities]
-    torch.manual_seed(draw(seeds))
-    return MMDFN(
-        dict.fromkeys(names, 5),
-        num_classes=3,
-        speaker_weights={name: draw(st.sampled_from([0.0, 1.0, 3.0])) for name in names},
-        context=[name for name in names if draw(st.booleans())],
-        utterance_channels=draw(st.sampled_from([None, 3])),
-        past=draw(windows),
-        cross_weight=draw(st.sampled_from([0.0, 0.7, 1.0])),
-        gated=draw(st.booleans()),
-        concat=draw(st.booleans()),
-        checkpoint=draw(st.booleans()),
-        causal=True,
-        **SMALL,
-    ).double()
-
-
-@st.composite
 def models_and_batches(draw: st.DrawFn, max_length: int = 12) -> tuple[MMDFN, RaggedBatch]:
     batch = draw(batches(max_length=max_length))
-    return draw(models(batch.x.size(1))), batch
+    return draw(models(batch.x.size(1), num_classes=3, causal=True, **SMALL)).train(), batch
 
 
 def small_model(**options: object) -> MMDFN:
