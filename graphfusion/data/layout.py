@@ -173,6 +173,11 @@ class BatchLayout:
                     "present must be given by name, {modality: [U] bool}, where features are, but "
                     f"the layout has {self.num_modalities} columns without names."
                 )
+            if self.num_modalities not in (None, len(modalities)):
+                raise ValueError(
+                    f"present must have {len(modalities)} modalities, but the layout has "
+                    f"{self.num_modalities}."
+                )
             return self
         if unknown := [name for name in given if name not in modalities]:
             raise ValueError(

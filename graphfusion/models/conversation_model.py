@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphfusion._utils.checks import check_features, unique_names
+from graphfusion._utils.checks import unique_names
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.conversation import Conversation
-from graphfusion.data.layout import BatchLayout, as_layout
-from graphfusion.data.masking import finite, restore, restore_valid
-from graphfusion.data.standardize import Standardize, Standardized
+from graphfusion.data.layout import BatchLayout
+from graphfusion.data.masking import restore, restore_valid
+from graphfusion.data.standardize import Standardize
 from graphfusion.models import saved
+from graphfusion.models.inputs import layout_of, screen_features
 from graphfusion.models.parts import check_parts
 from graphfusion.models.task import Prediction, check_task, predictions
 from graphfusion.streaming.stream import Stream
@@ -142,8 +143,9 @@ class ConversationModel(torch.nn.Module):
             ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
                 `return_gates` is asked of a fusion without gates.
         """
-        layout = self._layout(features, speaker, ptr, present)
-        features, layout, valid = self._screen(features, layout)
+        layout = layout_of(features, speaker, ptr, present, next(self.parameters()).device)
+        dtype = next(self.parameters()).dtype
+        features, layout, valid = screen_features(features, layout, self.encoder, dtype)
         x = self.encoder(features, layout.screened())
         graph = self.graph(x, layout.screened())
         fused = self.fusion(x, graph, **({"return_gates": True} if return_gates else {}))
@@ -152,66 +154,6 @@ class ConversationModel(torch.nn.Module):
         if not return_gates:
             return logits
         return logits, torch.stack([restore(each, layout, valid) for each in gates])
-
-    def _layout(
-        self,
-        features: Conversation | Mapping[str, Tensor],
-        speaker: Tensor | BatchLayout | None,
-        ptr: Tensor | BatchLayout | None,
-        present: Mapping[str, Tensor] | None,
-    ) -> BatchLayout:
-        """The batch's layout, from whatever the caller gave, on the device of the weights."""
-        device = next(self.parameters()).device
-        if isinstance(features, Conversation):
-            if not (speaker is None and ptr is None and present is None):
-                raise ValueError(
-                    "speaker, ptr and present must be left out where a batch of conversations, "
-                    "which has its own, is given."
-                )
-            return BatchLayout.of(features).to(device)
-        if isinstance(speaker, BatchLayout):
-            if ptr is not None or present is not None:
-                raise ValueError("ptr and present must be left out where a BatchLayout is given.")
-            speaker, ptr = None, speaker
-        if ptr is None:
-            raise ValueError(
-                "ptr must be given, torch.tensor([0, U]) for one conversation of U utterances, or "
-                "a BatchLayout in speaker's place, but got None."
-            )
-        if present is not None and not isinstance(present, Mapping):
-            raise TypeError(
-                "present must be given by name, {modality: [U] bool}, as features are, but got "
-                f"{type(present).__name__}."
-            )
-        if not isinstance(ptr, BatchLayout):
-            return BatchLayout(ptr, speaker, present).to(device)
-        layout = as_layout(ptr, device)
-        if present is not None and layout.num_modalities is not None:
-            raise ValueError("present must be left out where the layout has its own.")
-        if present is None and (speaker is None or layout.speaker is not None):
-            return layout
-        speaker = speaker if layout.speaker is None else layout.speaker
-        if present is None and layout.present is not None and layout.modalities is not None:
-            present = dict(zip(layout.modalities, layout.present.unbind(1), strict=True))
-        return BatchLayout(layout.ptr, speaker, present).to(device)
-
-    def _screen(
-        self, features: Conversation | Mapping[str, Tensor], layout: BatchLayout
-    ) -> tuple[Standardized, BatchLayout, Tensor]:
-        """Checks and standardises the features, once for all parts, and zeroes what is absent."""
-        if isinstance(features, Conversation):
-            features = features.features
-        check_features(features, self.in_channels, layout.num_utterances)
-        names = tuple(self.in_channels)
-        layout = layout.align(names)
-        valid = finite([features[name] for name in names], layout)
-        dtype = next(self.parameters()).dtype
-        standardized = getattr(self.encoder, "standardize", Standardized)(features)
-        screened = Standardized()
-        for m, name in enumerate(names):
-            present = valid if layout.present is None else valid & layout.present[:, m]
-            screened[name] = standardized[name].where(present.unsqueeze(1), 0).to(dtype)
-        return screened, layout, valid
 
     @torch.inference_mode()
     def predict(self, conversation: Conversation) -> list[Prediction]:

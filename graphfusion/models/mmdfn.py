@@ -37,16 +37,10 @@ class MMDFN(ConversationModel):
         channels: Size D of the projections and node vectors, even.
         hidden_channels: Size H of the fusion.
         num_layers: Number of fusion layers.
-        alpha: See :class:`DynamicFusion`.
-        theta: See :class:`DynamicFusion`.
+        alpha, theta, gated, concat, checkpoint: See :class:`DynamicFusion`.
         dropout: Probability of dropping a value, in the encoders, the fusion and before the
             classifier.
-        past: See :class:`ConversationGraph`.
-        future: See :class:`ConversationGraph`.
-        cross_weight: See :class:`ConversationGraph`.
-        gated: See :class:`DynamicFusion`.
-        concat: See :class:`DynamicFusion`.
-        checkpoint: See :class:`DynamicFusion`.
+        past, future, cross_weight: See :class:`ConversationGraph`.
         causal: Whether no prediction depends on later utterances: the encoders read forward alone,
             and the graph has no future. Such a model can :meth:`stream`.
         class_names: Names of the K classes, or scores; None: "0", "1", and so on.

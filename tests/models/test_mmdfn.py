@@ -39,6 +39,7 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
     ways = [
         (batch.speaker, batch.ptr, batch.named_present),
         (batch.speaker, BatchLayout(batch.ptr), batch.named_present),
+        (batch.speaker, BatchLayout(batch.ptr, present=batch.named_present)),
         (batch.speaker, batch.layout),
         (None, batch.layout),
     ]
@@ -409,6 +410,10 @@ def test_bad_input() -> None:
             model(features, speaker, ptr, mask)
     with pytest.raises(ValueError, match="present must be given by name, .* 2 columns without"):
         model(features, BatchLayout(ptr, speaker, torch.full((5, 2), False)))
+    with pytest.raises(ValueError, match="present must be given by name, .* 2 columns without"):
+        model(features, speaker, BatchLayout(ptr, present=torch.full((5, 2), False)))
+    with pytest.raises(ValueError, match="present must have 2 modalities, but the layout has 3"):
+        model(features, BatchLayout(ptr, speaker, torch.full((5, 3), True)))
     with pytest.raises(ValueError, match=r"present must name some of .* has \['pose'\]"):
         model(features, speaker, ptr, {"pose": torch.full((5,), False)})
     one = Conversation(features, speaker)

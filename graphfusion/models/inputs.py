@@ -1,0 +1,93 @@
+"""The door of a model: its input is checked, standardised and masked here, once for all parts."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from graphfusion._utils.checks import check_features
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.layout import BatchLayout, as_layout
+from graphfusion.data.masking import finite
+from graphfusion.data.standardize import Standardized
+
+Features = Conversation | Mapping[str, Tensor]
+
+
+def layout_of(
+    features: Features,
+    speaker: Tensor | BatchLayout | None,
+    ptr: Tensor | BatchLayout | None,
+    present: Mapping[str, Tensor] | None,
+    device: torch.device,
+) -> BatchLayout:
+    """The batch's layout, from whatever the caller gave, on the device of the weights.
+
+    Raises:
+        TypeError: If an argument is not a tensor of the right dtype, or presence not by name.
+        ValueError: If arguments contradict each other, or there is no `ptr`.
+    """
+    if isinstance(features, Conversation):
+        if not (speaker is None and ptr is None and present is None):
+            raise ValueError(
+                "speaker, ptr and present must be left out where a batch of conversations, "
+                "which has its own, is given."
+            )
+        return BatchLayout.of(features).to(device)
+    if isinstance(speaker, BatchLayout):
+        if ptr is not None or present is not None:
+            raise ValueError("ptr and present must be left out where a BatchLayout is given.")
+        speaker, ptr = None, speaker
+    if ptr is None:
+        raise ValueError(
+            "ptr must be given, torch.tensor([0, U]) for one conversation of U utterances, or "
+            "a BatchLayout in speaker's place, but got None."
+        )
+    if present is not None and not isinstance(present, Mapping):
+        raise TypeError(
+            "present must be given by name, {modality: [U] bool}, as features are, but got "
+            f"{type(present).__name__}."
+        )
+    if not isinstance(ptr, BatchLayout):
+        return BatchLayout(ptr, speaker, present).to(device)
+    layout = as_layout(ptr, device)
+    if present is not None and layout.num_modalities is not None:
+        raise ValueError("present must be left out where the layout has its own.")
+    if present is None and (speaker is None or layout.speaker is not None):
+        return layout
+    mask: Mapping[str, Tensor] | Tensor | None = present
+    if present is None and layout.present is not None:
+        mask = layout.present
+        if layout.modalities is not None:
+            mask = dict(zip(layout.modalities, layout.present.unbind(1), strict=True))
+    speaker = speaker if layout.speaker is None else layout.speaker
+    return BatchLayout(layout.ptr, speaker, mask).to(device)
+
+
+def screen_features(
+    features: Features, layout: BatchLayout, encoder: torch.nn.Module, dtype: torch.dtype
+) -> tuple[Standardized, BatchLayout, Tensor]:
+    """Checks and standardises features, and zeroes what is absent or of no finite conversation.
+
+    Args:
+        features: In any floating dtype.
+        layout: The batch's.
+        encoder: Has `in_channels`, and perhaps `standardize`.
+        dtype: That of the weights.
+
+    Returns:
+        The features in that dtype, the layout in the encoder's order of modalities, and `[U]` bool,
+        which utterances are of finite conversations.
+    """
+    if isinstance(features, Conversation):
+        features = features.features
+    in_channels: dict[str, int] = dict(encoder.in_channels)  # type: ignore[arg-type]
+    check_features(features, in_channels, layout.num_utterances)
+    layout = layout.align(tuple(in_channels))
+    valid = finite([features[name] for name in in_channels], layout)
+    standardized = getattr(encoder, "standardize", Standardized)(features)
+    screened = Standardized()
+    for m, name in enumerate(in_channels):
+        present = valid if layout.present is None else valid & layout.present[:, m]
+        screened[name] = standardized[name].where(present.unsqueeze(1), 0).to(dtype)
+    return screened, layout, valid
