@@ -41,6 +41,17 @@ def read_model(
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"state_dict must be a mapping, but got {type(state_dict).__name__}.")
+    for name in ("model", "state_dict", "model_state_dict"):
+        if isinstance(state_dict.get(name), Mapping):
+            raise ValueError(
+                f"state_dict must have the weights themselves, but they are in its {name!r}: pass "
+                f"checkpoint[{name!r}]."
+            )
+    if state_dict and all(key.startswith("module.") for key in state_dict):
+        raise ValueError(
+            "state_dict must have the model's own names, but all begin with 'module.', as "
+            "DataParallel saves them: pass {key.removeprefix('module.'): value for ...}."
+        )
     letters = [letter for letter in _SPEAKER_WEIGHTS if f"linear_{letter}.weight" in state_dict]
     if not letters:
         raise ValueError(

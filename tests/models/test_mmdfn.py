@@ -315,6 +315,11 @@ def test_from_published_refuses_what_it_does_not_know() -> None:
         ValueError, match="state_dict must be that of the authors' model, but has no"
     ):
         MMDFN.from_published(model.state_dict(), ("audio", "text"))
+    wrapped = {f"module.{key}": value for key, value in state.items()}
+    with pytest.raises(ValueError, match="all begin with 'module.', as DataParallel saves them"):
+        MMDFN.from_published(wrapped, ("audio", "text"))
+    with pytest.raises(ValueError, match="the weights themselves, but they are in its 'model': "):
+        MMDFN.from_published({"model": state, "epoch": 3}, ("audio", "text"))
     with pytest.raises(TypeError, match="state_dict must be a mapping, but got MMDFN"):
         MMDFN.from_published(model)
     with pytest.raises(ValueError, match="modalities must name 2, as state_dict has .* but got"):
