@@ -6,8 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from graphfusion._utils.checks import check_modality, check_tensor
 from graphfusion.data.conversation import Conversation
+from graphfusion.data.layout_checks import check_layout
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
 
@@ -70,43 +70,10 @@ class BatchLayout:
         speaker: Tensor | None = None,
         present: Tensor | Mapping[str, Tensor] | None = None,
     ) -> None:
-        check_tensor("ptr", ptr, ["B + 1"], torch.int64)
-        if speaker is not None:
-            check_tensor("speaker", speaker, ["U"], torch.int64)
-        self.modalities: tuple[str, ...] | None = None
-        if isinstance(present, Mapping):
-            for name, value in present.items():
-                check_modality("present", name)
-                check_tensor(f"present[{name!r}]", value, ["U"], torch.bool)
-            self.modalities = tuple(present)
-            if len({len(value) for value in present.values()}) > 1:
-                raise ValueError(
-                    "present must have a value for each utterance in all modalities, but got "
-                    f"{ {name: len(value) for name, value in present.items()} }."
-                )
-            present = torch.stack(list(present.values()), 1) if present else None
-        if present is not None:
-            check_tensor("present", present, ["U", "M"], torch.bool)
-            if present.size(1) == 0:
-                raise ValueError("present must have at least one modality, but got none.")
-        device = ptr.device
-        ptr, speaker, present = _to_host(ptr, speaker, present)
-        lengths = ptr.diff()
-        if len(ptr) < 2 or ptr[0] != 0 or bool((lengths <= 0).any()):
-            raise ValueError(
-                "ptr must strictly increase from 0 to the number of utterances, with an entry for "
-                f"each conversation's start and one for the end, but got {_shorten(ptr)}."
-            )
-        size = int(ptr[-1])
-        for name, each in (("speaker", speaker), ("present", present)):
-            if each is not None and len(each) != size:
-                raise ValueError(
-                    f"{name} must have a row for each of the {size} utterances that ptr ends with, "
-                    f"but got {len(each)}."
-                )
-        if speaker is not None and bool((speaker < 0).any()):
-            raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
-
+        device = ptr.device if isinstance(ptr, Tensor) else None
+        self.modalities = tuple(present) if isinstance(present, Mapping) else None
+        ptr, speaker, present = check_layout(ptr, speaker, present)
+        lengths, size = ptr.diff(), int(ptr[-1])
         self.num_modalities = None if present is None else present.size(1)
         self.ptr = ptr
         self.speaker = speaker
@@ -157,54 +124,6 @@ class BatchLayout:
             return self
         return self._map(lambda value: _move(value, device))
 
-    def align(self, modalities: tuple[str, ...]) -> Self:
-        """This layout with its mask's columns in the order of these modalities.
-
-        Modalities that it does not name are present throughout; then it is computed anew, on the
-        host. A layout that is made beforehand should name them all, as that of a batch does.
-
-        Raises:
-            ValueError: If it has a mask without names, or one of another modality.
-        """
-        given = self.modalities
-        if given is None:
-            if self.present is not None:
-                raise ValueError(
-                    "present must be given by name, {modality: [U] bool}, where features are, but "
-                    f"the layout has {self.num_modalities} columns without names."
-                )
-            if self.num_modalities not in (None, len(modalities)):
-                raise ValueError(
-                    f"present must have {len(modalities)} modalities, but the layout has "
-                    f"{self.num_modalities}."
-                )
-            return self
-        if unknown := [name for name in given if name not in modalities]:
-            raise ValueError(
-                f"present must name some of {list(modalities)}, but the layout has {unknown}."
-            )
-        if self.present is None or given == modalities:
-            return self
-        if len(given) < len(modalities):
-            everywhere = torch.ones_like(self.batch, dtype=torch.bool)
-            columns = dict(zip(given, self.present.unbind(1), strict=True))
-            present = {name: columns.get(name, everywhere) for name in modalities}
-            completed = type(self)(self.ptr, self.speaker, present)
-            completed.is_screened = self.is_screened
-            return completed
-        order = [given.index(name) for name in modalities]
-        aligned = self._map(lambda value: value)
-        aligned.modalities = modalities
-        aligned.present = self.present[:, order]
-        aligned.conversation_sequences = tuple(self.conversation_sequences[m] for m in order)
-        if self.speaker_sequences is not None:
-            size = len(order)
-            items = self.speaker_sequences.order
-            rank = torch.tensor([modalities.index(name) for name in given], device=items.device)
-            items = items - items % size + rank[items % size]
-            aligned.speaker_sequences = self.speaker_sequences._replace(order=items)
-        return aligned
-
     def column(self, modality: int | str | None) -> int:
         """The column of `present` that belongs to a modality; any will do where nothing is absent.
 
@@ -234,9 +153,13 @@ class BatchLayout:
 
     def screened(self) -> Self:
         """A copy for use within a model whose nodes are all finite: nothing is masked again."""
-        copy = self._map(lambda value: value)
-        copy.is_screened = True
-        return copy
+        screened = self.copy()
+        screened.is_screened = True
+        return screened
+
+    def copy(self) -> Self:
+        """A copy that shares all tensors."""
+        return self._map(lambda value: value)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """A copy with this done to each tensor that may be on a device."""
@@ -277,28 +200,6 @@ def as_layout(
     return ptr
 
 
-def _move(value: Tensor, device: torch.device | str | int) -> Tensor:
+def _move(value: Tensor, device: torch.device | str | int | None) -> Tensor:
     # Copies to a GPU need not be waited for; those from it must be.
     return value.to(device, non_blocking=value.device.type == "cpu")
-
-
-def _to_host(
-    ptr: Tensor, speaker: Tensor | None, present: Tensor | None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Brings all three to the host in one copy: a copy for each would synchronise thrice."""
-    tensors = [value for value in (ptr, speaker, present) if value is not None]
-    flat = [value.flatten().long() for value in tensors]
-    if len({value.device for value in flat}) > 1:
-        flat = [value.cpu() for value in flat]
-    joined = torch.cat(flat).cpu()
-    parts = iter(joined.split([value.numel() for value in tensors]))
-    return (
-        next(parts),
-        None if speaker is None else next(parts),
-        None if present is None else next(parts).bool().view(present.shape),
-    )
-
-
-def _shorten(ptr: Tensor) -> str:
-    values = [str(int(value)) for value in ptr[:8]]
-    return f"[{', '.join(values)}{', ...' if len(ptr) > 8 else ''}]"

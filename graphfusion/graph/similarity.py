@@ -36,6 +36,11 @@ def angular_similarity(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         TypeError: If an argument is not a floating tensor.
         ValueError: If `a` is empty or the shapes disagree.
+
+    Example:
+        >>> import torch
+        >>> angular_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0], [-1.0, 0.0]]))
+        tensor([[0.5000, 0.0014]])
     """
     check_tensor("a", a, ["...", "S", "C"])
     check_not_empty("a", a)

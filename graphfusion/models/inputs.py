@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_features
+from graphfusion.data.alignment import align
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import finite
@@ -83,7 +84,7 @@ def screen_features(
         features = features.features
     in_channels: dict[str, int] = dict(encoder.in_channels)  # type: ignore[arg-type]
     check_features(features, in_channels, layout.num_utterances)
-    layout = layout.align(tuple(in_channels))
+    layout = align(layout, tuple(in_channels))
     valid = finite([features[name] for name in in_channels], layout)
     standardized = getattr(encoder, "standardize", Standardized)(features)
     screened = Standardized()

@@ -41,6 +41,12 @@ def focal_loss(
         TypeError: If an argument is not a tensor of the right dtype.
         ValueError: If the shapes disagree, there is no utterance, `gamma` is negative, or (checked
             on the host only) a target is neither a class nor `ignore_index`.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 3.0]])
+        >>> focal_loss(logits, torch.tensor([0, 0, -100]), gamma=0.5)
+        tensor(0.5833)
     """
     check_tensor("logits", logits, ["U", "K"])
     check_tensor("target", target, [len(logits)], torch.int64)
@@ -83,6 +89,11 @@ def class_weights(
     Raises:
         TypeError: If `target` is not an int64 tensor.
         ValueError: If a target is neither a class nor `ignore_index`.
+
+    Example:
+        >>> import torch
+        >>> class_weights(torch.tensor([0, 0, 0, 1, -100]), num_classes=2)
+        tensor([1.3333, 4.0000])
     """
     check_tensor("target", target, ["U"], torch.int64)
     check_size("num_classes", num_classes)

@@ -69,6 +69,12 @@ def task_loss(
     Raises:
         TypeError: If `y` is of the wrong dtype.
         ValueError: If there is no such task, or shapes disagree.
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([[1.0], [2.0]])
+        >>> task_loss(scores, torch.tensor([0.5, torch.nan]), task="regression")
+        tensor(0.5000)
     """
     if task not in TASKS:
         raise ValueError(f"task must be one of {list(TASKS)}, but got {task!r}.")

@@ -76,7 +76,8 @@ def batch(
     """Features on the meta device, and a layout made beforehand."""
     size = sum(lengths)
     masks = {"text": torch.arange(size) % 4 > 0, "audio": torch.arange(size) % 3 > 0}
-    present = masks if masked else None
+    # In another order than the model's.
+    present = dict(reversed(masks.items())) if masked else None
     ptr = torch.tensor([0, *lengths]).cumsum(0)
     layout = BatchLayout(ptr, torch.arange(size) % num_speakers, present).to("meta")
     return {name: torch.empty(size, d, device="meta") for name, d in SIZES.items()}, layout

@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 from torch_geometric.data import Batch
 
 from graphfusion import BatchLayout, Conversation, ConversationGraph
+from graphfusion.data.alignment import align
 from graphfusion.data.layout import as_layout
 from graphfusion.data.packing import PackedIndices
 from graphfusion.testing.strategies import RaggedBatch, batches, seeds
@@ -177,7 +178,7 @@ def test_align_is_the_layout_in_that_order(batch: RaggedBatch, seed: int) -> Non
     names = list(batch.named_present)
     Random(seed).shuffle(names)
     layout = batch.layout
-    aligned = layout.align(tuple(names))
+    aligned = align(layout, tuple(names))
     expected = BatchLayout(
         batch.ptr, batch.speaker, {name: batch.named_present[name] for name in names}
     )
@@ -185,10 +186,10 @@ def test_align_is_the_layout_in_that_order(batch: RaggedBatch, seed: int) -> Non
         assert aligned is layout
         return
     assert same(aligned, expected)
-    assert aligned.align(tuple(names)) is aligned
-    assert same(aligned.align(tuple(batch.features)), batch.layout)
+    assert align(aligned, tuple(names)) is aligned
+    assert same(align(aligned, tuple(batch.features)), batch.layout)
     # A modality that is not named is present throughout.
-    more = batch.layout.align((*names, "more"))
+    more = align(batch.layout, (*names, "more"))
     everywhere = torch.ones(len(batch.x), dtype=torch.bool)
     named = {name: batch.named_present[name] for name in names}
     assert same(more, BatchLayout(batch.ptr, batch.speaker, named | {"more": everywhere}))
@@ -198,10 +199,10 @@ def test_align_refuses_what_it_cannot_match() -> None:
     mask = torch.tensor([True, False, True, True])
     named = BatchLayout(torch.tensor([0, 4]), present={"a": mask})
     with pytest.raises(ValueError, match=r"present must name some of \['b'\], but .* \['a'\]"):
-        named.align(("b",))
+        align(named, ("b",))
     columns = BatchLayout(torch.tensor([0, 4]), present=mask.unsqueeze(1))
     with pytest.raises(ValueError, match="present must be given by name, .* 1 columns without"):
-        columns.align(("a",))
+        align(columns, ("a",))
     assert named.column("a") == 0
     with pytest.raises(ValueError, match=r"modality must be one of \['a'\], but got 'b'"):
         named.column("b")
