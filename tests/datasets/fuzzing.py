@@ -73,6 +73,10 @@ class Watch:
 
 def peak() -> int:
     """The most bytes of memory that the process has had at once: Python's, numpy's and torch's."""
+    status = Path("/proc/self/status")
+    if status.exists():  # there, `getrusage` begins with the peak of whoever started the process
+        (line,) = (each for each in status.read_text().splitlines() if each.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
