@@ -50,14 +50,13 @@ def save(
         )
     folder = Path(folder)
     config = {"format": _FORMAT, "version": _VERSION, **arguments}
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    text = _text(config)
     # Clones: on a GPU, the weights of a recurrent encoder are parts of one tensor.
     tensors = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in state.items()
     }
-    metadata = {"config": text, "sha256": _checksum(text, tensors)}
-    weights = import_safetensors().save(tensors, metadata)
+    weights = import_safetensors().save(tensors, _metadata(config, tensors))
     folder.mkdir(parents=True, exist_ok=True)
     with (
         staged(folder / _WEIGHTS, weights) as new_weights,
@@ -132,9 +131,20 @@ def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
             "it was saved by a development version before 0.1.0, whose weights had other names: "
             "save the model again with this release."
         )
-    if metadata.get("sha256") != _checksum(metadata["config"], state):
+    config = _parse_json(metadata["config"])
+    checksum, text = config.pop("sha256", None), _text(config)
+    if checksum != _checksum(text, state):
         raise ValueError("its checksum is another one: the file has changed since it was saved.")
-    return metadata["config"], state
+    return text, state
+
+
+def _text(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def _metadata(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, str]:
+    """The configuration with the checksum; one entry, for safetensors keeps no order of several."""
+    return {"config": _text({**config, "sha256": _checksum(_text(config), state)})}
 
 
 def _checksum(text: str, state: Mapping[str, Tensor]) -> str:
@@ -147,13 +157,20 @@ def _checksum(text: str, state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _parse(text: str | bytes) -> dict[str, Any]:
-    """The constructor's arguments."""
+def _parse_json(text: str | bytes) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except ValueError as error:
         raise ValueError(f"the config must be JSON, but: {error}.") from error
-    if not isinstance(config, dict) or config.pop("format", None) != _FORMAT:
+    if not isinstance(config, dict):
+        raise ValueError(f'the config must have "format": "{_FORMAT}", but has not.')
+    return config
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    """The constructor's arguments."""
+    config = _parse_json(text)
+    if config.pop("format", None) != _FORMAT:
         raise ValueError(f'the config must have "format": "{_FORMAT}", but has not.')
     version = config.pop("version", None)
     if version != _VERSION:

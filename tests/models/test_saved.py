@@ -340,9 +340,7 @@ def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
     def write(changes: dict[str, Any], **weights: torch.Tensor | None) -> None:
         state = model.state_dict() | weights
         state = {name: value for name, value in state.items() if value is not None}
-        text = json.dumps({**config, **changes})
-        metadata = {"config": text, "sha256": saved._checksum(text, state)}
-        safetensors.torch.save_file(state, path, metadata)
+        safetensors.torch.save_file(state, path, saved._metadata({**config, **changes}, state))
 
     write({})
     assert same(MMDFN.from_pretrained(folder), model)
@@ -400,8 +398,8 @@ def test_arguments_that_were_added_since_take_their_defaults(folder: Path) -> No
     model = MMDFN.from_pretrained(folder)
     config = {"format": "graphfusion.model", "version": 1, **model.config}
     del config["cross_weight"]
-    text, state = json.dumps(config), model.state_dict()
-    metadata = {"config": text, "sha256": saved._checksum(text, state)}
+    state = model.state_dict()
+    metadata = saved._metadata(config, state)
     safetensors.torch.save_file(state, folder / "model.safetensors", metadata)
     assert same(MMDFN.from_pretrained(folder), model)
 
@@ -475,3 +473,12 @@ def test_modalities_in_another_order_are_the_same_model(tmp_path: Path) -> None:
     ).eval()
     other.load_state_dict(MMDFN.from_pretrained(tmp_path).state_dict())
     torch.testing.assert_close(other(one), model(one))
+
+
+def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    contents = set()
+    for number in range(20):
+        model.save_pretrained(tmp_path / str(number))
+        contents.add((tmp_path / str(number) / "model.safetensors").read_bytes())
+    assert len(contents) == 1
