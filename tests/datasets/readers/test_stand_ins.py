@@ -211,12 +211,14 @@ def test_what_takes_long_each_time_cannot_be_asked_for_often(instructions, messa
     refused(program(tenth=instructions), message)
 
 
-@pytest.mark.parametrize("table", [2, 6])
-def test_a_long_string_of_an_array_repeated_many_times(table):
+@pytest.mark.parametrize(
+    ("table", "message"), [(2, "keys must be short"), (6, "repeats its contents")]
+)
+def test_a_long_string_of_an_array_repeated_many_times(table, message):
     fields = pickle_fields(make_sample(lengths=((1,) * 300, (1,))), rows=np.array)
     fields[table] = dict.fromkeys(fields[table], np.array([b"x" * 100_000]))
     data = pickle.dumps(tuple(fields))
-    refused(data, "repeats its contents|keys must be short")
+    refused(data, message)
     assert peak_memory(load_pickle, data) < 10 * len(data)
 
 
