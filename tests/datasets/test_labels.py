@@ -9,15 +9,17 @@ from tests.datasets.made_corpora import corpora
 @given(corpora(), st.lists(st.integers(-1, 2), min_size=3, max_size=3))
 def test_utterances_are_relabelled_or_left_out(corpus, table):
     table = torch.tensor(table)
-    splits = relabel(corpus, lambda talk: table[talk.y])
+    splits = relabel(corpus, lambda conversation: table[conversation.y])
     assert list(splits) == list(corpus.splits)
-    for split, talks in splits.items():
+    for split, conversations in splits.items():
         kept = {
             old.id: [u for u, label in enumerate(old.y) if table[label] >= 0]
             for old in corpus.splits[split]
         }
-        assert [talk.id for talk in talks] == [name for name, rows in kept.items() if rows]
-        for new in talks:
+        assert [conversation.id for conversation in conversations] == [
+            name for name, rows in kept.items() if rows
+        ]
+        for new in conversations:
             (old,) = [each for each in corpus.splits[split] if each.id == new.id]
             rows = kept[new.id]
             assert new.num_nodes == len(rows)

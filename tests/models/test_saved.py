@@ -25,7 +25,7 @@ from graphfusion import (
     DynamicFusion,
     UtteranceEncoder,
 )
-from graphfusion.models import saved
+from graphfusion.models.saved_checksum import with_checksum
 from graphfusion.testing.strategies import seeds, windows
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
@@ -340,7 +340,7 @@ def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
     def write(changes: dict[str, Any], **weights: torch.Tensor | None) -> None:
         state = model.state_dict() | weights
         state = {name: value for name, value in state.items() if value is not None}
-        safetensors.torch.save_file(state, path, saved._metadata({**config, **changes}, state))
+        safetensors.torch.save_file(state, path, with_checksum({**config, **changes}, state))
 
     write({})
     assert same(MMDFN.from_pretrained(folder), model)
@@ -399,7 +399,7 @@ def test_arguments_that_were_added_since_take_their_defaults(folder: Path) -> No
     config = {"format": "graphfusion.model", "version": 1, **model.config}
     del config["cross_weight"]
     state = model.state_dict()
-    metadata = saved._metadata(config, state)
+    metadata = with_checksum(config, state)
     safetensors.torch.save_file(state, folder / "model.safetensors", metadata)
     assert same(MMDFN.from_pretrained(folder), model)
 
