@@ -112,12 +112,8 @@ def _other_words() -> Iterator[None]:
         axes = list(range(x.type().dim()))
         return graph.op("Transpose", x, perm_i=[*axes[:-2], axes[-1], axes[-2]])
 
-    plain = torch.sym_max
     torch.onnx.register_custom_op_symbolic("aten::mT", transpose, 17)
-    # While a model is traced, its sizes are tensors.
-    torch.sym_max = lambda a, b: torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
     try:
         yield
     finally:
-        torch.sym_max = plain
         torch.onnx.unregister_custom_op_symbolic("aten::mT", 17)

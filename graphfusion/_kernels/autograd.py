@@ -42,4 +42,7 @@ class _Last(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, *_: Tensor | None) -> Gradients:
-        raise RuntimeError("The second derivative of a recurrent step is not implemented.")
+        raise RuntimeError(
+            "The second derivative of a recurrent step is not implemented. PyTorch's own modules "
+            "have it: set the environment variable GRAPHFUSION_KERNELS to 0."
+        )

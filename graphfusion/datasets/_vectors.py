@@ -39,8 +39,8 @@ def average(frames: NDArray[Any], missing: Literal["nan"] | None) -> NDArray[Any
     counted = (frames != 0).any(-1)
     lacking = np.zeros_like(counted) if missing is None else np.isnan(frames).all(-1)
     counted &= ~lacking
-    total: NDArray[Any] = frames.sum(-2, dtype=np.float64, where=counted[..., None])
-    mean = total / np.maximum(counted.sum(-1), 1)[..., None]
+    total = frames.sum(-2, dtype=np.float64, where=counted[..., None])
+    mean: NDArray[Any] = total / np.maximum(counted.sum(-1), 1)[..., None]
     mean[lacking.any(-1) & ~counted.any(-1)] = np.nan
     return mean
 
