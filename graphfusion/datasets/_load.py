@@ -1,4 +1,4 @@
-"""Tells the formats apart."""
+"""Finds the format of a file."""
 
 from os import PathLike
 from typing import TypeVar, Unpack
@@ -50,7 +50,7 @@ def read(path: str | PathLike[str], finish: Finish[T], options: Asked) -> T:
 
 
 def detect(path: str | PathLike[str]) -> str:
-    """Tells a file's format, "safetensors", "npz" or "pickle", from how it begins.
+    """Finds a file's format, "safetensors", "npz" or "pickle", from how it begins.
 
     Raises:
         FormatError: If it is none of these.

@@ -79,9 +79,9 @@ def enumerated(process, conversation):
     for emotions in product(range(4), repeat=size):
         probability = 1.0
         for who in set(speaker):
-            turns = [emotions[u] for u in range(size) if speaker[u] == who]
+            theirs = [emotions[u] for u in range(size) if speaker[u] == who]
             probability /= 4
-            for before, now in pairwise(turns):
+            for before, now in pairwise(theirs):
                 drawn = (1 - process.persistence) / 4
                 probability *= drawn + (process.persistence if before == now else 0)
         probability *= prod(densities[u][k] for u, k in enumerate(emotions))
@@ -163,9 +163,9 @@ def test_with_full_persistence_a_speaker_has_one_emotion(process, seed):
     conversation = first(process, seed)
     posterior = process.posterior(conversation)
     for who in (0, 1):
-        turns = conversation.speaker == who
-        assert len(conversation.y[turns].unique()) == 1
-        torch.testing.assert_close(posterior[turns], posterior[turns][:1].expand(turns.sum(), 4))
+        theirs = conversation.speaker == who
+        assert len(conversation.y[theirs].unique()) == 1
+        torch.testing.assert_close(posterior[theirs], posterior[theirs][:1].expand(theirs.sum(), 4))
 
 
 CONVERSATIONS = PROCESS.sample(400, 0).splits["train"]
@@ -259,8 +259,8 @@ def test_the_emotion_needs_two_modalities_and_the_speakers_history():
     own, others = [], []
     for conversation in CONVERSATIONS:
         for who in (0, 1):
-            turns = conversation.y[conversation.speaker == who]
-            own.append(turns[1:] == turns[:-1])
+            theirs = conversation.y[conversation.speaker == who]
+            own.append(theirs[1:] == theirs[:-1])
         changes = conversation.speaker[1:] != conversation.speaker[:-1]
         others.append((conversation.y[1:] == conversation.y[:-1])[changes])
     assert abs(torch.cat(own).float().mean() - (0.85 + 0.15 / 4)) < 0.02

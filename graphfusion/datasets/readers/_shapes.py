@@ -59,7 +59,7 @@ _LONGER = ("d7 l2", "d10 l2", "d11 l2")
 
 
 def find_shape(fields: Sequence[object]) -> Shape:
-    """Tells a tuple's shape from its dicts and lists.
+    """Finds a tuple's shape by its dicts and lists.
 
     Raises:
         ValueError: If it is none that is known.

@@ -65,7 +65,7 @@ def load_pickle(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
             labels are. `missing="nan"`: vectors of nothing but NaN are absent. `frames="mean"`:
             features may be frames `[T, d]` and are averaged over T, less the frames of nothing but
             zeros, which are padding. `splits`: the names of a tuple's lists of ids in their order,
-            such as `("train", "dev", "test")`, where the file does not tell.
+            such as `("train", "dev", "test")`, where the file does not say.
 
     Raises:
         FormatError: If anything in the file is wrong, or it holds anything but numpy arrays of
