@@ -16,8 +16,8 @@ CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
 _SIZES = {"text": 20, "audio": 16, "visual": 8}
 _EMOTIONS = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])  # arousal, valence
 _AROUSAL, _VALENCE = 0, 1
-# What the first two channels of a modality depend on; then come those that all modalities share, and
-# one that depends on the emotion in text and audio together.
+# What the first two channels of a modality depend on; then come those that all modalities share,
+# and one that depends on the emotion in text and audio together.
 _ALONE = {"text": [_VALENCE] * 2, "audio": [_AROUSAL] * 2, "visual": [_AROUSAL, _VALENCE]}
 _SHARED = slice(2, 4)
 _TOGETHER = 4
@@ -30,9 +30,9 @@ class SyntheticProcess:
     An emotion is an arousal `a` (calm -1, stirred 1) and a valence `v` (sad -1, glad 1). A
     conversation has 12 to 35 utterances, each of one of two speakers with equal probability. The
     first emotion of a speaker is any of the four; at each further utterance of theirs it stays
-    with probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1 or
-    1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which its
-    own noise is added unless they are shared; all noises are independent and standard normal.
+    with probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1
+    or 1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which
+    its own noise is added unless they are shared; all noises are independent and standard normal.
 
     =======  ===================  =================  ====================
     channel  text (20)            audio (16)         visual (8)
@@ -141,8 +141,8 @@ class SyntheticProcess:
         Args:
             conversation: One of this process. It need not have all modalities, nor everywhere: see
                 :meth:`Corpus.select` and `present`.
-            history: Whether a speaker's earlier and later utterances are taken into account, too, or
-                each utterance by itself.
+            history: Whether a speaker's earlier and later utterances are taken into account, too,
+                or each utterance by itself.
 
         Returns:
             `[U, 4]` float64.
