@@ -2,7 +2,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.datasets.labels import relabel
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets.labels import LEAVE_OUT, relabel
 from tests.datasets.made_corpora import corpora
 
 
@@ -12,22 +13,26 @@ from tests.datasets.made_corpora import corpora
 )
 def test_utterances_are_relabelled_or_left_out(corpus, table):
     table = torch.tensor(table)
-    splits = relabel(corpus, lambda conversation: table[conversation.y])
+
+    def label(conversation):
+        """What is missing stays so."""
+        y = conversation.y
+        return torch.where(y == MISSING, MISSING, table[y.clamp(min=0)])
+
+    splits = relabel(corpus, label)
     assert list(splits) == list(corpus.splits)
     for split, conversations in splits.items():
         kept = {
-            old.id: [u for u, label in enumerate(old.y) if table[label] >= 0]
+            old.id: [u for u, number in enumerate(label(old).tolist()) if number != LEAVE_OUT]
             for old in corpus.splits[split]
         }
-        assert [conversation.id for conversation in conversations] == [
-            name for name, rows in kept.items() if rows
-        ]
+        assert [each.id for each in conversations] == [name for name, rows in kept.items() if rows]
         for new in conversations:
             (old,) = [each for each in corpus.splits[split] if each.id == new.id]
             rows = kept[new.id]
             assert new.num_nodes == len(rows)
             assert new.y.dtype == torch.int64
-            assert new.y.tolist() == [table[old.y[u]] for u in rows]
+            assert new.y.tolist() == label(old)[rows].tolist()
             for name, mask in old.present.items():
                 assert torch.equal(new.present[name], mask[rows])
             assert list(new.features) == list(old.features)
