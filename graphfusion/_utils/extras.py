@@ -10,10 +10,15 @@ MODULES = {
         "safetensors",
         "pytorch_lightning",
         "torchmetrics",
+        "pandas",
         "matplotlib",
         "tensorboard",
         "optuna",
+        "filelock",
+        "jinja2",
+        "jsonargparse",
     ),
+    "hub": ("safetensors", "huggingface_hub"),
     "testing": ("hypothesis",),
 }
 
