@@ -16,6 +16,9 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     """Settings from words such as `lr=1e-3`; exits with a message if one is not NAME=VALUE."""
     parser = ArgumentParser(usage="NAME=VALUE ...")
     parser.add_argument("--set", type=Settings, default={})
+    for word in words:
+        if word.find("=") < 1:
+            parser.error(f"a setting must be NAME=VALUE, but got {word!r}.")
     settings: dict[str, Any] = parser.parse_args([f"--set.{word}" for word in words]).set
     return dict(settings)
 

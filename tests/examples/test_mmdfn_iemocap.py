@@ -74,7 +74,7 @@ def test_the_majority_class() -> None:
         (["--epochs", "ten"], "--epochs: invalid int value: 'ten'"),
         (["--seeds", "0"], "at least one, but got"),
         (["--seed", "-1"], r"seeds must be in \[0, 2\*\*32\)"),
-        (["--set", "lr"], "lr"),
+        (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
         (["--set", "layers=3"], "settings must be of .*, but got layers."),
         (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
     ],
