@@ -11,15 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from graphfusion.data.conversation import MISSING
 from graphfusion.datasets._load import load
 from graphfusion.datasets._options import Asked
 from graphfusion.datasets._problems import Problem
+from graphfusion.datasets._progress import bar
 from graphfusion.datasets._reading import FormatError
-from graphfusion.datasets.format import save
-from graphfusion.datasets.validation import validate
+from graphfusion.datasets.format import write
+from graphfusion.datasets.validation import examine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,22 +63,18 @@ def _convert(source: Path, target: Path, asked: Asked) -> int:
     if target.exists() and source.samefile(target):
         raise ValueError(f"OUT must be another file than IN, but is {target}.")
     corpus = load(source, **asked)
-    save(corpus, target)
+    write(corpus, target, bar)
     sys.stdout.write(f"{target}: {corpus}\n")
     return 0
 
 
 def _validate(path: Path, asked: Asked) -> int:
-    problems = validate(path, **asked)
-    if problems:
-        return _report(path, problems)
-    corpus = load(path, **asked)
-    whole = [conversation for each in corpus.splits.values() for conversation in each]
-    bare = sum(int((~torch.stack(list(each.present.values())).any(0)).sum()) for each in whole)
-    note = f"; utterances without any modality: {bare}" if bare else ""
-    unlabelled = sum(int((each.y.isnan() | (each.y == MISSING)).sum()) for each in whole)
-    note += f"; utterances without a label: {unlabelled}" if unlabelled else ""
-    sys.stdout.write(f"{path}: {corpus}, no problems{note}\n")
+    report = examine(path, asked, bar)
+    if report.problems:
+        return _report(path, report.problems)
+    sys.stdout.write(
+        f"{path}: {'; '.join((f'Corpus({report.content}), no problems', *report.notes))}\n"
+    )
     return 0
 
 

@@ -9,7 +9,7 @@ from graphfusion.datasets._options import Asked, Options
 from graphfusion.datasets._problems import Problem
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.corpus import Corpus, make_corpus
-from graphfusion.datasets.format import read_safetensors
+from graphfusion.datasets.format import load_safetensors
 from graphfusion.datasets.readers.npz import read_npz
 from graphfusion.datasets.readers.pickles import read_pickle
 
@@ -19,7 +19,8 @@ T = TypeVar("T")
 def load(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
     """Reads a corpus as the file's content asks.
 
-    That is with :func:`load_safetensors`, :func:`load_npz` or :func:`load_pickle`.
+    That is with :func:`load_safetensors`, which opens a file of any size and reads conversations
+    when they are asked for, or with :func:`load_npz` or :func:`load_pickle`, which read it whole.
 
     Args:
         path: The file; its name does not matter.
@@ -33,20 +34,23 @@ def load(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
         TypeError: If there is no such option.
         ValueError: If an option has another value, or is for other files than this one.
     """
-    return read(path, make_corpus, options)
-
-
-def read(path: str | PathLike[str], finish: Finish[T], options: Asked) -> T:
-    """Makes something of what the file has, once it is cut into conversations."""
-    checked = Options(**options)
     form = detect(path)
-    if form == "npz":
-        return read_npz(path, finish, checked)
-    if form == "pickle":
-        return read_pickle(path, finish, checked)
-    if checked != Options():
+    if form == "safetensors":
+        refuse_options(path, options)
+        return load_safetensors(path)
+    return read(path, form, make_corpus, options)
+
+
+def read(path: str | PathLike[str], form: str, finish: Finish[T], options: Asked) -> T:
+    """Makes something of what an .npz file or a pickle has, once it is cut into conversations."""
+    reader = read_npz if form == "npz" else read_pickle
+    return reader(path, finish, Options(**options))
+
+
+def refuse_options(path: str | PathLike[str], options: Asked) -> None:
+    """Refuses to say of a file of the library's own what it says itself."""
+    if Options(**options) != Options():
         raise ValueError(f"{path} says itself what its labels are; it takes no options.")
-    return read_safetensors(path, finish)
 
 
 def detect(path: str | PathLike[str]) -> str:

@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._checksums import conversation_checksum, fingerprint
+from graphfusion.datasets._checksums import fingerprint
+from graphfusion.datasets._consistency import errors, inconsistencies
 from graphfusion.datasets._contents import Contents
 from graphfusion.datasets._extractors import check_extractors, select_extractors
-from graphfusion.datasets._problems import errors, inconsistencies
+from graphfusion.datasets._lazy import (
+    channels_of,
+    facts_of,
+    ids_of,
+    labels_of,
+    pick,
+)
 from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets._selected import select
 from graphfusion.datasets._tensors import to_tensors
 
 
@@ -70,8 +77,7 @@ class Corpus:
     @property
     def in_channels(self) -> dict[str, int]:
         """The size of each modality's feature vectors."""
-        first = self.splits["train"][0]
-        return {name: value.size(1) for name, value in first.features.items()}
+        return channels_of(self.splits["train"])
 
     @property
     def num_classes(self) -> int:
@@ -89,21 +95,8 @@ class Corpus:
         first = to_tensors(self.splits["train"][0], names)
         columns = {name: (str(each.dtype), list(each.shape[1:])) for name, each in first.items()}
         columns.pop("present", None)  # which the others may have
-        return fingerprint(
-            self.classes,
-            columns | {"modalities": names},
-            {
-                split: [
-                    (
-                        each.id,
-                        len(each.speaker),
-                        conversation_checksum(each.id, to_tensors(each, names)),
-                    )
-                    for each in conversations
-                ]
-                for split, conversations in self.splits.items()
-            },
-        )
+        parts = {split: facts_of(each, names) for split, each in self.splits.items()}
+        return fingerprint(self.classes, names, columns, parts)
 
     def ids(self, split: str) -> list[str]:
         """The ids of a split's conversations.
@@ -111,7 +104,7 @@ class Corpus:
         Raises:
             KeyError: If there is no such split.
         """
-        return [each.id for each in self.splits[split]]
+        return ids_of(self.splits[split])
 
     def labels(self, split: str) -> list[Tensor]:
         """The labels `y` of a split's conversations, `[U]` each; no features are read.
@@ -119,7 +112,7 @@ class Corpus:
         Raises:
             KeyError: If there is no such split.
         """
-        return [each.y for each in self.splits[split]]
+        return labels_of(self.splits[split])
 
     def with_splits(self, splits: Mapping[str, Sequence[str]]) -> "Corpus":
         """The same conversations in other splits; no features are read.
@@ -156,10 +149,12 @@ class Corpus:
             raise ValueError(
                 f"splits must name each conversation once, but got {twice!r:.200} twice."
             )
-        parts: dict[str, list[Conversation]] = {}
-        for split, ids in chosen.items():
-            found = [places[name] for name in ids]
-            parts[split] = [self.splits[home][place] for home, place in found]
+        parts = {
+            split: pick(
+                [(self.splits[home], place) for home, place in (places[name] for name in ids)]
+            )
+            for split, ids in chosen.items()
+        }
         return Corpus(self.classes, parts, self.extractors)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
@@ -185,17 +180,22 @@ class Corpus:
             )
         return Corpus(
             self.classes,
-            {
-                split: [_select(conversation, groups) for conversation in conversations]
-                for split, conversations in self.splits.items()
-            },
+            {split: select(each, groups) for split, each in self.splits.items()},
             select_extractors(self.extractors, groups),
         )
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{split}={len(each)}" for split, each in self.splits.items())
-        labels = f"num_classes={self.num_classes}" if self.classes else "labels=scores"
-        return f"{type(self).__name__}({splits}, in_channels={self.in_channels}, {labels})"
+        sizes = {split: len(each) for split, each in self.splits.items()}
+        return f"{type(self).__name__}({describe(sizes, self.in_channels, self.classes)})"
+
+
+def describe(
+    sizes: Mapping[str, int], in_channels: Mapping[str, int], classes: Sequence[str]
+) -> str:
+    """What is in a corpus, in a line."""
+    splits = ", ".join(f"{split}={size}" for split, size in sizes.items())
+    labels = f"num_classes={len(classes)}" if classes else "labels=scores"
+    return f"{splits}, in_channels={dict(in_channels)}, {labels}"
 
 
 def make_corpus(contents: Contents) -> Corpus:
@@ -207,32 +207,15 @@ def make_corpus(contents: Contents) -> Corpus:
     Raises:
         FormatError: With all that stands in the way.
     """
-    problems = list(errors(contents.classes, contents.splits))
-    if problems:
+    if problems := errors(contents.classes, contents.splits):
         raise FormatError.of(problems)
     if contents.unused:
         warnings.warn(say_unused(contents.unused), stacklevel=5)
-    return Corpus(
-        contents.classes,
-        {split: [raw.checked() for raw in each] for split, each in contents.splits.items()},
-        contents.extractors,
-    )
+    splits = {split: [raw.checked() for raw in each] for split, each in contents.splits.items()}
+    return Corpus(contents.classes, splits, contents.extractors)
 
 
 def say_unused(ids: Sequence[str]) -> str:
     """How many conversations are in no split, and which the first are."""
     first = ", ".join(map(repr, ids[:3]))
     return f"conversations must be in a split, but {len(ids)} are in none, such as {first:.200}."
-
-
-def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation:
-    present = conversation.present
-    whole = {group[0]: torch.stack([present[name] for name in group], 1).all(1) for group in groups}
-    return Conversation(
-        {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
-        conversation.speaker,
-        conversation.y,
-        whole,
-        id=conversation.id,
-        **({"score": conversation.score} if "score" in conversation else {}),
-    )
