@@ -14,6 +14,7 @@ MODULES = {
         "tensorboard",
         "optuna",
     ),
+    "tables": ("pandas", "pyarrow"),
     "testing": ("hypothesis",),
 }
 

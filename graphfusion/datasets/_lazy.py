@@ -1,7 +1,8 @@
 """Sequences of conversations that are made when they are asked for."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import overload
 
 from torch import Tensor
@@ -117,11 +118,31 @@ class Picked(Lazy):
         return [found[place] for place in places]
 
 
-def pick(members: Sequence[tuple[Sequence[Conversation], int]]) -> Sequence[Conversation]:
-    """Some conversations of some sequences; a list, if those are lists."""
-    if all(isinstance(source, list | tuple) for source, _ in members):
-        return [source[place] for source, place in members]
-    return Picked(members)
+def regroup(
+    splits: Mapping[str, Sequence[Conversation]], wanted: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[Conversation]]:
+    """The conversations of some splits in others, which are lists if those are.
+
+    Args:
+        splits: The conversations.
+        wanted: The ids of each split.
+
+    Raises:
+        ValueError: If an id is unknown or comes twice.
+    """
+    chosen = {split: list(ids) for split, ids in wanted.items()}
+    places = {
+        name: (each, place) for each in splits.values() for place, name in enumerate(ids_of(each))
+    }
+    counts = Counter(name for ids in chosen.values() for name in ids)
+    if unknown := [name for name in counts if name not in places]:
+        raise ValueError(f"splits must name conversations of the corpus, but got {unknown!r:.200}.")
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"splits must name each conversation once, but got {twice!r:.200} twice.")
+    if all(isinstance(each, list | tuple) for each in splits.values()):
+        found = {name: each[place] for name, (each, place) in places.items()}
+        return {split: [found[name] for name in ids] for split, ids in chosen.items()}
+    return {split: Picked([places[name] for name in ids]) for split, ids in chosen.items()}
 
 
 def ids_of(conversations: Sequence[Conversation]) -> list[str]:

@@ -15,7 +15,7 @@ def silent(items: Iterable[Any], total: int) -> Iterable[Any]:  # noqa: ARG001
 
 def bar(items: Iterable[Any], total: int) -> Iterable[Any]:
     """Shows a bar on standard error, if that is a terminal."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     shown: Iterable[Any] = tqdm(
         items, total=total, unit=" conversations", disable=not sys.stderr.isatty(), leave=False

@@ -9,20 +9,19 @@ import torch
 
 from graphfusion.data.conversation import MISSING
 from graphfusion.datasets._consistency import Consistency
-from graphfusion.datasets._contents import RawConversation
 from graphfusion.datasets._doubts import doubts
-from graphfusion.datasets._load import detect, read, refuse_options
+from graphfusion.datasets._load import TABLES, detect, load, read, refuse_options
 from graphfusion.datasets._opened import Opened, open_splits
-from graphfusion.datasets._options import Asked
-from graphfusion.datasets._problems import AnyConversation, Check, Faults, Problem
+from graphfusion.datasets._options import TableAsked
+from graphfusion.datasets._problems import AnyConversation, Check, Faults, Problem, Splits
 from graphfusion.datasets._progress import Progress, silent
 from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets._source import Source
 from graphfusion.datasets._store import Store
-from graphfusion.datasets.corpus import describe, say_unused
+from graphfusion.datasets._words import describe, say_unused
 
 
-def validate(path: str | PathLike[str], **options: Unpack[Asked]) -> list[Problem]:
+def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
     """Lists everything that is wrong with a file of conversations.
 
     That is more than what :func:`load` refuses: it also asks that every class has an example in
@@ -63,7 +62,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def examine(path: str | PathLike[str], options: Asked, progress: Progress = silent) -> Report:
+def examine(path: str | PathLike[str], options: TableAsked, progress: Progress = silent) -> Report:
     """Reads a file once, whatever its size, and says what it has and what is wrong with it."""
     try:
         form = detect(path)
@@ -71,6 +70,9 @@ def examine(path: str | PathLike[str], options: Asked, progress: Progress = sile
             refuse_options(path, options)
             store = Store(Source(path))
             return _examine(tuple(store.header["classes"]), open_splits(store), (), progress)
+        if form in TABLES:
+            corpus = load(path, **options)
+            return _examine(corpus.classes, corpus.splits, (), progress)
         return read(
             path,
             form,
@@ -83,7 +85,7 @@ def examine(path: str | PathLike[str], options: Asked, progress: Progress = sile
 
 def _examine(
     classes: Sequence[str],
-    splits: Mapping[str, Opened] | Mapping[str, Sequence[RawConversation]],
+    splits: Mapping[str, Opened] | Splits,
     unused: Sequence[str],
     progress: Progress,
 ) -> Report:
