@@ -32,9 +32,11 @@ class Consistency:
         """Compares it with those before."""
         name = getattr(conversation, "id", None)
         sizes = {modality: value.size(1) for modality, value in conversation.features.items()}
-        self.add_facts(split, name, sizes, conversation.y)
+        self.add_facts(split, name, sizes)
+        if isinstance(name, str):
+            self.add_labels(name, conversation.y)
 
-    def add_facts(self, split: str, name: object, sizes: dict[str, int], y: Tensor | None) -> None:
+    def add_facts(self, split: str, name: object, sizes: dict[str, int]) -> None:
         """The same with what is known of a conversation, whose features need not be read."""
         self._splits[split] += 1
         if not isinstance(name, str):
@@ -52,6 +54,9 @@ class Consistency:
                 f"but got {sizes}."
             )
             self.found.append(Problem(name, "features", message))
+
+    def add_labels(self, name: str, y: Tensor | None) -> None:
+        """Checks the labels of a conversation, or of many."""
         self.found += _check_labels(name, y, len(self._classes))
 
     def problems(self) -> Iterator[Problem]:
@@ -73,9 +78,13 @@ def inconsistencies(
     check = Consistency(classes, splits)
     for split, conversations in splits.items():
         if isinstance(conversations, Lazy):
-            sizes = conversations.in_channels
-            for name, y in zip(conversations.ids, conversations.labels(), strict=True):
-                check.add_facts(split, name, sizes, y)
+            sizes, labels = conversations.in_channels, conversations.labels()
+            # All at once, for most are as they should be.
+            fine = not labels or not any(_check_labels("", torch.cat(labels), len(classes)))
+            for name, y in zip(conversations.ids, labels, strict=True):
+                check.add_facts(split, name, sizes)
+                if not fine:
+                    check.add_labels(name, y)
         else:
             for conversation in conversations:
                 check.add(split, conversation)
