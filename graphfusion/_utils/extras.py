@@ -10,11 +10,16 @@ MODULES = {
         "safetensors",
         "pytorch_lightning",
         "torchmetrics",
+        "pandas",
         "matplotlib",
         "tensorboard",
         "optuna",
+        "filelock",
+        "jinja2",
+        "jsonargparse",
     ),
     "tables": ("pandas", "pyarrow"),
+    "hub": ("safetensors", "huggingface_hub"),
     "testing": ("hypothesis",),
 }
 

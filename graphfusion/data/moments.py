@@ -27,7 +27,7 @@ class Moments:
         if len(x) == 0:
             return
         x = x.detach().cpu().double()
-        low, high = x.aminmax(dim=0)
+        low, high = x.amin(0), x.amax(0)
         self.low, self.high = self.low.minimum(low), self.high.maximum(high)
         mean = x.mean(0)
         squares = (x - mean).square().sum(0)
