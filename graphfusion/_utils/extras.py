@@ -18,6 +18,7 @@ MODULES = {
         "jinja2",
         "jsonargparse",
     ),
+    "tables": ("pandas", "pyarrow"),
     "hub": ("safetensors", "huggingface_hub"),
     "testing": ("hypothesis",),
 }

@@ -81,18 +81,34 @@ class Conversation(Data):
         for name, value in features.items():
             check_finite(f"features[{name!r}]", value, present[name])
         super().__init__()
-        # Always stored, for PyG takes the attributes of a batch's first member: those of the others
-        # would be lost, or missed. First, so that it compares the members before it joins anything.
         y = torch.full_like(speaker, MISSING) if y is None else y
-        self.schema = {_Schema(features, y): None}
-        self.features = dict(features)
-        self.speaker = speaker
-        self.y = y
-        self.present = present
-        # Without it, PyG cannot tell the number of utterances, and the batch has no `ptr`.
-        self.num_nodes = size
+        self._fill(dict(features), speaker, y, present)
         for key, value in kwargs.items():
             setattr(self, key, value)
+
+    def _fill(
+        self,
+        features: dict[str, Tensor],
+        speaker: Tensor,
+        y: Tensor,
+        present: dict[str, Tensor],
+        **further: Any,
+    ) -> None:
+        """Sets the attributes of an empty shell, all at once: PyG takes long for one by one."""
+        (store,) = self.stores
+        store._mapping |= {
+            # Always stored, for PyG takes the attributes of a batch's first member: those of the
+            # others would be lost, or missed. First, so that it compares the members before it
+            # joins anything.
+            "schema": {_Schema(features, y): None},
+            "features": features,
+            "speaker": speaker,
+            "y": y,
+            "present": present,
+            # Without it, PyG cannot tell the number of utterances, and the batch has no `ptr`.
+            "num_nodes": len(speaker),
+            **further,
+        }
 
     def subgraph(self, subset: Tensor) -> Self:
         """The conversation of some of its utterances.
@@ -121,6 +137,22 @@ class Conversation(Data):
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 0 if key in self.features else super().__cat_dim__(key, value, *args, **kwargs)
+
+
+def trusted_conversation(
+    features: dict[str, Tensor],
+    speaker: Tensor,
+    y: Tensor,
+    present: dict[str, Tensor],
+    **further: Any,
+) -> Conversation:
+    """A conversation of what is known to be as it should: nothing is checked.
+
+    For who reads the same from a file again and again; the checks take longer than to read.
+    """
+    conversation = Conversation()
+    conversation._fill(features, speaker, y, present, **further)
+    return conversation
 
 
 class _Schema(tuple[Any, ...]):

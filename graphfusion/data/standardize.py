@@ -9,6 +9,7 @@ from torch_geometric.nn.module_dict import ModuleDict
 
 from graphfusion._utils.checks import check_features, check_in_channels
 from graphfusion.data.conversation import Conversation
+from graphfusion.data.moments import Moments
 
 #: Standardised values are clipped to this many standard deviations: what varied by rounding alone
 #: in training would otherwise be millions of them away in the first conversation that differs.
@@ -64,7 +65,7 @@ class Standardize(torch.nn.Module):
         """
         if isinstance(conversations, Conversation):  # iterating over one gives its attributes
             conversations = [conversations]
-        moments = {name: _Moments(d) for name, d in self.in_channels.items()}
+        moments = {name: Moments(d) for name, d in self.in_channels.items()}
         empty = True
         for each in conversations:
             empty = False
@@ -128,9 +129,9 @@ class _Statistics(torch.nn.Module):
         self.scale.fill_(1)
         self.limit.fill_(torch.inf)
 
-    def set(self, moments: "_Moments") -> None:
+    def set(self, moments: Moments) -> None:
         self.mean.copy_(moments.mean)
-        self.scale.copy_(moments.scale())
+        self.scale.copy_(_scale(moments))
         self.limit.fill_(LIMIT)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,31 +151,9 @@ class _Statistics(torch.nn.Module):
         return self
 
 
-class _Moments:
-    """The mean and the squared deviations of rows that come in parts (Chan et al., 1983)."""
-
-    def __init__(self, channels: int) -> None:
-        self.count = 0
-        self.mean = torch.zeros(channels, dtype=torch.float64)
-        self.squares = torch.zeros_like(self.mean)
-        self.largest = torch.zeros_like(self.mean)
-
-    def add(self, x: Tensor) -> None:
-        if len(x) == 0:
-            return
-        x = x.detach().cpu().double()
-        self.largest = self.largest.maximum(x.abs().amax(0))
-        mean = x.mean(0)
-        squares = (x - mean).square().sum(0)
-        total = self.count + len(x)
-        shift = mean - self.mean
-        self.squares += squares + shift.square() * (self.count * len(x) / total)
-        self.mean += shift * (len(x) / total)
-        self.count = total
-
-    def scale(self) -> Tensor:
-        scale = (self.squares / max(self.count, 1)).sqrt()
-        # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than any
-        # normal float32 has no reciprocal there.
-        least = (1e-13 * self.largest).clamp(min=torch.finfo(torch.float32).tiny)
-        return scale.where(scale > least, 1)
+def _scale(moments: Moments) -> Tensor:
+    scale = moments.deviation
+    # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than any
+    # normal float32 has no reciprocal there.
+    least = (1e-13 * moments.largest).clamp(min=torch.finfo(torch.float32).tiny)
+    return scale.where(scale > least, 1)

@@ -1,25 +1,29 @@
 """Converts and validates files of conversations, from the command line.
 
-python -m graphfusion.datasets convert IN OUT    from a pickle or an .npz to safetensors
+python -m graphfusion.datasets convert IN OUT    from a pickle, an .npz or a table to safetensors
 python -m graphfusion.datasets validate FILE     all that is wrong with any of these
 
-What the file does not say itself: --labels, --missing, --frames and --splits, as of `load`.
+What the file does not say itself: --labels, --missing, --frames and --splits, as of `load`; of a
+table (Parquet, or CSV), --columns, --features and --classes, as of `Corpus.from_table`.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
-import torch
-
-from graphfusion.data.conversation import MISSING
+from graphfusion.datasets._from_table import Columns
 from graphfusion.datasets._load import load
-from graphfusion.datasets._options import Asked
+from graphfusion.datasets._options import TableAsked
 from graphfusion.datasets._problems import Problem
+from graphfusion.datasets._progress import bar
 from graphfusion.datasets._reading import FormatError
-from graphfusion.datasets.format import save
-from graphfusion.datasets.validation import validate
+from graphfusion.datasets.format import write
+from graphfusion.datasets.validation import examine
+
+_ROLES = {each.name for each in fields(Columns)}
 
 
 def main(
@@ -37,53 +41,79 @@ def main(
     parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     convert = commands.add_parser("convert", help="write a file's corpus as safetensors")
-    convert.add_argument("source", type=Path, metavar="IN", help="a pickle or an .npz")
+    convert.add_argument("source", type=Path, metavar="IN", help="a pickle, .npz, Parquet or CSV")
     convert.add_argument("target", type=Path, metavar="OUT", help="the file to write")
     check = commands.add_parser("validate", help="list all that is wrong with a file")
-    check.add_argument("source", type=Path, metavar="FILE", help="safetensors, .npz or pickle")
+    check.add_argument("source", type=Path, metavar="FILE", help="any of these, or safetensors")
     for command in (convert, check):
         command.add_argument("--labels", choices=("classes", "scores"), help="what the labels are")
         command.add_argument("--missing", choices=("nan",), help="what is absent")
         command.add_argument("--frames", choices=("mean",), help="what to make of frames")
         command.add_argument("--splits", help="a tuple's lists of ids, such as train,dev,test")
+        table = command.add_argument_group("of a table, as of Corpus.from_table")
+        table.add_argument(
+            "--columns",
+            nargs="+",
+            type=_pair,
+            default=[],
+            metavar="ROLE=COLUMN",
+            help="conversation, turn, speaker, label, split or score; with no COLUMN: none",
+        )
+        table.add_argument(
+            "--features",
+            nargs="+",
+            type=_pair,
+            metavar="NAME=COLUMN[,COLUMN...]",
+            help="the modalities: a column of vectors, or several of numbers",
+        )
+        table.add_argument("--classes", help="the classes in order, such as calm,angry")
     options = parser.parse_args(arguments)
-    asked: Asked = {
+    asked: dict[str, Any] = {
         "labels": options.labels,
         "missing": options.missing,
         "frames": options.frames,
         "splits": options.splits and options.splits.split(","),
+        "classes": options.classes and options.classes.split(","),
+        "features": options.features and {name: _source(each) for name, each in options.features},
+        **{role: column or None for role, column in options.columns},
     }
+    asked = {name: value for name, value in asked.items() if value is not None or name in _ROLES}
     try:
         if options.command == "convert":
             return _convert(options.source, options.target, asked)
         return _validate(options.source, asked)
     except FormatError as error:
         return _report(options.source, error.problems)
-    except (OSError, ImportError, ValueError) as error:
+    except (OSError, ImportError, TypeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
-def _convert(source: Path, target: Path, asked: Asked) -> int:
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, column = text.partition("=")
+    return name, column if equals else name
+
+
+def _source(columns: str) -> str | list[str]:
+    return columns.split(",") if "," in columns else columns
+
+
+def _convert(source: Path, target: Path, asked: Mapping[str, Any]) -> int:
     if target.exists() and source.samefile(target):
         raise ValueError(f"OUT must be another file than IN, but is {target}.")
     corpus = load(source, **asked)
-    save(corpus, target)
+    write(corpus, target, bar)
     sys.stdout.write(f"{target}: {corpus}\n")
     return 0
 
 
-def _validate(path: Path, asked: Asked) -> int:
-    problems = validate(path, **asked)
-    if problems:
-        return _report(path, problems)
-    corpus = load(path, **asked)
-    whole = [conversation for each in corpus.splits.values() for conversation in each]
-    bare = sum(int((~torch.stack(list(each.present.values())).any(0)).sum()) for each in whole)
-    note = f"; utterances without any modality: {bare}" if bare else ""
-    unlabelled = sum(int((each.y.isnan() | (each.y == MISSING)).sum()) for each in whole)
-    note += f"; utterances without a label: {unlabelled}" if unlabelled else ""
-    sys.stdout.write(f"{path}: {corpus}, no problems{note}\n")
+def _validate(path: Path, asked: Mapping[str, Any]) -> int:
+    report = examine(path, cast(TableAsked, dict(asked)), bar)
+    if report.problems:
+        return _report(path, report.problems)
+    sys.stdout.write(
+        f"{path}: {'; '.join((f'Corpus({report.content}), no problems', *report.notes))}\n"
+    )
     return 0
 
 

@@ -1,6 +1,6 @@
 """What a reader makes of a file, its values not yet checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -42,13 +42,13 @@ class Contents:
 
     Args:
         classes: The names of the classes; none where the labels are scores.
-        splits: `{split: conversations}`.
+        splits: `{split: conversations}`; those of a file that stays open are read when asked for.
         unused: The ids of further conversations, which are in no split.
         extractors: What made the features of each modality, as far as the file says.
     """
 
     classes: tuple[str, ...]
-    splits: dict[str, list[RawConversation]]
+    splits: Mapping[str, Sequence[RawConversation]]
     unused: tuple[str, ...] = ()
     extractors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

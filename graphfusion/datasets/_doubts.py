@@ -1,116 +1,173 @@
-"""What conversations may have, but hardly on purpose: for the validator."""
+"""What conversations may have, but hardly on purpose: for the validator.
 
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+Each check looks at one conversation after the other and keeps none, so that a file of any size is
+validated in one pass.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from graphfusion.datasets._problems import AnyConversation, Problem, Splits, search
+from graphfusion.data.moments import Moments
+from graphfusion.datasets._problems import AnyConversation, Check, Problem, search
 
 _ENOUGH = 20  # utterances; fewer say nothing about how a column varies
 _HARDLY = 1e-5  # of a column's largest value, as its standard deviation
+_DIGEST = 16  # bytes; that two conversations are taken for one is as likely as 1 in 2^64
 
 
-def doubts(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
-    """What a corpus may have, but hardly on purpose."""
-    for split, conversations in splits.items():
-        if not conversations and split != "train":  # without that there is no corpus
+def doubts(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
+    """The checks of what a corpus may have, but hardly on purpose."""
+    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), _Features()]
+
+
+class _Splits:
+    """Whether each has conversations."""
+
+    def __init__(self, splits: Iterable[str]) -> None:
+        self._empty = dict.fromkeys(splits)
+        self._empty.pop("train", None)  # without that there is no corpus
+
+    def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
+        self._empty.pop(split, None)
+
+    def problems(self) -> Iterator[Problem]:
+        for split in self._empty:
             yield Problem(None, "splits", f"{split!r} must have conversations, but has none.")
-    yield from _labels(classes, splits.get("train", ()))
-    whole = [each for conversations in splits.values() for each in conversations]
-    for conversation in whole:
-        yield from _numbering(conversation)
-    yield from _duplicates(whole)
-    for name in whole[0].features if whole else ():
-        yield from _zeros(name, whole)
-        yield from _columns(name, splits)
 
 
-def _labels(classes: Sequence[str], train: Sequence[AnyConversation]) -> Iterator[Problem]:
-    found: set[float] = set()
-    for conversation in train:
-        found |= set(conversation.y[~conversation.y.isnan()].tolist())
-    if train and not classes and not found:
-        yield Problem(None, "y", "'train' must have an utterance with a score, but has none.")
-    for number, name in enumerate(classes):
-        if train and number not in found:
-            message = f"class {name!r} must have an example in 'train', but has none."
-            yield Problem(None, "classes", message)
+class _Labels:
+    """Whether each class has an example to train on."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+        self._train = False
+        self._found: set[float] = set()
+
+    def add(self, split: str, conversation: AnyConversation) -> None:
+        if split != "train":
+            return
+        self._train = True
+        y = conversation.y
+        known = y[~y.isnan()]
+        self._found |= set(known.tolist() if self._classes else known[:1].tolist())
+
+    def problems(self) -> Iterator[Problem]:
+        if not self._train:
+            return
+        if not self._classes and not self._found:
+            yield Problem(None, "y", "'train' must have an utterance with a score, but has none.")
+        for number, name in enumerate(self._classes):
+            if number not in self._found:
+                message = f"class {name!r} must have an example in 'train', but has none."
+                yield Problem(None, "classes", message)
 
 
-def _numbering(conversation: AnyConversation) -> Iterator[Problem]:
-    speaker = conversation.speaker
-    known = speaker.cummax(0).values.roll(1)
-    known[0] = -1
-    broken = (speaker - 1 > known) & (speaker >= 0).all()  # else that is the problem
-    rule = "speaker must be numbered from 0 by first appearance"
-    yield from search(conversation.id, "speaker", rule, broken, speaker)
+class _Numbering:
+    """Whether speakers are numbered from 0 by first appearance."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
+        speaker = conversation.speaker
+        known = speaker.cummax(0).values.roll(1)
+        known[0] = -1
+        broken = (speaker - 1 > known) & (speaker >= 0).all()  # else that is the problem
+        rule = "speaker must be numbered from 0 by first appearance"
+        self._found += search(conversation.id, "speaker", rule, broken, speaker)
+
+    def problems(self) -> list[Problem]:
+        return self._found
 
 
-def _duplicates(whole: Sequence[AnyConversation]) -> Iterator[Problem]:
-    seen: dict[bytes, str] = {}
-    for conversation in whole:
+class _Duplicates:
+    """Whether two conversations have the same features."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, str] = {}
+        self._found: list[Problem] = []
+
+    def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
         if len(conversation.speaker) == 1:  # "Okay." may well be said twice
-            continue
-        digest = blake2b()
+            return
+        digest = sha256()
         for name, values in conversation.features.items():
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             raw: Any = values.detach().cpu().contiguous().view(torch.uint8).numpy()
             digest.update(raw)
-        first = seen.setdefault(digest.digest(), conversation.id)
+        first = self._seen.setdefault(digest.digest()[:_DIGEST], conversation.id)
         if first != conversation.id:
             message = f"features must differ from those of {first!r}, but are the same."
-            yield Problem(conversation.id, "features", message)
+            self._found.append(Problem(conversation.id, "features", message))
+
+    def problems(self) -> list[Problem]:
+        return self._found
 
 
-def _zeros(name: str, whole: Sequence[AnyConversation]) -> Iterator[Problem]:
-    """Vectors of nothing but zeros are how many extractors say that they failed."""
-    count, first = 0, ""
-    for conversation in whole:
-        values = conversation.features.get(name)
-        if values is None or values.size(1) == 1:  # a single number may well be 0
-            continue
-        broken = ((values == 0).all(1) & conversation.present[name]).nonzero().flatten().tolist()
-        if broken and not first:
-            first = f"utterance {broken[0]} of {conversation.id!r}"
-        count += len(broken)
-    if count:
-        message = (
-            f"{name} must be said to be absent where extraction failed, but is all zeros in "
-            f"{count} utterances, the first: {first}."
-        )
-        yield Problem(None, f"features.{name}", message)
+class _Features:
+    """Whether vectors are all zeros, and columns vary in training, in each modality."""
+
+    def __init__(self) -> None:
+        self._modalities: dict[str, _Modality] | None = None
+
+    def add(self, split: str, conversation: AnyConversation) -> None:
+        if self._modalities is None:
+            sizes = {name: each.size(1) for name, each in conversation.features.items()}
+            self._modalities = {name: _Modality(name, d) for name, d in sizes.items()}
+        for name, modality in self._modalities.items():
+            if name in conversation.features:
+                modality.add(split, conversation)
+
+    def problems(self) -> Iterator[Problem]:
+        for modality in (self._modalities or {}).values():
+            yield from modality.problems()
 
 
-def _columns(name: str, splits: Splits) -> Iterator[Problem]:
-    """Columns that standardising makes huge: they hardly vary in training, and do elsewhere."""
-    train, rest = (
-        [
-            values[conversation.present[name]].double()
-            for split, conversations in splits.items()
-            for conversation in conversations
-            if (split == "train") is wanted
-            and (values := conversation.features.get(name)) is not None
-        ]
-        for wanted in (True, False)
-    )
-    sizes = {each.size(1) for each in (*train, *rest)}
-    if len(sizes) != 1 or sum(map(len, train)) < _ENOUGH:
-        return
-    known, whole = torch.cat(train), torch.cat([*train, *rest])
-    if not bool(whole.isfinite().all()):  # that is the problem
-        return
-    flat = _spread(known) <= _HARDLY * whole.abs().amax(0)
-    bad = (flat & (whole.amax(0) > whole.amin(0))).nonzero().flatten().tolist()
-    if bad:
-        message = (
-            f"{name} must vary in 'train' in all columns, but hardly does in {len(bad)} of "
-            f"{known.size(1)}, the first: {bad[0]}; standardising makes large numbers of it."
-        )
-        yield Problem(None, f"features.{name}", message)
+class _Modality:
+    """The same of one modality."""
 
+    def __init__(self, name: str, channels: int) -> None:
+        self._name = name
+        self._channels = channels
+        self._zeros, self._first = 0, ""
+        self._train, self._rest = Moments(channels), Moments(channels)
+        self._odd = False  # sizes that differ, or values that are not finite: that is the problem
 
-def _spread(values: Tensor) -> Tensor:
-    return values.std(0, correction=0)
+    def add(self, split: str, conversation: AnyConversation) -> None:
+        values = conversation.features[self._name]
+        present = conversation.present[self._name]
+        # Vectors of nothing but zeros are how many extractors say that they failed; a single number
+        # may well be 0.
+        if values.size(1) > 1 and bool((broken := ~values.any(1) & present).any()):
+            places = broken.nonzero().flatten().tolist()
+            self._first = self._first or f"utterance {places[0]} of {conversation.id!r}"
+            self._zeros += len(places)
+        self._odd |= values.size(1) != self._channels
+        if not self._odd:
+            (self._train if split == "train" else self._rest).add(values[present])
+
+    def problems(self) -> Iterator[Problem]:
+        field = f"features.{self._name}"
+        if self._zeros:
+            message = (
+                f"{self._name} must be said to be absent where extraction failed, but is all zeros "
+                f"in {self._zeros} utterances, the first: {self._first}."
+            )
+            yield Problem(None, field, message)
+        # Columns that standardising makes huge: they hardly vary in training, and do elsewhere.
+        train, rest = self._train, self._rest
+        low, high = train.low.minimum(rest.low), train.high.maximum(rest.high)
+        if self._odd or train.count < _ENOUGH or not bool((low + high).isfinite().all()):
+            return
+        flat = train.deviation <= _HARDLY * low.abs().maximum(high.abs())
+        bad = (flat & (high > low)).nonzero().flatten().tolist()
+        if bad:
+            message = (
+                f"{self._name} must vary in 'train' in all columns, but hardly does in {len(bad)} "
+                f"of {self._channels}, the first: {bad[0]}; standardising makes large numbers of "
+                "it."
+            )
+            yield Problem(None, field, message)

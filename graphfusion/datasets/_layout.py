@@ -18,8 +18,7 @@ VERSION = 1
 
 def read_header(data: bytes) -> dict[str, Any]:
     """What the file says of itself; format and version are those that this module reads."""
-    size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + size], object_pairs_hook=_unique).get("__metadata__") or {}
+    metadata = json.loads(data, object_pairs_hook=_unique).get("__metadata__") or {}
     try:
         header = json.loads(metadata.get("corpus", "null"), object_pairs_hook=_unique)
     except ValueError as error:

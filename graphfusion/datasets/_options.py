@@ -1,6 +1,6 @@
 """What a caller may say about a file that does not say it itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -12,6 +12,19 @@ class Asked(TypedDict, total=False):
     missing: Literal["nan"] | None
     frames: Literal["mean"] | None
     splits: Sequence[str] | None
+
+
+class TableAsked(Asked, total=False):
+    """The same, and those of tables."""
+
+    features: Mapping[str, str | Sequence[str]] | Sequence[str] | None
+    conversation: str
+    turn: str | None
+    speaker: str | None
+    label: str | None
+    split: str | None
+    score: str | None
+    classes: Sequence[str] | None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """What can be wrong with conversations: each rule once, for readers and for the validator."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion._utils.checks import all_finite
+from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._contents import RawConversation
 
 AnyConversation: TypeAlias = RawConversation | Conversation
@@ -34,21 +34,39 @@ class Problem:
         return f"conversation {self.conversation!r}: {self.message}"
 
 
-def errors(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
-    """What stands in the way of a corpus, all of it."""
-    for conversations in splits.values():
-        for conversation in conversations:
-            yield from faults(conversation)
-    yield from inconsistencies(classes, splits)
+class Check(Protocol):
+    """Looks at conversations one after the other, and then says what is wrong."""
+
+    def add(self, split: str, conversation: AnyConversation) -> None:
+        """Looks at one; it is not kept."""
+
+    def problems(self) -> Iterable[Problem]:
+        """What is wrong with those that were added."""
+
+
+class Faults:
+    """What no conversation may have."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
+        """Looks at its values."""
+        self._found += faults(conversation)
+
+    def problems(self) -> list[Problem]:
+        """All of them."""
+        return self._found
 
 
 def faults(conversation: AnyConversation) -> Iterator[Problem]:
     """What no conversation may have."""
     present = conversation.present
     for name, values in conversation.features.items():
-        broken = ~values.isfinite().all(1) & present[name]
-        rule = f"{name} must be finite"
-        yield from search(conversation.id, f"features.{name}", rule, broken, "NaN or infinity")
+        if not all_finite(values):
+            broken = ~values.isfinite().all(1) & present[name]
+            rule = f"{name} must be finite"
+            yield from search(conversation.id, f"features.{name}", rule, broken, "NaN or infinity")
     for field in ("y", "score"):
         value = getattr(conversation, field, None)
         if value is not None and value.is_floating_point() and value.dim() == 1:
@@ -61,55 +79,6 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
         conversation.speaker < 0,
         conversation.speaker,
     )
-
-
-def inconsistencies(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
-    """What no corpus may have, each of its conversations being as it should."""
-    if len(set(classes)) != len(classes):
-        got = ", ".join(classes[:20])
-        yield Problem(None, "classes", f"classes must be unique, but got {got:.200}.")
-    if not splits.get("train"):
-        yield Problem(
-            None, "splits", f"splits must have conversations in 'train', but got {list(splits)}."
-        )
-    home: dict[str, str] = {}
-    wanted: dict[str, int] | None = None
-    for split, conversations in splits.items():
-        for conversation in conversations:
-            name = getattr(conversation, "id", None)
-            if not isinstance(name, str):
-                message = f"conversations must have a string as id, but got {name!r}."
-                yield Problem(None, "id", message)
-                continue
-            if name in home:
-                message = f"must be in one split, once, but is in {home[name]!r} and {split!r}."
-                yield Problem(name, "id", message)
-            home[name] = split
-            sizes = {modality: value.size(1) for modality, value in conversation.features.items()}
-            wanted = wanted or sizes
-            if list(sizes.items()) != list(wanted.items()):  # their order counts, too
-                message = (
-                    f"features must have the modalities and sizes {wanted} of the corpus, "
-                    f"but got {sizes}."
-                )
-                yield Problem(name, "features", message)
-            yield from _check_labels(name, conversation.y, len(classes))
-
-
-def _check_labels(name: str, y: Tensor | None, num_classes: int) -> Iterator[Problem]:
-    kind = y is not None and (y.dtype == torch.int64 if num_classes else y.is_floating_point())
-    if y is None or y.dim() != 1 or not kind:
-        expected = (
-            f"one int64 an utterance, {MISSING} where missing"
-            if num_classes
-            else "one score, floating, an utterance (there are no classes), NaN where missing"
-        )
-        got = None if y is None else f"{y.dtype} of shape {list(y.shape)}"
-        yield Problem(name, "y", f"y must be {expected}, but got {got}.")
-    elif num_classes:
-        broken = (y != MISSING) & ((y < 0) | (y >= num_classes))
-        rule = f"labels must be in [0, {num_classes}), or {MISSING} where missing"
-        yield from search(name, "y", rule, broken, y)
 
 
 def search(

@@ -36,19 +36,30 @@ class FormatError(ValueError):
 
 @contextmanager
 def reading(path: str | PathLike[str]) -> Iterator[bytes]:
-    """Gives a file's bytes, and turns every exception that working on them raises into FormatError.
+    """Gives a file's bytes, and names it in what goes wrong, see :func:`naming`."""
+    data = read_regular(path)
+    with naming(path):
+        yield data
+
+
+@contextmanager
+def naming(path: str | PathLike[str]) -> Iterator[None]:
+    """Turns every exception that working on a file's content raises into FormatError.
 
     Broken bytes surface as anything from IndexError to RecursionError, depending on where they
     strike. A caller who reads files of others needs one exception to catch.
     """
-    data = read_regular(path)
     try:
-        yield data
+        yield
     except ImportError:  # of an optional package; nothing in a file imports any
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # it cannot be opened again
+            raise
         # A ValueError tells what is wrong; what others say makes sense only with their type.
         problem = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        if str(problem).startswith(f"{path}: "):
+            raise
         if not isinstance(error, FormatError):
             error = FormatError(str(problem))
         raise FormatError(f"{path}: {problem}", error.problems) from error

@@ -6,16 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._checksums import conversation_checksum, fingerprint
+from graphfusion.datasets._checksums import fingerprint
+from graphfusion.datasets._consistency import errors, inconsistencies
 from graphfusion.datasets._contents import Contents
 from graphfusion.datasets._extractors import check_extractors, select_extractors
-from graphfusion.datasets._problems import errors, inconsistencies
+from graphfusion.datasets._frames import to_pandas
+from graphfusion.datasets._from_table import Columns, read_table
+from graphfusion.datasets._lazy import (
+    channels_of,
+    facts_of,
+    ids_of,
+    labels_of,
+    regroup,
+)
 from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets._selected import select
+from graphfusion.datasets._table_features import Source, sources_of
 from graphfusion.datasets._tensors import to_tensors
+from graphfusion.datasets._to_table import to_frame
+from graphfusion.datasets._words import describe, say_unused
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,11 +79,76 @@ class Corpus:
         known = check_extractors(self.extractors, self.in_channels)
         object.__setattr__(self, "extractors", known)  # a copy; frozen
 
+    @classmethod
+    def from_table(
+        cls,
+        frame: Any,
+        features: Mapping[str, Source] | Sequence[str],
+        conversation: str = "conversation",
+        turn: str | None = "turn",
+        speaker: str | None = "speaker",
+        label: str | None = "label",
+        split: str | None = "split",
+        score: str | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> "Corpus":
+        """Makes a corpus of a table with a row for each utterance, in any order.
+
+        Needs the extra `tables`. A null (None, NaN) is a label, score or vector that is missing.
+
+        Args:
+            frame: Of pandas or Arrow, or whatever speaks Arrow's or the data frames' interchange
+                protocol, or has `to_pandas`.
+            features: Where each modality is: a column of vectors (lists, arrays, or lists in JSON),
+                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table, in
+                which rows of NaN are missing. Or the names of columns that are modalities.
+            conversation: The column that says which conversation a row is of.
+            turn: That by which its utterances are sorted, numbers or times; None: as they stand.
+            speaker: That of who says it, names or numbers; None: always the same one.
+            label: That of labels: names of classes; integers that number them, -1 or -100 where
+                missing; or floats, scores. None: all labels are missing.
+            split: That of splits; None: all are in "train".
+            score: That of scores besides classes; None: there are none.
+            classes: The names of the classes, in order; none of them: the labels are scores. None:
+                the names among the labels, sorted, or their numbers.
+
+        Raises:
+            ImportError: If pandas or pyarrow is not installed.
+            FormatError: If anything in the table is wrong: a `ValueError` with all of it, by row
+                (counted from 0) and column.
+            TypeError: If `frame` is no table, or `features` names no modalities.
+
+        Example:
+            >>> import pandas as pd
+            >>> from graphfusion.datasets import Corpus
+            >>> frame = pd.DataFrame({
+            ...     "conversation": ["a", "a"], "turn": [2, 1], "speaker": ["Bob", "Ann"],
+            ...     "emotion": ["glad", None], "text": [[0.1, 0.2], [0.3, 0.4]]})
+            >>> Corpus.from_table(frame, ["text"], label="emotion", split=None).splits["train"][0].y
+            tensor([-100,    0])
+        """
+        columns = Columns(conversation, turn, speaker, label, split, score)
+        return Corpus(*read_table(to_pandas(frame), sources_of(features), columns, classes))
+
+    def to_table(self) -> Any:
+        """A frame of pandas with a row for each utterance.
+
+        Its columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class's
+        name, or the score), `score` if there is one, and one of vectors for each modality; null
+        where there is none. :meth:`from_table` makes the same corpus of it, given the modalities
+        and the classes, but for splits without conversations, numbers of speakers, which are those
+        of first appearance, and what stands in place of absent features.
+
+        Raises:
+            ImportError: If pandas or pyarrow is not installed.
+            ValueError: If a modality has the name of another column.
+        """
+        return to_frame(self.classes, self.splits, list(self.in_channels))
+
     @property
     def in_channels(self) -> dict[str, int]:
         """The size of each modality's feature vectors."""
-        first = self.splits["train"][0]
-        return {name: value.size(1) for name, value in first.features.items()}
+        return channels_of(self.splits["train"])
 
     @property
     def num_classes(self) -> int:
@@ -89,21 +166,8 @@ class Corpus:
         first = to_tensors(self.splits["train"][0], names)
         columns = {name: (str(each.dtype), list(each.shape[1:])) for name, each in first.items()}
         columns.pop("present", None)  # which the others may have
-        return fingerprint(
-            self.classes,
-            columns | {"modalities": names},
-            {
-                split: [
-                    (
-                        each.id,
-                        len(each.speaker),
-                        conversation_checksum(each.id, to_tensors(each, names)),
-                    )
-                    for each in conversations
-                ]
-                for split, conversations in self.splits.items()
-            },
-        )
+        parts = {split: facts_of(each, names) for split, each in self.splits.items()}
+        return fingerprint(self.classes, names, columns, parts)
 
     def ids(self, split: str) -> list[str]:
         """The ids of a split's conversations.
@@ -111,7 +175,7 @@ class Corpus:
         Raises:
             KeyError: If there is no such split.
         """
-        return [each.id for each in self.splits[split]]
+        return ids_of(self.splits[split])
 
     def labels(self, split: str) -> list[Tensor]:
         """The labels `y` of a split's conversations, `[U]` each; no features are read.
@@ -119,7 +183,7 @@ class Corpus:
         Raises:
             KeyError: If there is no such split.
         """
-        return [each.y for each in self.splits[split]]
+        return labels_of(self.splits[split])
 
     def with_splits(self, splits: Mapping[str, Sequence[str]]) -> "Corpus":
         """The same conversations in other splits; no features are read.
@@ -141,26 +205,7 @@ class Corpus:
         """
         if not isinstance(splits, Mapping) or any(isinstance(ids, str) for ids in splits.values()):
             raise TypeError(f"splits must map names to sequences of ids, but got {splits!r:.200}.")
-        chosen = {split: list(ids) for split, ids in splits.items()}
-        places = {
-            name: (split, place)
-            for split in self.splits
-            for place, name in enumerate(self.ids(split))
-        }
-        counts = Counter(name for ids in chosen.values() for name in ids)
-        if unknown := [name for name in counts if name not in places]:
-            raise ValueError(
-                f"splits must name conversations of the corpus, but got {unknown!r:.200}."
-            )
-        if twice := [name for name, count in counts.items() if count > 1]:
-            raise ValueError(
-                f"splits must name each conversation once, but got {twice!r:.200} twice."
-            )
-        parts: dict[str, list[Conversation]] = {}
-        for split, ids in chosen.items():
-            found = [places[name] for name in ids]
-            parts[split] = [self.splits[home][place] for home, place in found]
-        return Corpus(self.classes, parts, self.extractors)
+        return Corpus(self.classes, regroup(self.splits, splits), self.extractors)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
         """The same conversations with some of their modalities, in another order or joined.
@@ -185,17 +230,13 @@ class Corpus:
             )
         return Corpus(
             self.classes,
-            {
-                split: [_select(conversation, groups) for conversation in conversations]
-                for split, conversations in self.splits.items()
-            },
+            {split: select(each, groups) for split, each in self.splits.items()},
             select_extractors(self.extractors, groups),
         )
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{split}={len(each)}" for split, each in self.splits.items())
-        labels = f"num_classes={self.num_classes}" if self.classes else "labels=scores"
-        return f"{type(self).__name__}({splits}, in_channels={self.in_channels}, {labels})"
+        sizes = {split: len(each) for split, each in self.splits.items()}
+        return f"{type(self).__name__}({describe(sizes, self.in_channels, self.classes)})"
 
 
 def make_corpus(contents: Contents) -> Corpus:
@@ -207,32 +248,9 @@ def make_corpus(contents: Contents) -> Corpus:
     Raises:
         FormatError: With all that stands in the way.
     """
-    problems = list(errors(contents.classes, contents.splits))
-    if problems:
+    if problems := errors(contents.classes, contents.splits):
         raise FormatError.of(problems)
     if contents.unused:
         warnings.warn(say_unused(contents.unused), stacklevel=5)
-    return Corpus(
-        contents.classes,
-        {split: [raw.checked() for raw in each] for split, each in contents.splits.items()},
-        contents.extractors,
-    )
-
-
-def say_unused(ids: Sequence[str]) -> str:
-    """How many conversations are in no split, and which the first are."""
-    first = ", ".join(map(repr, ids[:3]))
-    return f"conversations must be in a split, but {len(ids)} are in none, such as {first:.200}."
-
-
-def _select(conversation: Conversation, groups: list[list[str]]) -> Conversation:
-    present = conversation.present
-    whole = {group[0]: torch.stack([present[name] for name in group], 1).all(1) for group in groups}
-    return Conversation(
-        {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
-        conversation.speaker,
-        conversation.y,
-        whole,
-        id=conversation.id,
-        **({"score": conversation.score} if "score" in conversation else {}),
-    )
+    splits = {split: [raw.checked() for raw in each] for split, each in contents.splits.items()}
+    return Corpus(contents.classes, splits, contents.extractors)

@@ -37,31 +37,32 @@ Whoever writes such a file with other tools may check it with `python -m graphfu
 validate FILE`.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from itertools import chain, count
 from os import PathLike
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from graphfusion._utils.extras import import_safetensors
 from graphfusion._utils.files import write_atomically
-from graphfusion.datasets._checksums import with_checksums, wrong_checksums
-from graphfusion.datasets._contents import Contents, Finish, RawConversation, T
-from graphfusion.datasets._layout import FORMAT, VERSION, check_header, check_tensors, read_header
-from graphfusion.datasets._problems import errors
-from graphfusion.datasets._reading import FormatError, reading
-from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets._consistency import inconsistencies
+from graphfusion.datasets._layout import FORMAT, VERSION
+from graphfusion.datasets._opened import open_splits
+from graphfusion.datasets._progress import Progress, silent
+from graphfusion.datasets._reading import FormatError, naming
+from graphfusion.datasets._source import Source
+from graphfusion.datasets._store import Store
+from graphfusion.datasets._writer import Writer
+from graphfusion.datasets.corpus import Corpus
 
 
 def save(corpus: Corpus, path: str | PathLike[str]) -> None:
     """Writes a corpus in the library's own format.
 
-    What it holds comes back with :func:`load` as it is, to the bit: the classes, the splits, and of
-    each conversation the id, features, speakers, labels, `present` and, if there are any, scores.
-    Further attributes of the conversations are not kept. Equal corpora make equal files.
+    What it holds comes back with :func:`load` as it is, to the bit: the classes, the splits, the
+    extractors, and of each conversation the id, features, speakers, labels, `present` and, if there
+    are any, scores. Further attributes of the conversations are not kept. Equal corpora make equal
+    files.
+
+    Splits may be any sequences: a conversation is asked for, written, and let go, so a corpus need
+    not fit in memory. Those of one's own, which make conversations when asked for, are gone through
+    twice: for what there is, and to write it.
 
     Args:
         corpus: What to save.
@@ -74,119 +75,49 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
             conversations have scores, or they hold what :func:`load` would refuse.
         OSError: If it cannot be written; what was there before is there still.
     """
+    write(corpus, path, silent)
+
+
+def write(corpus: Corpus, path: str | PathLike[str], progress: Progress) -> None:
+    """The same, and shows how far it is."""
     if not isinstance(corpus, Corpus):
         raise TypeError(f"corpus must be a Corpus, but got {type(corpus).__name__}.")
-    serialize = import_safetensors().save
-    whole = list(chain.from_iterable(corpus.splits.values()))
-    tensors = {
-        "ptr": torch.tensor([0, *(len(each.speaker) for each in whole)]).cumsum(0),
-        "speaker": _join("speaker", (each.speaker for each in whole)),
-        "y": _join("y", (each.y for each in whole)),
-    }
-    for name in corpus.in_channels:
-        field = f"features.{name}"
-        tensors[field] = _join(field, (each.features[name] for each in whole))
-    masks = [each.present for each in whole]
-    present = _join(
-        "present", (torch.stack([mask[name] for name in corpus.in_channels], 1) for mask in masks)
-    )
-    if not present.all():
-        tensors["present"] = present
-    scores = [each.score for each in whole if "score" in each]
-    if scores:
-        if len(scores) < len(whole):
-            raise ValueError(
-                f"all conversations or none must have a score, but {len(scores)} of {len(whole)} "
-                "have one."
-            )
-        tensors["score"] = _join("score", scores)
+    import_safetensors()  # who writes a file wants to read it
     header = {
         "format": FORMAT,
         "version": VERSION,
         "classes": corpus.classes,
         "modalities": list(corpus.in_channels),
-        "splits": {split: corpus.ids(split) for split in corpus.splits},
     }
     if corpus.extractors:
         header["extractors"] = corpus.extractors
-    # Conversations can be changed after the corpus was made; what load refuses is not written.
-    for problem in (*errors(corpus.classes, corpus.splits), *check_tensors(header, tensors)):
-        raise ValueError(str(problem))
-    # One entry: safetensors writes several in an order that changes from run to run.
-    metadata = {"corpus": json.dumps(with_checksums(header, tensors))}
-    write_atomically(path, serialize(tensors, metadata))
+    writer = Writer(corpus.classes, corpus.splits, header)
+    write_atomically(path, lambda file: writer.write(file, progress))
 
 
 def load_safetensors(path: str | PathLike[str]) -> Corpus:
-    """Reads what :func:`save` wrote.
+    """Opens what :func:`save` wrote.
+
+    The corpus reads a conversation when it is asked for, and checks its values and its checksum
+    when it does so for the first time; until then only the index and the labels are read. It
+    pickles as the file's path, and worker processes open the file again.
+
+    The file must stay as it is for as long as the corpus is used; if it has changed, the next
+    conversation is refused. `[*corpus.splits["train"]]` reads all of a split into memory.
 
     Args:
         path: The file.
 
     Raises:
         ImportError: If safetensors is not installed.
-        FormatError: If anything in the file is wrong, or has changed since it was written. Nothing
-            that it declares is allocated before it is known to be there.
+        FormatError: If anything in the file is wrong, or has changed since it was written: what
+            stands in a conversation, when that is asked for. Nothing that the file declares is
+            allocated before it is known to be there.
         OSError: If it cannot be opened.
     """
-    return read_safetensors(path, make_corpus)
-
-
-def read_safetensors(path: str | PathLike[str], finish: Finish[T]) -> T:
-    """Makes something of what the file has, once it is cut into conversations."""
-    with reading(path) as data:
-        tensors = import_safetensors().load(data)
-        header = read_header(data)
-        problems = (
-            list(check_header(header))
-            or list(check_tensors(header, tensors))
-            or list(wrong_checksums(header, tensors))
-        )
-        if problems:
+    store = Store(Source(path))
+    with naming(store.path):
+        classes, splits = tuple(store.header["classes"]), open_splits(store)
+        if problems := list(inconsistencies(classes, splits)):
             raise FormatError.of(problems)
-        extractors = header.get("extractors", {})
-        splits = _conversations(header, tensors)
-        return finish(Contents(tuple(header["classes"]), splits, extractors=extractors))
-
-
-def _join(name: str, parts: Iterable[Tensor]) -> Tensor:
-    whole = [part.detach().cpu() for part in parts]
-    dtypes = {part.dtype for part in whole}
-    if len(dtypes) > 1:
-        raise ValueError(
-            f"{name} must have one dtype in all conversations, but has {sorted(map(str, dtypes))}."
-        )
-    return torch.cat(whole)
-
-
-def _conversations(
-    header: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> dict[str, list[RawConversation]]:
-    """Cuts the tensors, which are as they should be but for the values of the data."""
-    modalities = header["modalities"]
-    lengths = tensors["ptr"].diff().tolist()
-    parts = {name: whole.split(lengths) for name, whole in tensors.items() if name != "ptr"}
-
-    def conversation(place: int, name: str) -> RawConversation:
-        # Clones: who keeps one conversation, or pickles it, does not want the whole corpus. They
-        # also make bools of bytes other than 0 and 1.
-        part = {field: each[place].clone() for field, each in parts.items()}
-        all_of_it = torch.ones(lengths[place], len(modalities), dtype=torch.bool)
-        columns = part.get("present", all_of_it).T.contiguous()
-        return RawConversation(
-            name,
-            {modality: part[f"features.{modality}"] for modality in modalities},
-            part["speaker"],
-            part["y"],
-            {
-                modality: column.clone()
-                for modality, column in zip(modalities, columns, strict=True)
-            },
-            part.get("score"),
-        )
-
-    places = count()
-    return {
-        split: [conversation(next(places), name) for name in names]
-        for split, names in header["splits"].items()
-    }
+        return Corpus(classes, splits, store.header.get("extractors", {}))

@@ -1,18 +1,27 @@
 """Says everything that is wrong with a file of conversations."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Unpack
 
-from graphfusion.datasets._contents import Contents
+import torch
+
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets._consistency import Consistency
 from graphfusion.datasets._doubts import doubts
-from graphfusion.datasets._load import read
-from graphfusion.datasets._options import Asked
-from graphfusion.datasets._problems import Problem, errors
+from graphfusion.datasets._load import TABLES, detect, load, read, refuse_options
+from graphfusion.datasets._opened import Opened, open_splits
+from graphfusion.datasets._options import TableAsked
+from graphfusion.datasets._problems import AnyConversation, Check, Faults, Problem, Splits
+from graphfusion.datasets._progress import Progress, silent
 from graphfusion.datasets._reading import FormatError
-from graphfusion.datasets.corpus import say_unused
+from graphfusion.datasets._source import Source
+from graphfusion.datasets._store import Store
+from graphfusion.datasets._words import describe, say_unused
 
 
-def validate(path: str | PathLike[str], **options: Unpack[Asked]) -> list[Problem]:
+def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
     """Lists everything that is wrong with a file of conversations.
 
     That is more than what :func:`load` refuses: it also asks that every class has an example in
@@ -35,17 +44,92 @@ def validate(path: str | PathLike[str], **options: Unpack[Asked]) -> list[Proble
         ImportError: If the file needs safetensors and that is not installed.
         OSError: If it cannot be opened.
     """
+    return examine(path, options).problems
+
+
+@dataclass
+class Report:
+    """What an examination found.
+
+    Args:
+        problems: All that is wrong.
+        content: What the file holds, in words.
+        notes: What is worth to be known and no problem.
+    """
+
+    problems: list[Problem]
+    content: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def examine(path: str | PathLike[str], options: TableAsked, progress: Progress = silent) -> Report:
+    """Reads a file once, whatever its size, and says what it has and what is wrong with it."""
     try:
-        return read(path, _all, options)
+        form = detect(path)
+        if form == "safetensors":
+            refuse_options(path, options)
+            store = Store(Source(path))
+            return _examine(tuple(store.header["classes"]), open_splits(store), (), progress)
+        if form in TABLES:
+            corpus = load(path, **options)
+            return _examine(corpus.classes, corpus.splits, (), progress)
+        return read(
+            path,
+            form,
+            lambda each: _examine(each.classes, each.splits, each.unused, progress),
+            options,
+        )
     except FormatError as error:
-        return list(error.problems)
+        return Report(list(error.problems))
 
 
-def _all(contents: Contents) -> list[Problem]:
-    unused = contents.unused
-    problems = [Problem(None, "splits", say_unused(unused))] if unused else []
-    found = [
-        *errors(contents.classes, contents.splits),
-        *doubts(contents.classes, contents.splits),
-    ]
-    return problems + found
+def _examine(
+    classes: Sequence[str],
+    splits: Mapping[str, Opened] | Splits,
+    unused: Sequence[str],
+    progress: Progress,
+) -> Report:
+    notes = _Notes()
+    checks: list[Check] = [Faults(), Consistency(classes, splits), *doubts(classes, splits), notes]
+    damaged: list[Problem] = []
+    total = sum(map(len, splits.values()))
+    members = ((split, place) for split, each in splits.items() for place in range(len(each)))
+    for split, place in progress(members, total):
+        try:
+            source = splits[split]
+            raw = source.raw(place) if isinstance(source, Opened) else source[place]
+        except FormatError as error:
+            damaged += error.problems
+            continue
+        for check in checks:
+            check.add(split, raw)
+    found = [problem for check in checks for problem in check.problems()]
+    first = [Problem(None, "splits", say_unused(unused))] if unused else []
+    content = describe(
+        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
+    )
+    return Report(first + damaged + found, content, tuple(notes.say()))
+
+
+class _Notes:
+    """Counts what is no problem."""
+
+    def __init__(self) -> None:
+        self._counts = {"utterances without any modality": 0, "utterances without a label": 0}
+        self.in_channels: dict[str, int] = {}
+
+    def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
+        self.in_channels = self.in_channels or {
+            name: each.size(1) for name, each in conversation.features.items()
+        }
+        bare = ~torch.stack(list(conversation.present.values())).any(0)
+        y = conversation.y
+        unlabelled = y.isnan() if y.is_floating_point() else y == MISSING
+        for name, mask in zip(self._counts, (bare, unlabelled), strict=True):
+            self._counts[name] += int(mask.sum())
+
+    def problems(self) -> tuple[Problem, ...]:
+        return ()
+
+    def say(self) -> list[str]:
+        return [f"{name}: {count}" for name, count in self._counts.items() if count]

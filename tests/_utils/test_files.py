@@ -1,6 +1,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -37,9 +38,32 @@ def test_what_fails_leaves_what_was_there(
     else:
         data = b"new"
         monkeypatch.setattr(os if name == "fsync" else Path, name, full)
-    with pytest.raises((OSError, TypeError)):
+    with pytest.raises((OSError, TypeError)) as caught:
         write_atomically(path, data)
+    if name == "fsync":
+        assert str(path) in str(caught.value)
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_writes_may_seek_and_fail(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+
+    def write(file: BinaryIO) -> None:
+        file.seek(2)
+        file.write(b"cd")
+        file.seek(0)
+        file.write(b"ab")
+
+    write_atomically(path, write)
+
+    def fail(file: BinaryIO) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*a.bin'$"):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"abcd"
     assert list(tmp_path.iterdir()) == [path]
 
 

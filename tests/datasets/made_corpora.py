@@ -16,16 +16,17 @@ names = st.sampled_from(["a.b", "batch_index", "ptr", "y", "features.y", "__meta
 
 
 @st.composite
-def corpora(draw) -> Corpus:
+def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
     """A corpus; conversations of one utterance and splits without any are common.
 
     Features are of any bits, and NaN where they are absent.
     """
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
-    modalities = draw(st.lists(names, min_size=1, max_size=3, unique=True))
-    dtypes = [draw(st.sampled_from(DTYPES)) for _ in modalities]
+    modalities = draw(st.lists(modality, min_size=1, max_size=3, unique=True))
+    chosen = [draw(st.sampled_from(dtypes)) for _ in modalities]
     sizes = [draw(st.integers(1, 4)) for _ in modalities]
-    classes = draw(st.lists(st.text(max_size=3), max_size=3, unique=True))  # none: scores
+    # None of them: the labels are scores.
+    classes = draw(st.lists(st.text(max_size=3), min_size=least_classes, max_size=3, unique=True))
     masked, scored = draw(st.booleans()), draw(st.booleans())
     unlabelled = draw(st.sampled_from([0.0, 0.4, 1.0]))
     ids = iter(draw(st.lists(st.text(max_size=3), min_size=7, max_size=7, unique=True)))
@@ -40,7 +41,7 @@ def corpora(draw) -> Corpus:
                 present = torch.rand(present.shape, generator=generator) < 0.6
             features = {}
             for name, dtype, d, here in zip(
-                modalities, dtypes, sizes, present.unbind(1), strict=True
+                modalities, chosen, sizes, present.unbind(1), strict=True
             ):
                 bits = torch.randint(0, 256, (u, d * dtype.itemsize), generator=generator)
                 values = bits.to(torch.uint8).view(dtype)

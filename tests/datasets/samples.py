@@ -149,16 +149,23 @@ def pickle_fields(sample: Sample, rows=lambda array: list(array)) -> list:
 
 
 def load_bytes(load, data: bytes) -> Corpus:
-    with tempfile.TemporaryDirectory() as folder:
+    # A corpus that is opened holds its file, which some systems do not remove, then.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder, "features")
         path.write_bytes(data)
         return load(path)
 
 
+def read_all(corpus: Corpus) -> Corpus:
+    """The same, all of its conversations in memory."""
+    splits = {split: list(talks) for split, talks in corpus.splits.items()}
+    return Corpus(corpus.classes, splits, corpus.extractors)
+
+
 def loads_or_refuses(load, data: bytes) -> bool:
-    """Whether it loads; any other end than a corpus or a FormatError is passed on."""
+    """Whether it loads to the end; any other end than a FormatError is passed on."""
     try:
-        corpus = load_bytes(load, data)
+        corpus = load_bytes(lambda path: read_all(load(path)), data)
     except FormatError:
         return False
     assert isinstance(corpus, Corpus)

@@ -25,7 +25,9 @@ def test_the_content_decides():
 
 @pytest.mark.parametrize("data", [b"", b"P", b"not a corpus"])
 def test_neither_format(data):
-    with pytest.raises(FormatError, match="must be safetensors, an .npz or a pickle, but begins"):
+    with pytest.raises(
+        FormatError, match="must be safetensors, .* Parquet or named .csv, but begins"
+    ):
         load_bytes(load, data)
 
 

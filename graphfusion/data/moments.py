@@ -1,0 +1,49 @@
+"""Mean, deviation and extremes of rows that come in parts, in one pass and constant memory."""
+
+import torch
+from torch import Tensor
+
+
+class Moments:
+    """The mean and the squared deviations of rows that come in parts (Chan et al., 1983).
+
+    Attributes:
+        count: How many rows there were.
+        mean: `[d]` float64.
+        squares: `[d]` float64, the sum of the squared deviations from it.
+        low: `[d]` float64, the smallest values.
+        high: `[d]` float64, the largest.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.mean = torch.zeros(channels, dtype=torch.float64)
+        self.squares = torch.zeros_like(self.mean)
+        self.low = torch.full_like(self.mean, torch.inf)
+        self.high = torch.full_like(self.mean, -torch.inf)
+
+    def add(self, x: Tensor) -> None:
+        """Adds rows `[n, d]`."""
+        if len(x) == 0:
+            return
+        x = x.detach().cpu().double()
+        low, high = x.amin(0), x.amax(0)
+        self.low, self.high = self.low.minimum(low), self.high.maximum(high)
+        mean = x.mean(0)
+        squares = (x - mean).square().sum(0)
+        total = self.count + len(x)
+        shift = mean - self.mean
+        self.squares += squares + shift.square() * (self.count * len(x) / total)
+        self.mean += shift * (len(x) / total)
+        self.count = total
+
+    @property
+    def largest(self) -> Tensor:
+        """The largest absolute values `[d]`; 0 where there are no rows."""
+        largest = self.high.abs().maximum(self.low.abs())
+        return largest if self.count else torch.zeros_like(largest)
+
+    @property
+    def deviation(self) -> Tensor:
+        """The standard deviation `[d]`; 0 where there are no rows."""
+        return (self.squares / max(self.count, 1)).sqrt()

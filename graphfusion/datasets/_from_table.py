@@ -1,0 +1,172 @@
+"""From a table with a row for each utterance to the conversations of a corpus."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphfusion.data.conversation import Conversation
+from graphfusion.datasets._reading import number_speakers
+from graphfusion.datasets._table_features import Source, columns_of, read_features
+from graphfusion.datasets._table_labels import read_labels, read_scores, unlabelled
+from graphfusion.datasets._table_problems import TableProblems
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which of a table's columns is what; None: there is none.
+
+    Args:
+        conversation: Which conversation a row is of.
+        turn: What its utterances are sorted by.
+        speaker: Who says it.
+        label: Its label.
+        split: Its conversation's split.
+        score: Its score, besides a class.
+    """
+
+    conversation: str = "conversation"
+    turn: str | None = "turn"
+    speaker: str | None = "speaker"
+    label: str | None = "label"
+    split: str | None = "split"
+    score: str | None = None
+
+
+def read_table(
+    frame: Any,
+    features: Mapping[str, Source],
+    columns: Columns,
+    classes: Sequence[str] | None,
+) -> tuple[tuple[str, ...], dict[str, list[Conversation]]]:
+    """The classes and splits of a corpus.
+
+    Args:
+        frame: The table, of pandas, its rows numbered from 0.
+        features: Where each modality is.
+        columns: Which column is what.
+        classes: The classes' names.
+
+    Raises:
+        FormatError: With all that is wrong.
+    """
+    problems = TableProblems()
+    _check_columns(frame, features, columns, problems)
+    problems.refuse()
+    size = len(frame)
+    ids = _names(frame, columns.conversation, "conversation", problems)
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(ids):
+        members.setdefault(name, []).append(row)
+    if columns.turn is not None:
+        _sort(frame[columns.turn], columns.turn, members, problems)
+    splits = ["train"] * size
+    if columns.split is not None:
+        splits = _names(frame, columns.split, "split", problems)
+        _check_splits(columns.split, splits, members, problems)
+    speakers = [""] * size
+    if columns.speaker is not None:
+        speakers = _names(frame, columns.speaker, "speaker", problems)
+    found, y = unlabelled(size, classes)
+    if columns.label is not None:
+        label = _values(frame, columns.label)
+        found, y = read_labels(columns.label, *label, classes, problems)
+    further = {}
+    if columns.score is not None:
+        score = _values(frame, columns.score)
+        further["score"] = read_scores(columns.score, *score, problems)
+    vectors = {name: read_features(name, each, frame, problems) for name, each in features.items()}
+    problems.refuse()
+    corpus: dict[str, list[Conversation]] = {split: [] for split in dict.fromkeys(splits)}
+    for name, rows in members.items():
+        picked = torch.tensor(rows)
+        conversation = Conversation(
+            {each: torch.from_numpy(matrix[rows]) for each, (matrix, _) in vectors.items()},
+            number_speakers(speakers[row] for row in rows),
+            y[picked],
+            {each: torch.from_numpy(here[rows]) for each, (_, here) in vectors.items()},
+            id=name,
+            **{key: values[picked] for key, values in further.items()},
+        )
+        corpus[splits[rows[0]]].append(conversation)
+    return found, corpus
+
+
+def _check_columns(
+    frame: Any, features: Mapping[str, Source], columns: Columns, problems: TableProblems
+) -> None:
+    there = list(frame.columns)
+    optional = ("turn", "speaker", "label", "split", "score")
+    wanted = {columns.conversation: ""}
+    for role in optional:
+        if (name := getattr(columns, role)) is not None:
+            wanted.setdefault(name, f" ({role}=None: there is none)")
+    for source in features.values():
+        wanted |= dict.fromkeys(columns_of(source), "")
+    for name, hint in wanted.items():
+        if name not in there:
+            message = f"must be in the table, but is missing{hint}; it has {there!r:.200}."
+            problems.table(name, message)
+        elif there.count(name) > 1:
+            problems.table(name, "must be in the table once, but comes twice.")
+    if not problems.found and len(frame) == 0:
+        problems.table(columns.conversation, "must have a row, but has none.")
+
+
+def _values(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
+    """What a column has, and where it has nothing."""
+    return frame[column].tolist(), frame[column].isna().to_numpy(bool)
+
+
+def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[str]:
+    """A name a row: strings or integers."""
+    values, missing = _values(frame, column)
+    empty = missing.nonzero()[0].tolist()
+    problems.rows(column, f"must have a {what}", empty, lambda _: None)
+    odd = [
+        row
+        for row, value in enumerate(values)
+        if not missing[row] and (isinstance(value, bool) or not isinstance(value, str | int))
+    ]
+    problems.rows(column, "must be a string or an integer", odd, values.__getitem__)
+    return [str(value) for value in values]
+
+
+def _sort(series: Any, column: str, members: dict[str, list[int]], problems: TableProblems) -> None:
+    """Sorts the rows of each conversation by a column of numbers or times."""
+    missing = series.isna().to_numpy(bool).nonzero()[0].tolist()
+    problems.rows(column, "must have a number or a time", missing, lambda _: None)
+    times = series.dtype.kind in "mM"
+    values: list[Any] = series.tolist()
+    odd = [
+        row
+        for row, value in enumerate(values)
+        if not times and (isinstance(value, bool) or not isinstance(value, int | float))
+    ]
+    odd = sorted(set(odd) - set(missing))
+    rule = "must be a number or a time (strings sort as '10' before '9')"
+    problems.rows(column, rule, odd, values.__getitem__)
+    if missing or odd:
+        return
+    twice = []
+    for rows in members.values():
+        rows.sort(key=values.__getitem__)
+        twice += [later for row, later in pairwise(rows) if values[row] == values[later]]
+    rule = "must be another one in each row of a conversation"
+    problems.rows(column, rule, sorted(twice), values.__getitem__)
+
+
+def _check_splits(
+    column: str, splits: list[str], members: dict[str, list[int]], problems: TableProblems
+) -> None:
+    for name, rows in members.items():
+        first = splits[rows[0]]
+        other = sorted(row for row in rows if splits[row] != first)
+        rule = f"must be {first!r} as in all of conversation {name!r}"
+        problems.rows(column, rule, other, splits.__getitem__)
+    if "train" not in splits:
+        problems.table(column, f"must have 'train', but has {sorted(set(splits))!r:.200}.")

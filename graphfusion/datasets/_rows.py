@@ -1,0 +1,92 @@
+"""The rows of a file's tensors, read for one conversation or for many at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from graphfusion.datasets._safetensors import Column
+from graphfusion.datasets._source import Source
+
+
+class Rows:
+    """What conversations have of a file's tensors.
+
+    Args:
+        source: The file.
+        columns: Its tensors, all of a row an utterance, one after the other.
+        modalities: The names of the modalities.
+        ptr: Where the conversations are.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        columns: Mapping[str, Column],
+        modalities: Iterable[str],
+        ptr: Sequence[int],
+    ) -> None:
+        self.sizes = [end - start for start, end in pairwise(ptr)]
+        self._source = source
+        self._ptr = ptr
+        self._names = {name: f"features.{name}" for name in modalities}
+        # Worked out once: it takes longer than to read a conversation.
+        self._columns = [
+            (name, each.dtype, each.shape[1:], each.offset, each.row_bytes)
+            for name, each in columns.items()
+        ]
+
+    def read(self, places: Sequence[int]) -> list[dict[str, Tensor]]:
+        """What some conversations have, by the tensors' names.
+
+        What is read of one alone holds no more than its own. What is read of several is a part of
+        what these have together.
+
+        Raises:
+            FormatError: If the file has changed.
+        """
+        self._source.check()
+        sizes = [self.sizes[place] for place in places]
+        total = sum(sizes)
+        found: list[dict[str, Tensor]] = [{} for _ in places]
+        for name, dtype, shape, offset, width in self._columns:
+            pieces = [
+                (offset + self._ptr[place] * width, size * width)
+                for place, size in zip(places, sizes, strict=True)
+            ]
+            whole = to_rows(self._source.read(pieces), dtype, (total, *shape))
+            parts = whole.split(sizes) if len(sizes) > 1 else (whole,)
+            for each, part in zip(found, parts, strict=True):
+                each[name] = part
+        return found
+
+    def features(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The features of a conversation among its tensors, by modality."""
+        return {name: tensors[field] for name, field in self._names.items()}
+
+    def masks(self, found: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """Which modalities the utterances of some conversations have, by modality."""
+        if "present" not in found[0]:
+            sizes = [len(each["y"]) for each in found]
+            whole = [torch.ones(sum(sizes), dtype=torch.bool).split(sizes) for _ in self._names]
+            return [dict(zip(self._names, each, strict=True)) for each in zip(*whole, strict=True)]
+        # Clones: who keeps one, or pickles it, does not want the others.
+        return [
+            {name: each["present"][:, m].clone() for m, name in enumerate(self._names)}
+            for each in found
+        ]
+
+
+def read_whole(source: Source, column: Column) -> Tensor:
+    """A tensor of a file."""
+    source.check()
+    return to_rows(source.read([(column.offset, column.nbytes)]), column.dtype, column.shape)
+
+
+def to_rows(data: bytearray, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
+    """A tensor of its bytes, which it keeps; a bool of any byte but 0 is true."""
+    if dtype == torch.bool:
+        return (torch.frombuffer(data, dtype=torch.uint8) != 0).view(shape)
+    values = torch.frombuffer(data, dtype=dtype)
+    return values if len(shape) == 1 else values.view(shape)

@@ -1,0 +1,70 @@
+"""Conversations with some of their modalities, in another order or joined."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from graphfusion.data.conversation import Conversation, trusted_conversation
+from graphfusion.datasets._lazy import Lazy, channels_of, get_all, ids_of, labels_of
+
+
+def select(
+    conversations: Sequence[Conversation], groups: Sequence[Sequence[str]]
+) -> Sequence[Conversation]:
+    """The same of many: at once, or when they are asked for if that is when they are made.
+
+    Args:
+        conversations: Which ones.
+        groups: The modalities of each group are joined, and take the name of its first.
+    """
+    if isinstance(conversations, list | tuple):
+        return [_select(each, groups, Conversation) for each in conversations]
+    return _Selected(conversations, groups)
+
+
+class _Selected(Lazy):
+    def __init__(self, source: Sequence[Conversation], groups: Sequence[Sequence[str]]) -> None:
+        self._source = source
+        self._groups = groups
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @property
+    def ids(self) -> list[str]:
+        return ids_of(self._source)
+
+    @property
+    def in_channels(self) -> dict[str, int]:
+        sizes = channels_of(self._source)
+        return {group[0]: sum(sizes[name] for name in group) for group in self._groups}
+
+    def labels(self) -> list[Tensor]:
+        return labels_of(self._source)
+
+    def _get_all(self, places: Sequence[int]) -> list[Conversation]:
+        return [
+            _select(each, self._groups, trusted_conversation)
+            for each in get_all(self._source, places)
+        ]
+
+    def _get(self, place: int) -> Conversation:
+        return _select(self._source[place], self._groups, trusted_conversation)
+
+
+def _select(
+    conversation: Conversation,
+    groups: Sequence[Sequence[str]],
+    make: Callable[..., Conversation],
+) -> Conversation:
+    present = conversation.present
+    whole = {group[0]: torch.stack([present[name] for name in group], 1).all(1) for group in groups}
+    return make(
+        {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
+        conversation.speaker,
+        conversation.y,
+        whole,
+        id=conversation.id,
+        **({"score": conversation.score} if "score" in conversation else {}),
+    )

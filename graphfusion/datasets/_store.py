@@ -1,0 +1,127 @@
+"""A file of the library's own format that is open: its index in memory, its data where they are."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphfusion.data.conversation import Conversation, trusted_conversation
+from graphfusion.datasets._checksums import Checksums
+from graphfusion.datasets._contents import RawConversation
+from graphfusion.datasets._layout import check_header, check_tensors, read_header
+from graphfusion.datasets._problems import faults
+from graphfusion.datasets._reading import FormatError, naming
+from graphfusion.datasets._rows import Rows, read_whole
+from graphfusion.datasets._safetensors import check_file, parse_columns
+from graphfusion.datasets._source import Source
+
+
+class Store:
+    """The conversations of a file, each read when it is asked for.
+
+    It pickles as the file's path. A conversation's values and its checksum are checked when it is
+    first read.
+
+    Args:
+        source: The file.
+
+    Raises:
+        ImportError: If safetensors is not installed.
+        FormatError: If anything but the conversations' values is wrong.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        with naming(source.path):
+            check_file(source.path)
+            header = read_header(source.header)
+            columns = parse_columns(source.header)
+            tensors = {name: column.meta() for name, column in columns.items()}
+            if problems := list(check_header(header)):
+                raise FormatError.of(problems)
+            if (ptr := columns.get("ptr")) and ptr.dtype == torch.int64:
+                tensors["ptr"] = read_whole(source, ptr)  # its values are checked, too
+            if problems := list(check_tensors(header, tensors)):
+                raise FormatError.of(problems)
+            self._y = columns["y"]
+            self._checksums = Checksums(header, tensors | {"y": read_whole(source, self._y)})
+        self.header = header
+        self.ids: list[str] = list(chain.from_iterable(header["splits"].values()))
+        self.in_channels: dict[str, int] = {
+            name: columns[f"features.{name}"].shape[1] for name in header["modalities"]
+        }
+        rest = {name: column for name, column in columns.items() if name != "ptr"}
+        self._rows = Rows(source, rest, header["modalities"], tensors["ptr"].tolist())
+        self._checked = bytearray(len(self.ids))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._source,)
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._source.path
+
+    def labels(self) -> list[Tensor]:
+        """The labels of each conversation.
+
+        Raises:
+            FormatError: If the file has changed since it was opened.
+        """
+        return list(read_whole(self._source, self._y).split(self._rows.sizes))
+
+    def checksums(self) -> list[str] | None:
+        """The checksum of each conversation; None: the file has none, or those of another kind."""
+        return None if self._checksums.early else self._checksums.conversations
+
+    def raw(self, place: int) -> RawConversation:
+        """A conversation as it was written, its values not yet checked.
+
+        Raises:
+            FormatError: If it is not as it was written.
+        """
+        found = self._rows.read([place])
+        ((tensors,), (masks,)) = found, self._rows.masks(found)
+        name, features, score = self.ids[place], self._rows.features(tensors), tensors.get("score")
+        self._checksums.check(place, name, tensors)
+        return RawConversation(name, features, tensors["speaker"], tensors["y"], masks, score)
+
+    def conversation(self, place: int) -> Conversation:
+        """A conversation, checked.
+
+        Raises:
+            FormatError: If anything in it is wrong, or the file has changed since it was opened.
+            OSError: If it cannot be opened again, or read.
+        """
+        if self._checked[place]:
+            (conversation,) = self._trusted([place])
+            return conversation
+        with naming(self.path):
+            raw = self.raw(place)
+            if problems := list(faults(raw)):
+                raise FormatError.of(problems)
+        self._checked[place] = True
+        return raw.checked()
+
+    def batch(self, places: Sequence[int]) -> list[Conversation]:
+        """Some conversations at once, which takes less time; they share what they hold."""
+        if places and all(self._checked[place] for place in places):
+            return self._trusted(places)
+        return [self.conversation(place) for place in places]
+
+    def _trusted(self, places: Sequence[int]) -> list[Conversation]:
+        found = self._rows.read(places)
+        masks = self._rows.masks(found)
+        return [
+            trusted_conversation(
+                self._rows.features(tensors),
+                tensors["speaker"],
+                tensors["y"],
+                mask,
+                id=self.ids[place],
+                **({"score": tensors["score"]} if "score" in tensors else {}),
+            )
+            for place, tensors, mask in zip(places, found, masks, strict=True)
+        ]

@@ -1,0 +1,166 @@
+"""The features of a table: columns of vectors, groups of columns, or arrays beside it."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphfusion.datasets._table_problems import TableProblems
+
+# A column of vectors, columns of numbers, or an array with a row for each of the table's.
+Source: TypeAlias = str | Sequence[str] | NDArray[Any] | Tensor
+
+
+def sources_of(features: object) -> dict[str, Source]:
+    """Where each modality is; columns that are modalities have their names.
+
+    Raises:
+        TypeError: If it is neither a mapping nor a sequence of names, or there is no modality.
+    """
+    if isinstance(features, Mapping) and features:
+        return dict(features)
+    if isinstance(features, Sequence) and features and not isinstance(features, str):
+        return {name: name for name in features}
+    raise TypeError(
+        "features must map modalities to columns or arrays, or name columns, but got "
+        f"{features!r:.80}."
+    )
+
+
+def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
+    """The columns whose first value is a vector, of those that are nothing else.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    found = []
+    for column in frame.columns:
+        if column in taken:
+            continue
+        known = frame[column].dropna()
+        if len(known) and _vector(known.iloc[0]) is not None:
+            found.append(column)
+    if not found:
+        raise ValueError(
+            "features must be columns of vectors, but the table has none; where a modality is "
+            "several columns of numbers, say features={NAME: [COLUMN, ...]}."
+        )
+    return found
+
+
+def read_features(
+    name: str, source: Source, frame: Any, problems: TableProblems
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A modality's vectors, and which rows have it.
+
+    Args:
+        name: The modality.
+        source: Where it is.
+        frame: The table, of pandas, with all columns that the source names.
+        problems: Where to say what is wrong.
+
+    Returns:
+        `[rows, d]` floating and `[rows]`; `[rows, 0]` if something is wrong.
+    """
+    if isinstance(source, str):
+        column, matrix = source, _stack(source, frame[source], problems)
+    elif isinstance(source, np.ndarray | Tensor):
+        column, matrix = name, _array(name, source, len(frame), problems)
+    else:
+        column, matrix = name, _columns(list(source), frame, problems)
+    if matrix.dtype.kind != "f":
+        matrix = matrix.astype(np.float32)
+    here = ~np.isnan(matrix).all(1)
+    broken = (here & ~np.isfinite(matrix).all(1)).nonzero()[0].tolist()
+    problems.rows(column, "must be finite", broken, lambda row: _short(matrix[row]))
+    if matrix.shape[1] and not here.any():
+        problems.table(column, "must have a vector in some row, but has none.")
+    return matrix, here
+
+
+def columns_of(source: Source) -> list[str]:
+    """The columns that a modality takes of the table."""
+    if isinstance(source, str):
+        return [source]
+    return [] if isinstance(source, np.ndarray | Tensor) else list(source)
+
+
+def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
+    """The vectors of a column, of NaN where there is none."""
+    cells = [_vector(each) for each in series.tolist()]
+    nulls = series.isna().to_numpy(bool)
+    odd = [row for row, each in enumerate(cells) if each is None and not nulls[row]]
+    rule = "must be a vector of numbers, a list or an array"
+    problems.rows(column, rule, odd, lambda row: series.iloc[row])
+    known = [each for each in cells if each is not None]
+    width = len(known[0]) if known else 0
+    other = [row for row, each in enumerate(cells) if each is not None and len(each) != width]
+    rule = f"must have {width} numbers, as the first vector has"
+    problems.rows(column, rule, other, lambda row: series.iloc[row])
+    if odd or other or not known:
+        if not known and not odd:
+            problems.table(column, "must have a vector in some row, but has none.")
+        return np.empty((len(cells), 0), np.float32)
+    dtype = np.result_type(*{each.dtype for each in known})
+    absent = np.full(width, np.nan, dtype)
+    return np.stack([absent if each is None else each for each in cells]).astype(dtype)
+
+
+def _vector(cell: object) -> NDArray[Any] | None:
+    """A cell's vector; a string holds one if it is a list in JSON, as in CSV."""
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            return None
+    if isinstance(cell, list | tuple):
+        if not all(type(each) in (int, float) or isinstance(each, np.number) for each in cell):
+            return None
+        cell = np.array(cell, np.float32)
+    if not isinstance(cell, np.ndarray) or cell.ndim != 1 or cell.dtype.kind not in "fiu":
+        return None
+    vector = cell if cell.dtype.kind == "f" else cell.astype(np.float32)
+    return vector if len(vector) else None
+
+
+def _array(
+    name: str, source: NDArray[Any] | Tensor, size: int, problems: TableProblems
+) -> NDArray[Any]:
+    array: NDArray[Any] = source.numpy() if isinstance(source, Tensor) else source
+    if (
+        array.ndim != 2
+        or len(array) != size
+        or array.shape[1] == 0
+        or array.dtype.kind not in "fiu"
+    ):
+        message = f"must be numbers [{size}, d], a row for each of the table's"
+        problems.table(name, f"{message}, but is {array.dtype} of shape {list(array.shape)}.")
+        return np.empty((size, 0), np.float32)
+    return array
+
+
+def _columns(columns: list[str], frame: Any, problems: TableProblems) -> NDArray[Any]:
+    matrix = np.empty((len(frame), len(columns)), np.float32)
+    for place, column in enumerate(columns):
+        series = frame[column]
+        nulls = series.isna().to_numpy(bool)
+        values = series.tolist()
+        odd = [
+            row
+            for row, value in enumerate(values)
+            if not nulls[row] and (isinstance(value, bool) or not isinstance(value, int | float))
+        ]
+        problems.rows(column, "must be a number", odd, values.__getitem__)
+        if odd:
+            return np.empty((len(frame), 0), np.float32)
+        matrix[:, place] = [
+            np.nan if null else each for null, each in zip(nulls, values, strict=True)
+        ]
+    return matrix
+
+
+def _short(vector: NDArray[Any]) -> list[float]:
+    return [float(each) for each in vector[:4]]

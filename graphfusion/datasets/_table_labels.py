@@ -1,0 +1,116 @@
+"""The labels of a table: names of classes, their numbers, or scores."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets._labels import label_kind, to_score, to_y
+from graphfusion.datasets._table_problems import TableProblems
+
+
+def read_labels(
+    column: str,
+    values: list[Any],
+    missing: NDArray[np.bool_],
+    classes: Sequence[str] | None,
+    problems: TableProblems,
+) -> tuple[tuple[str, ...], Tensor]:
+    """The classes, and a label a row.
+
+    Args:
+        column: Its name.
+        values: What it has.
+        missing: `[rows]`, where there is none.
+        classes: The classes; none of them: the labels are scores; None: what the labels say.
+        problems: Where to say what is wrong.
+    """
+    known = [row for row in range(len(values)) if not missing[row]]
+    if not known:
+        return unlabelled(len(values), classes)
+    names = isinstance(values[known[0]], str)
+    kind = str if names else (int, float)
+    odd = [row for row in known if not isinstance(values[row], kind) or values[row] is True]
+    if odd:
+        rule = "must be a name like the first" if names else "must be a number like the first"
+        problems.rows(column, rule, odd, values.__getitem__)
+        return unlabelled(len(values), classes)
+    return (_named if names else _numbered)(column, values, known, classes, problems)
+
+
+def unlabelled(size: int, classes: Sequence[str] | None) -> tuple[tuple[str, ...], Tensor]:
+    """The same where there are no labels at all: as classes if some are given, else as scores."""
+    if classes:
+        return tuple(classes), torch.full((size,), MISSING)
+    return (), torch.full((size,), torch.nan)
+
+
+def read_scores(
+    column: str, values: list[Any], missing: NDArray[np.bool_], problems: TableProblems
+) -> Tensor:
+    """A score a row."""
+    known = [row for row in range(len(values)) if not missing[row]]
+    odd = [row for row in known if isinstance(values[row], bool) or not _is_finite(values[row])]
+    problems.rows(column, "must be a finite number", odd, values.__getitem__)
+    whole = np.full(len(values), np.nan)
+    if not odd:
+        whole[known] = [values[row] for row in known]
+    return to_score(whole)
+
+
+def _named(
+    column: str,
+    values: list[Any],
+    known: list[int],
+    classes: Sequence[str] | None,
+    problems: TableProblems,
+) -> tuple[tuple[str, ...], Tensor]:
+    if classes is None:
+        classes = sorted({values[row] for row in known})
+    numbers = {name: number for number, name in enumerate(classes)}
+    unknown = [row for row in known if values[row] not in numbers]
+    rule = f"must be one of the classes {list(classes)}" if classes else "must be a score"
+    problems.rows(column, rule, unknown, values.__getitem__)
+    y = torch.full((len(values),), MISSING)
+    y[known] = torch.tensor([numbers.get(values[row], MISSING) for row in known])
+    return tuple(classes), y
+
+
+def _numbered(
+    column: str,
+    values: list[Any],
+    known: list[int],
+    classes: Sequence[str] | None,
+    problems: TableProblems,
+) -> tuple[tuple[str, ...], Tensor]:
+    integers = all(isinstance(values[row], int) for row in known)
+    whole = np.full(len(values), np.nan)
+    whole[known] = [float(values[row]) for row in known]
+    try:
+        scores = classes is not None and not classes
+        kind = label_kind(whole, integers, bool(classes), "scores" if scores else None)
+    except ValueError as error:
+        problems.table(column, str(error))
+        return unlabelled(len(values), classes)
+    if kind == "scores":
+        infinite = np.isinf(whole).nonzero()[0].tolist()
+        problems.rows(column, "must be finite", infinite, values.__getitem__)
+        return (), to_score(whole)
+    if classes is None:
+        classes = [str(number) for number in range(int(np.nanmax(whole)) + 1)]
+    absent = np.isnan(whole) | (integers & ((whole == -1) | (whole == MISSING)))
+    fits = (whole >= 0) & (whole < len(classes)) & (whole == np.floor(whole))
+    rule = f"must number one of the {len(classes)} classes from 0 on"
+    broken = (~absent & ~fits).nonzero()[0].tolist()
+    problems.rows(column, rule, broken, values.__getitem__)
+    return tuple(classes), unlabelled(len(values), classes)[1] if broken else to_y(
+        kind, whole, integers
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(float(value)))

@@ -1,0 +1,361 @@
+"""Corpora from tables of whatever library and back, and all that is wrong with a table."""
+
+import datetime
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus, FormatError, load, save, validate
+from graphfusion.datasets.__main__ import main
+from graphfusion.datasets._reading import number_speakers
+from tests.datasets.made_corpora import assert_same, bits, corpora
+from tests.datasets.samples import load_bytes
+
+MODALITIES = st.sampled_from(["text", "audio", "ptr", "a.b", "y", "features.y"])
+ROUND = (torch.float32, torch.float64, torch.float16)
+
+
+def as_a_table_has_it(corpus):
+    """Without what a table does not keep."""
+
+    def plain(talk):
+        features = {
+            name: values.clone().masked_fill(~talk.present[name][:, None], torch.nan)
+            for name, values in talk.features.items()
+        }
+        further = {"score": talk.score} if "score" in talk else {}
+        speaker = number_speakers(talk.speaker.tolist())
+        return Conversation(features, speaker, talk.y, talk.present, id=talk.id, **further)
+
+    splits = {split: [plain(each) for each in talks] for split, talks in corpus.splits.items()}
+    return Corpus(corpus.classes, {split: talks for split, talks in splits.items() if talks})
+
+
+def has_all(corpus):
+    """Whether each modality is there at all: else its size is known to nobody."""
+    talks = [talk for split in corpus.splits.values() for talk in split]
+    return all(any(talk.present[m].any() for talk in talks) for m in corpus.in_channels)
+
+
+def arrow(frame):
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+class Interchanged:
+    """A frame of some library that speaks the interchange protocol alone."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def __dataframe__(self, *args, **kwargs):
+        return self.frame.__dataframe__(*args, **kwargs)
+
+
+class Wrapped:
+    """A data set of some library that gives a frame of pandas."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def to_pandas(self):
+        return self.frame
+
+
+@given(corpora(modality=MODALITIES, dtypes=ROUND).filter(has_all), st.data())
+def test_to_a_table_and_back(corpus, data):
+    frame = corpus.to_table()
+    wanted = as_a_table_has_it(corpus)
+    score = "score" if "score" in frame.columns else None
+    names = list(corpus.in_channels)
+    form = data.draw(st.sampled_from(["pandas", "arrow", "wrapped", "parquet"]))
+    options = {"classes": corpus.classes, "score": score}
+    if form == "parquet":
+        data_ = load_bytes(lambda path: [frame.to_parquet(path), path.read_bytes()][1], b"")
+        again = load_bytes(lambda path: load(path, features=names, **options), data_)
+    else:
+        make = {"pandas": lambda each: each, "arrow": arrow, "wrapped": Wrapped}[form]
+        again = Corpus.from_table(make(frame), names, **options)
+    assert_same(again, wanted)
+    order = data.draw(st.permutations(range(len(frame))))
+    shuffled = Corpus.from_table(frame.iloc[order], names, **options)
+    for split in wanted.splits:
+        talks = {each.id: bits(each) for each in shuffled.splits[split]}
+        assert talks == {each.id: bits(each) for each in wanted.splits[split]}
+
+
+def test_an_opened_corpus_becomes_a_table(tmp_path):
+    corpus = Corpus.from_table(table(), FEATURES, classes=("calm", "glad"))
+    save(corpus, tmp_path / "corpus")
+    frame = load(tmp_path / "corpus").to_table()
+    assert frame["label"].tolist() == ["calm", "glad", None, "calm"]
+    assert frame["turn"].tolist() == [0, 1, 2, 0]
+    assert frame["audio"][2] is None
+    assert_same(Corpus.from_table(frame, ["text", "audio"], classes=corpus.classes), corpus)
+
+
+FEATURES = ("text", "audio")
+
+
+def table(**changed):
+    """Two conversations, the rows of the first not in order."""
+    columns = {
+        "conversation": ["a", "a", "b", "a"],
+        "turn": [3, 1, 1, 2],
+        "speaker": ["Ann", "Ann", "Cid", "Bob"],
+        "label": [None, "calm", "calm", "glad"],
+        "split": ["train", "train", "test", "train"],
+        "text": [[3.0, 3.5], [1.0, 1.5], [4.0, 4.5], [2.0, 2.5]],
+        "audio": [None, [1.0], [4.0], [2.0]],
+    }
+    return pd.DataFrame(columns | changed)
+
+
+def test_rows_are_sorted_and_nulls_are_missing():
+    corpus = Corpus.from_table(table(), FEATURES)
+    assert corpus.classes == ("calm", "glad")
+    assert corpus.ids("train") == ["a"]
+    (talk,) = corpus.splits["train"]
+    assert talk.features["text"][:, 0].tolist() == [1.0, 2.0, 3.0]
+    assert talk.features["text"].dtype == torch.float32
+    assert talk.present["audio"].tolist() == [True, True, False]
+    assert talk.speaker.tolist() == [0, 1, 0]
+    assert talk.y.tolist() == [0, 1, -100]
+
+
+def with_arrays(frame):
+    """The same with vectors of float32, which lists become here; Arrow takes them for float64."""
+    lists = {
+        name: [each and np.array(each, np.float32) for each in frame[name]] for name in FEATURES
+    }
+    return frame.assign(**lists)
+
+
+@pytest.mark.parametrize("make", [arrow, Wrapped, lambda frame: Wrapped(arrow(frame))])
+def test_tables_of_others(make):
+    plain = Corpus.from_table(table(), FEATURES)
+    assert_same(Corpus.from_table(make(with_arrays(table())), FEATURES), plain)
+    doubles = Corpus.from_table(arrow(table()), FEATURES).splits["train"][0].features["text"]
+    assert doubles.dtype == torch.float64
+
+
+def test_the_interchange_protocol():
+    numbers = table()[["conversation", "turn", "speaker", "label", "split"]]
+    numbers["t0"], numbers["t1"] = [3.0, 1.0, 4.0, 2.0], [3.5, 1.5, 4.5, 2.5]
+    corpus = Corpus.from_table(Interchanged(arrow(numbers)), {"text": ["t0", "t1"]})
+    assert_same(corpus, Corpus.from_table(table(), ["text"]))
+
+
+def test_features_beside_the_table():
+    text = np.array([[3, 3.5], [1, 1.5], [4, 4.5], [2, 2.5]], np.float32)
+    audio = torch.tensor([[torch.nan], [1.0], [4.0], [2.0]])
+    frame = table(f0=[3.0, 1, 4, 2], f1=[3.5, 1.5, 4.5, 2.5], renamed=table()["audio"])
+    plain = Corpus.from_table(table(), FEATURES)
+    for features in (
+        {"text": text, "audio": audio},
+        {"text": ["f0", "f1"], "audio": "renamed"},
+        {"text": text.astype(np.float32), "audio": "audio"},
+    ):
+        assert_same(Corpus.from_table(frame, features), plain)
+    assert Corpus.from_table(frame, {"text": np.ones((4, 2), int)}).in_channels == {"text": 2}
+
+
+def test_what_is_not_there():
+    corpus = Corpus.from_table(
+        table()[["conversation", "text"]],
+        ["text"],
+        turn=None,
+        speaker=None,
+        label=None,
+        split=None,
+    )
+    assert corpus.classes == ()
+    assert corpus.ids("train") == ["a", "b"]
+    talk = corpus.splits["train"][0]
+    assert talk.features["text"][:, 0].tolist() == [3.0, 1.0, 2.0]
+    assert talk.y.isnan().all()
+    assert talk.speaker.tolist() == [0, 0, 0]
+    later = Corpus.from_table(table(), ["text"], label=None, classes=("calm", "glad"))
+    assert later.splits["train"][0].y.tolist() == [-100] * 3
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "names", "y"),
+    [
+        ([1, 0, 0, -1], None, ("0", "1"), [0, -100, 1]),
+        ([1, 0, 0, -100], ("x", "y", "z"), ("x", "y", "z"), [0, -100, 1]),
+        ([None, 0.0, 1.0, 1.0], ("x", "y"), ("x", "y"), [0, 1, -100]),
+        (pd.array([None, 0, 1, 1], "Int64"), None, ("0", "1"), [0, 1, -100]),
+        (pd.Categorical([None, "x", "y", "x"], ["y", "x"]), None, ("x", "y"), [0, 0, -100]),
+        ([None, 0.5, 1.0, -1.0], None, (), [0.5, -1.0, np.nan]),
+        ([5, 60, 7, 8], (), (), [60, 8, 5]),
+        ([None] * 4, ("x",), ("x",), [-100] * 3),
+        ([None] * 4, None, (), [np.nan] * 3),
+    ],
+)
+def test_labels(label, classes, names, y):
+    corpus = Corpus.from_table(table(label=label), ["text"], classes=classes)
+    assert corpus.classes == names
+    assert corpus.splits["train"][0].y.tolist() == pytest.approx(y, nan_ok=True)
+
+
+def test_scores_besides_classes_and_times_as_turns():
+    day = datetime.datetime(2020, 1, 1)
+    turns = [day + datetime.timedelta(days=each) for each in (3, 1, 1, 2)]
+    frame = table(turn=turns, power=[None, 1.0, 2, 3])
+    corpus = Corpus.from_table(frame, FEATURES, score="power")
+    assert corpus.splits["train"][0].score.tolist() == pytest.approx([1, 3, np.nan], nan_ok=True)
+    assert corpus.splits["train"][0].features["text"][:, 0].tolist() == [1.0, 2.0, 3.0]
+
+
+def problems(frame, features=FEATURES, **options):
+    with pytest.raises(FormatError) as caught:
+        Corpus.from_table(frame, features, **options)
+    assert str(caught.value).startswith("the table has ")
+    assert all(each.message in str(caught.value) for each in caught.value.problems[:20])
+    return [each.message for each in caught.value.problems]
+
+
+def test_all_problems_are_told_at_once_by_row_and_column():
+    frame = table(
+        conversation=["a", "a", None, "a"],
+        turn=[1, 2, 1, 2],
+        speaker=[None, "Ann", "Cid", 1.5],
+        split=["train", "test", "dev", "train"],
+        label=["calm", "sad", "calm", None],
+        text=[[1.0, 2.0], [1.0], "no", [np.nan, 1.0]],
+    )
+    audio = np.zeros((3, 2))
+    assert problems(frame, {"text": "text", "audio": audio}, classes=["calm"]) == [
+        "row 2, column 'conversation': must have a conversation, but is None.",
+        "row 3, column 'turn': must be another one in each row of a conversation, but is 2.",
+        "row 1, column 'split': must be 'train' as in all of conversation 'a', but is 'test'.",
+        "row 0, column 'speaker': must have a speaker, but is None.",
+        "row 3, column 'speaker': must be a string or an integer, but is 1.5.",
+        "row 1, column 'label': must be one of the classes ['calm'], but is 'sad'.",
+        "row 2, column 'text': must be a vector of numbers, a list or an array, but is 'no'.",
+        "row 1, column 'text': must have 2 numbers, as the first vector has, but is [1.0].",
+        "column 'audio': must be numbers [4, d], a row for each of the table's, but is float64 of "
+        "shape [3, 2].",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "message"),
+    [
+        ({}, {"turn": "time"}, r"column 'time': must be .* missing \(turn=None: there is none\)"),
+        ({}, {"features": ["smell"]}, "column 'smell': must be in the table, but is missing"),
+        ({}, {"conversation": "talk"}, "column 'talk': must be in the table, but is missing; it"),
+        ({"split": ["dev"] * 4}, {}, r"column 'split': must have 'train', but has \['dev'\]"),
+        ({"turn": list("1234")}, {}, "row 0, column 'turn': must be a number or a time"),
+        ({"turn": [1, None, 1, 2]}, {}, "row 1, column 'turn': must have a number or a time"),
+        ({"label": [None, 0.0, 1.0, 1.0]}, {}, "column 'label': labels must be integers, if they"),
+        ({"label": [3, 0, 1, 1]}, {"classes": ["x", "y"]}, "row 0, .* must number one of the 2"),
+        ({"label": [0.5, 0, 1, 1]}, {"classes": ["x", "y"]}, "row 0, .* must number one of the 2"),
+        ({"label": ["x", 0, "x", "x"]}, {}, "row 1, column 'label': must be a name like the first"),
+        ({"label": [0.5, np.inf, 1, 1]}, {}, "row 1, column 'label': must be finite"),
+        ({"label": list("wxyz")}, {"classes": ()}, "row 0, column 'label': must be a score"),
+        ({"power": [1, "x", 2, 3]}, {"score": "power"}, "row 1, .* must be a finite number"),
+        ({"audio": [None] * 4}, {}, "column 'audio': must have a vector in some row, but has none"),
+        ({"audio": [[np.inf], [1.0], [1.0], [1.0]]}, {}, "row 0, column 'audio': must be finite"),
+        ({"audio": [[], [1.0], [1.0], [1.0]]}, {}, "row 0, column 'audio': must be a vector of"),
+        ({"f": list("abcd")}, {"features": {"x": ["f"]}}, "row 0, column 'f': must be a number"),
+    ],
+)
+def test_a_problem(changed, options, message):
+    options = {"features": FEATURES, **options}
+    (found,) = problems(table(**changed), **options)
+    assert re.search(message, found)
+
+
+def test_many_problems_are_counted():
+    frame = pd.concat([table()] * 30)
+    assert problems(frame) == [
+        "row 4, column 'turn': must be another one in each row of a conversation, but is 3, one of "
+        "116 such rows."
+    ]
+    wide = table(**{f"f{place}": list("abcd") for place in range(30)})
+    with pytest.raises(FormatError, match="the table has 30 problems:\n(.*\n){20}- and 10 more$"):
+        Corpus.from_table(wide, {f"f{place}": f"f{place}" for place in range(30)})
+
+
+def test_a_table_that_is_none():
+    with pytest.raises(TypeError, match="frame must be a table of pandas or Arrow, but got list"):
+        Corpus.from_table([], FEATURES)
+    for features in ("text", [], {}, 3):
+        with pytest.raises(TypeError, match="features must map modalities to columns or arrays"):
+            Corpus.from_table(table(), features)
+    assert "must have a row, but has none" in problems(table()[:0])[0]
+    twice = table().rename(columns={"audio": "text"})
+    assert problems(twice, ["text"]) == [
+        "column 'text': must be in the table once, but comes twice."
+    ]
+
+
+def test_a_modality_with_a_column_s_name():
+    corpus = Corpus.from_table(table(), {"turn": "text"})
+    with pytest.raises(ValueError, match=r"other names than columns, but got \['turn'\]"):
+        corpus.to_table()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "tsv"])
+def test_files(tmp_path, capsys, form):
+    path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
+    frame = table(speaker=["None", "None", "007", "7"])
+    if form == "parquet":
+        with_arrays(frame).to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="," if form == "csv" else "\t")
+    corpus = load(path)
+    assert_same(corpus, Corpus.from_table(frame, FEATURES))
+    assert main(["convert", str(path), str(target)]) == 0
+    assert_same(load(target), corpus)
+    assert main(["validate", str(path)]) == 0
+    assert "Corpus(train=1, test=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
+    options = ["--columns", "turn=", "label=", "--features", "x=text", "--classes", "sad,glad"]
+    assert main(["convert", str(path), str(target), *options]) == 0
+    again = load(target)
+    assert (again.classes, again.in_channels) == (("sad", "glad"), {"x": 2})
+    assert again.splits["train"][0].features["x"][:, 0].tolist() == [3.0, 1.0, 2.0]
+
+
+def test_files_that_are_wrong(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    table(label=["calm", None, None, "rage"], turn=[1, 1, 1, 2]).to_csv(path, index=False)
+    found = validate(path, classes=["calm"])
+    assert [each.field for each in found] == ["turn", "label"]
+    assert main(["convert", str(path), str(tmp_path / "out"), "--classes", "calm"]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["convert", str(path), str(tmp_path / "out"), "--labels", "scores"]) == 2
+    assert main(["convert", str(path), str(tmp_path / "out"), "--columns", "time=x"]) == 2
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_text("conversation,turn\na,1\n")
+    with pytest.raises(FormatError, match="features must be columns of vectors, but the table has"):
+        load(path)
+    path.write_text("")
+    with pytest.raises(FormatError):
+        load(path)
+
+
+def test_a_parquet_file_that_says_more_than_it_has(tmp_path):
+    path = tmp_path / "table.parquet"
+    rows = 30_000_000
+    zeros = pa.array(np.zeros(rows, np.int8))
+    parquet.write_table(pa.table({"x": zeros}), path)
+    assert path.stat().st_size < 150_000
+    with pytest.raises(FormatError, match="refused: to read the file takes"):
+        load(path)
+
+
+def test_options_of_tables_are_for_tables(tmp_path):
+    corpus = Corpus.from_table(table(), FEATURES)
+    save(corpus, tmp_path / "corpus")
+    with pytest.raises(TypeError, match="features"):
+        load(tmp_path / "corpus", features=["text"])
