@@ -1,8 +1,8 @@
 """What a reader makes of a file, its values not yet checked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
@@ -44,11 +44,13 @@ class Contents:
         classes: The names of the classes; none where the labels are scores.
         splits: `{split: conversations}`.
         unused: The ids of further conversations, which are in no split.
+        extractors: What made the features of each modality, as far as the file says.
     """
 
     classes: tuple[str, ...]
     splits: dict[str, list[RawConversation]]
     unused: tuple[str, ...] = ()
+    extractors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 T = TypeVar("T")

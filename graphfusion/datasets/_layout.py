@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_not_empty, check_tensor
+from graphfusion.datasets._extractors import check_extractors
 from graphfusion.datasets._problems import Problem
 
 FORMAT = "graphfusion.corpus"
@@ -52,6 +53,11 @@ def check_header(header: Mapping[str, Any]) -> Iterator[Problem]:
     ):
         if not fits(header.get(key)):
             yield Problem(None, key, f"{key} must be {expected}, but got {header.get(key)!r:.80}.")
+    if _are_keys(header.get("modalities")):
+        try:
+            check_extractors(header.get("extractors", {}), header["modalities"])
+        except (TypeError, ValueError) as error:
+            yield Problem(None, "extractors", str(error))
 
 
 def _are_names(value: object) -> TypeGuard[list[str]]:

@@ -27,9 +27,11 @@ The file's metadata have one entry, `corpus`, an object in JSON with
   `present`;
 - `splits`: an object of lists, the ids of the conversations in "train" and whatever other splits
   there are; in this order, one list after the other, stand the conversations in the tensors;
-- `checksums`, which other tools may leave out: `index`, of all that says what is where, and
-  `conversations`, one of each one's data (BLAKE2b of 8 bytes). What has changed since the file was
-  written is refused.
+- `extractors`, which may be left out: an object, what made the features of a modality, for each of
+  which it is known;
+- `checksums`, which other tools may leave out: `algorithm`, "sha256"; `index`, of all that says
+  what is where, and of the labels; and `conversations`, one of each one's data (of each checksum
+  the first 8 bytes). What has changed since the file was written is refused.
 
 Whoever writes such a file with other tools may check it with `python -m graphfusion.datasets
 validate FILE`.
@@ -103,8 +105,10 @@ def save(corpus: Corpus, path: str | PathLike[str]) -> None:
         "version": VERSION,
         "classes": corpus.classes,
         "modalities": list(corpus.in_channels),
-        "splits": {split: [each.id for each in part] for split, part in corpus.splits.items()},
+        "splits": {split: corpus.ids(split) for split in corpus.splits},
     }
+    if corpus.extractors:
+        header["extractors"] = corpus.extractors
     # Conversations can be changed after the corpus was made; what load refuses is not written.
     for problem in (*errors(corpus.classes, corpus.splits), *check_tensors(header, tensors)):
         raise ValueError(str(problem))
@@ -140,7 +144,9 @@ def read_safetensors(path: str | PathLike[str], finish: Finish[T]) -> T:
         )
         if problems:
             raise FormatError.of(problems)
-        return finish(Contents(tuple(header["classes"]), _conversations(header, tensors)))
+        extractors = header.get("extractors", {})
+        splits = _conversations(header, tensors)
+        return finish(Contents(tuple(header["classes"]), splits, extractors=extractors))
 
 
 def _join(name: str, parts: Iterable[Tensor]) -> Tensor:

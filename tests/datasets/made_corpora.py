@@ -25,8 +25,9 @@ def corpora(draw) -> Corpus:
     modalities = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     dtypes = [draw(st.sampled_from(DTYPES)) for _ in modalities]
     sizes = [draw(st.integers(1, 4)) for _ in modalities]
-    classes = draw(st.lists(st.text(max_size=3), min_size=1, max_size=3, unique=True))
+    classes = draw(st.lists(st.text(max_size=3), max_size=3, unique=True))  # none: scores
     masked, scored = draw(st.booleans()), draw(st.booleans())
+    unlabelled = draw(st.sampled_from([0.0, 0.4, 1.0]))
     ids = iter(draw(st.lists(st.text(max_size=3), min_size=7, max_size=7, unique=True)))
     others = st.lists(names.filter("train".__ne__), max_size=2, unique=True)
     splits = {}
@@ -46,23 +47,33 @@ def corpora(draw) -> Corpus:
                 values[~values.isfinite() & here[:, None]] = -0.0
                 values[~here, 0] = torch.nan
                 features[name] = values
+            missing = torch.rand(u, generator=generator) < unlabelled
+            if classes:
+                y = torch.randint(0, len(classes), (u,), generator=generator)
+            else:
+                y = torch.randn(u, generator=generator)
+            y[missing] = -100 if classes else torch.nan
             talk = Conversation(
                 features,
                 torch.randint(0, draw(st.sampled_from([1, 3, 2**62])), (u,), generator=generator),
-                torch.randint(0, len(classes), (u,), generator=generator),
+                y,
                 dict(zip(modalities, present.unbind(1), strict=True)),
                 id=next(ids),
             )
             if scored:
-                talk.score = torch.randn(u, generator=generator)
+                talk.score = torch.randn(u, generator=generator).where(~missing, torch.nan)
             splits[split].append(talk)
-    return Corpus(tuple(classes), splits)
+    known = draw(st.lists(st.sampled_from(modalities), unique=True))
+    extractors = {name: {"model": draw(st.text(max_size=3)), "sizes": [1, None]} for name in known}
+    return Corpus(tuple(classes), splits, extractors)
 
 
 def assert_same(one: Corpus, other: Corpus) -> None:
     """Equal in every field and every bit."""
     assert one.classes == other.classes
     assert list(one.splits) == list(other.splits)
+    assert one.extractors == other.extractors
+    assert one.fingerprint == other.fingerprint
     for split, talks in one.splits.items():
         for a, b in zip(talks, other.splits[split], strict=True):
             assert set(a.keys()) == set(b.keys())

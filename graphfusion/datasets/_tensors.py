@@ -1,0 +1,23 @@
+"""A conversation as the tensors that the library's own format has for it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from graphfusion.datasets._problems import AnyConversation
+
+
+def to_tensors(conversation: AnyConversation, modalities: Sequence[str]) -> dict[str, Tensor]:
+    """What a conversation holds, by the names of the format.
+
+    Args:
+        conversation: Which one.
+        modalities: The names of its modalities, in the order of the columns of `present`.
+    """
+    present = [conversation.present[name] for name in modalities]
+    tensors = {f"features.{name}": conversation.features[name] for name in modalities}
+    tensors |= {"present": torch.stack(present, 1), "speaker": conversation.speaker}
+    tensors["y"] = conversation.y
+    score = getattr(conversation, "score", None)
+    return tensors if score is None else tensors | {"score": score}
