@@ -17,6 +17,7 @@ from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.fingerprint import file_digest
 from graphfusion.recordings.table import Utterance
 
+_Seen: TypeAlias = str | tuple[str, float | None, float | None] | None
 _FORMAT = "graphfusion.features.1"
 
 
@@ -46,11 +47,8 @@ def cache_key(extractor: Extractor, utterances: Sequence[Utterance]) -> str:
             continue
         path = each.audio if extractor.needs == "audio" else each.video
         seen.append(None if path is None else (_digest(path), each.start, each.end))
-    content = [_FORMAT, extractor.needs, extractor.dim, extractor.fingerprint, seen]
-    return sha256(json.dumps(content).encode()).hexdigest()
-
-
-_Seen: TypeAlias = str | None | tuple[str, float | None, float | None]
+    content = [_FORMAT, extractor.needs, extractor.dim, dict(extractor.fingerprint), seen]
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_cache(folder: Path, key: str) -> Vectors | None:
@@ -64,7 +62,7 @@ def read_cache(folder: Path, key: str) -> Vectors | None:
         return None
     data = read_regular(path)
     try:
-        (size,) = (int.from_bytes(data[:8], "little"),)
+        size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size])["__metadata__"]
         values = import_safetensors().load(data)["values"]
         reasons = json.loads(metadata["reasons"])

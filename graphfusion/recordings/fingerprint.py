@@ -1,15 +1,16 @@
-"""Fingerprints: what a feature vector depends on, as text that can be compared."""
+"""Fingerprints: what feature vectors depend on, as JSON has it, to be kept and compared."""
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphfusion._utils.files import open_regular
 
-# What may differ without another model: where it came from. Its weights are compared.
+Fingerprint: TypeAlias = Mapping[str, Any]
+
+# Where weights came from; it is the weights that are compared.
 _SOURCE = ("model", "revision")
 
 
@@ -19,53 +20,36 @@ def make_fingerprint(
     packages: tuple[str, ...],
     weights: str | None = None,
     **source: str | None,
-) -> str:
-    """Writes a fingerprint as JSON.
+) -> dict[str, Any]:
+    """A fingerprint of one of our extractors.
 
     Args:
-        extractor: The name of the extractor's class.
+        extractor: The name of its class.
         options: The constructor's arguments, but for the model.
         packages: The distributions that compute the vectors, whose versions it names.
         weights: The checksum of the model, if there is one.
         **source: The `model` and its `revision`.
     """
-    content = {
+    return {
         "extractor": extractor,
         **source,
         "options": dict(options),
         "versions": {name: version(name) for name in packages},
+        **({} if weights is None else {"sha256": weights}),
     }
-    if weights is not None:
-        content["sha256"] = weights
-    return json.dumps(content, sort_keys=True)
 
 
-def parse_fingerprint(fingerprint: str) -> dict[str, Any] | None:
-    """What :func:`make_fingerprint` was given; None: it is somebody else's text."""
-    try:
-        content = json.loads(fingerprint)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) and "extractor" in content else None
+def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
+    """The entries that make other features: another extractor, other options or weights.
 
-
-def compare(ours: str, theirs: str) -> tuple[list[str], list[str]]:
-    """What two fingerprints differ in.
-
-    Returns:
-        The differences that make other features (another extractor, other options, other weights),
-        and those that may (another version of a package).
+    Another version of a package ("versions") may, and is not among them; neither is where the
+    weights came from, if these are the same.
     """
-    one, other = parse_fingerprint(ours), parse_fingerprint(theirs)
-    if one is None or other is None:
-        return ([] if ours == theirs else ["fingerprint"]), []
-    hashed = "sha256" in one and "sha256" in other
-    names = [
-        name
-        for name in sorted(one.keys() | other.keys())
-        if one.get(name) != other.get(name) and not (hashed and name in _SOURCE)
-    ]
-    return [name for name in names if name != "versions"], [n for n in names if n == "versions"]
+    ignored = {"versions"}
+    if "sha256" in ours and "sha256" in theirs:
+        ignored.update(_SOURCE)
+    names = sorted((ours.keys() | theirs.keys()) - ignored)
+    return [name for name in names if ours.get(name) != theirs.get(name)]
 
 
 def file_digest(path: str | Path) -> str:
@@ -91,7 +75,7 @@ def folder_digest(folder: str | Path) -> str:
         if path.suffix in kept and path.is_file()
     )
     if not files:
-        raise FileNotFoundError(f"model must be a folder with a model's files, but {folder} is not.")
+        raise FileNotFoundError(f"model must be a folder of a model, but {folder} is not.")
     digest = sha256()
     for name, path in files:
         digest.update(f"{name} {file_digest(path)}\n".encode())

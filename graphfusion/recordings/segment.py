@@ -30,7 +30,9 @@ class Sound:
     @property
     def level(self) -> float:
         """The root mean square in dBFS: 0 is that of a full-scale square wave."""
-        power = float(np.mean(np.square(self.samples, dtype=np.float64))) if self.samples.size else 0
+        power = (
+            float(np.mean(np.square(self.samples, dtype=np.float64))) if self.samples.size else 0
+        )
         return 10 * float(np.log10(power)) if power > 0 else -float("inf")
 
     def resample(self, rate: int) -> "Sound":
@@ -42,8 +44,8 @@ class Sound:
         frame = av.AudioFrame.from_ndarray(self.samples[None], format="flt", layout="mono")
         frame.sample_rate = self.rate
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        parts = [each.to_ndarray()[0] for part in (frame, None) for each in resampler.resample(part)]
-        return Sound(np.concatenate(parts), rate)
+        parts = [*resampler.resample(frame), *resampler.resample(None)]
+        return Sound(np.concatenate([each.to_ndarray()[0] for each in parts]), rate)
 
 
 @dataclass(frozen=True, eq=False)

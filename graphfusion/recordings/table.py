@@ -123,8 +123,7 @@ def utterances(table: "pd.DataFrame") -> Iterator[Utterance]:
     """The rows of a table that :func:`read_table` has read."""
     columns = [table[name].tolist() for name in COLUMNS]
     for row, values in enumerate(zip(*columns, strict=True), 1):
-        cells = (None if value != value else value for value in values)
-        yield Utterance(row, *cells)
+        yield Utterance(row, *(None if value != value else value for value in values))  # type: ignore[arg-type]
 
 
 def _wrong_columns(columns: list[Any]) -> list[str]:

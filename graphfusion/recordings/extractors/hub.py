@@ -2,8 +2,15 @@
 
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
 
 from graphfusion.recordings.fingerprint import folder_digest
+
+#: Tokenisers are not for several threads, and torch has threads of its own.
+LOCK = Lock()
 
 # Copies of the weights for other programs.
 _OTHERS = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
@@ -36,3 +43,29 @@ def model_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
 def model_digest(folder: Path) -> str:
     """The checksum of a model's files, worked out once a process."""
     return folder_digest(folder)
+
+
+@lru_cache(maxsize=4)
+def load_encoder(folder: Path) -> Any:
+    """The model in a folder, in evaluation mode on the CPU; loaded once a process."""
+    from transformers import AutoModel
+
+    # In float32, whatever the weights were saved in: CPUs differ in what else they are good at.
+    model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    return model.eval()
+
+
+@lru_cache(maxsize=4)
+def load_tokenizer(folder: Path) -> Any:
+    """The tokeniser in a folder."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+@lru_cache(maxsize=4)
+def load_feature_extractor(folder: Path) -> Any:
+    """What prepares sound for the model in a folder."""
+    from transformers import AutoFeatureExtractor
+
+    return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)

@@ -32,7 +32,7 @@ class OpenSmile:
 
     References:
         Eyben, Wöllmer, Schuller: *openSMILE*, ACM Multimedia 2010; Eyben et al.: *The Geneva
-        Minimalistic Acoustic Parameter Set (GeMAPS)*, IEEE Transactions on Affective Computing 2016.
+        Minimalistic Acoustic Parameter Set*, IEEE Transactions on Affective Computing 2016.
     """
 
     needs: Need = "audio"

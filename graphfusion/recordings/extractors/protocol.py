@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from graphfusion.recordings.fingerprint import Fingerprint
 from graphfusion.recordings.segment import Segment
 
 Need: TypeAlias = Literal["text", "audio", "video"]
@@ -38,8 +39,12 @@ class Extractor(Protocol):
         """The size of its vectors."""
 
     @property
-    def fingerprint(self) -> str:
-        """All that its vectors depend on: package, version, model, weights, options."""
+    def fingerprint(self) -> Fingerprint:
+        """All that its vectors depend on: package, version, model, weights, options.
+
+        An object of what JSON has. Its "versions", by package, may differ between training and
+        prediction, with a warning; everything else must be the same.
+        """
 
     def __call__(self, segments: Sequence[Segment]) -> Sequence[Any]:
         """Returns, for each segment, a vector of `dim` finite numbers or :class:`Absent`."""
@@ -50,14 +55,14 @@ class _PerSegment:
     function: Callable[[Segment], Any]
     needs: Need
     dim: int
-    fingerprint: str
+    fingerprint: Fingerprint
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         return [self.function(segment) for segment in segments]
 
 
 def per_segment(
-    function: Callable[[Segment], Any], needs: Need, dim: int, fingerprint: str
+    function: Callable[[Segment], Any], needs: Need, dim: int, fingerprint: Fingerprint
 ) -> Extractor:
     """Makes an extractor of a function of one segment.
 
@@ -72,7 +77,8 @@ def per_segment(
         ValueError: If there is no such need, the size is not positive, or the fingerprint is empty.
 
     Example:
-        >>> length = per_segment(lambda each: [len(each.text)], "text", 1, "letters 1")
+        >>> fingerprint = {"extractor": "letters", "revision": 1}
+        >>> length = per_segment(lambda each: [len(each.text)], "text", 1, fingerprint)
         >>> length([Segment("an example", text="Hi!")])
         [[3]]
     """

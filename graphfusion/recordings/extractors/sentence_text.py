@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from graphfusion._utils.extras import require
-from graphfusion.recordings.extractors.hub import model_digest, model_folder
+from graphfusion.recordings.extractors.hub import LOCK, model_digest, model_folder
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
-
-_LOCK = Lock()  # tokenisers are not for several threads; torch has threads of its own
 
 
 class SentenceText:
@@ -44,13 +41,13 @@ class SentenceText:
             model=model,
             revision=self.revision,
         )
-        with _LOCK:
+        with LOCK:
             self.dim = int(_encoder(self.folder).get_embedding_dimension())
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns `[dim]` float32 of each segment's text."""
         texts = [segment.text for segment in segments]
-        with _LOCK:
+        with LOCK:
             return list(_encoder(self.folder).encode(texts, show_progress_bar=False))
 
     def __repr__(self) -> str:

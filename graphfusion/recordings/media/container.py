@@ -76,7 +76,7 @@ class ContainerSound:
         if not self._container.streams.video or frame.time is None:
             return 0
         beginning = (self._container.start_time or 0) / 1e6
-        return max(round((frame.time - beginning) * self._rate), 0)
+        return max(round((float(frame.time) - beginning) * self._rate), 0)
 
     def _forget(self, first: int) -> None:
         """Drops the parts that end before a sample."""

@@ -22,6 +22,7 @@ class FrameReader:
         self._path = path
         self._container, self._stream = open_stream(path, "video")
         self._stream.thread_type = "AUTO"
+        self._reading = 0
 
     @property
     def duration(self) -> float:
@@ -34,6 +35,8 @@ class FrameReader:
         Yields:
             `[height, width, 3]` uint8, in RGB.
         """
+        self._reading += 1
+        turn = self._reading
         zero = (self._container.start_time or 0) / 1e6
         start = start or 0.0
         target = zero + start
@@ -42,6 +45,11 @@ class FrameReader:
             self._container.seek(int(target / self._stream.time_base), stream=self._stream)
             due = start
             for frame in self._container.decode(self._stream):
+                if turn != self._reading:
+                    raise RuntimeError(
+                        "frames must be read of one segment after the other, but of another one "
+                        "they were begun meanwhile."
+                    )
                 if frame.time is None:
                     raise OSError(f"{self._path}: a frame must have a time, but has none")
                 time = frame.time - zero

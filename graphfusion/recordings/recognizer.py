@@ -1,0 +1,213 @@
+"""A trained model and its extractors: predictions for a recording that it has not seen."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from graphfusion import MMDFN, ConversationModel
+from graphfusion._utils.extras import require
+from graphfusion._utils.files import read_regular
+from graphfusion.datasets import Corpus
+from graphfusion.recordings.assemble import make_conversation
+from graphfusion.recordings.cache import Vectors
+from graphfusion.recordings.checks import check_table
+from graphfusion.recordings.extract import check_extractors, extract_features
+from graphfusion.recordings.extractors import rebuild
+from graphfusion.recordings.extractors.protocol import Extractor
+from graphfusion.recordings.fingerprint import Fingerprint, differences
+from graphfusion.recordings.importers.subtitles import read_subtitles
+from graphfusion.recordings.media import probe
+from graphfusion.recordings.predictions import to_frame
+from graphfusion.recordings.table import Utterance, read_table, utterances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DATA = "data.json"
+
+
+class Recognizer:
+    """Predicts the utterances of new recordings, with the extractors that the model was trained on.
+
+    Args:
+        model: A trained model.
+        extractors: One for each modality, by name.
+        modalities: What the model was given, as of :meth:`Corpus.select`; several joined by "+"
+            are one. None: the extractors' modalities as they are.
+
+    Raises:
+        TypeError: If an extractor is none.
+        ValueError: If they do not make the features that the model takes.
+    """
+
+    def __init__(
+        self,
+        model: ConversationModel,
+        extractors: Mapping[str, Extractor],
+        modalities: Sequence[str] | None = None,
+    ) -> None:
+        require("recordings", "predict recordings")
+        check_extractors(extractors)
+        self.model = model
+        self.extractors = dict(extractors)
+        self.modalities = list(extractors if modalities is None else modalities)
+        groups = [entry.split("+") for entry in self.modalities]
+        if unknown := [name for group in groups for name in group if name not in extractors]:
+            raise ValueError(
+                f"extractors must be given for all of {self.modalities}, but lack {unknown}."
+            )
+        made = {group[0]: sum(extractors[name].dim for name in group) for group in groups}
+        if made != model.in_channels:
+            raise ValueError(
+                f"extractors must make features of the sizes {model.in_channels} that the model "
+                f"takes, but make {made}."
+            )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | PathLike[str],
+        extractors: Mapping[str, Extractor] | None = None,
+        model: ConversationModel | None = None,
+    ) -> Self:
+        """The recogniser of a model's folder, with the extractors that its features came from.
+
+        Args:
+            folder: What a training has written: the model and, in `data.json`, the modalities and
+                the extractors' fingerprints.
+            extractors: Some or all of the extractors, if they are your own, or their models lie
+                elsewhere; None: as the fingerprints say, by the models that they name.
+            model: The model that has been loaded from there, if it is no :class:`MMDFN`.
+
+        Raises:
+            FileNotFoundError: If the folder has no model or no `data.json`.
+            ValueError: If an extractor has another model, weights or options than in training.
+
+        Warns:
+            UserWarning: If a package has another version than in training.
+        """
+        folder = Path(folder)
+        path = folder / _DATA
+        if not path.is_file():
+            raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none.")
+        data = json.loads(read_regular(path, 2**24))
+        known = _by_modality(data["modalities"], data["extractors"])
+        given = dict(extractors or {})
+        chosen = {}
+        for name, fingerprint in known.items():
+            chosen[name] = given.pop(name) if name in given else rebuild(name, fingerprint)
+            _check_same(name, chosen[name].fingerprint, fingerprint)
+        if given:
+            raise ValueError(
+                f"extractors must be of the modalities {list(known)}, but got {list(given)}."
+            )
+        return cls(model or MMDFN.from_pretrained(folder), chosen, data["modalities"])
+
+    def __call__(
+        self,
+        recording: "str | PathLike[str] | pd.DataFrame",
+        subtitles: str | PathLike[str] | None = None,
+        cache: str | PathLike[str] | None = None,
+    ) -> "pd.DataFrame":
+        """Predicts every utterance.
+
+        Args:
+            recording: A file of sound, or of sound and video, with `subtitles`; or a table of
+                utterances, see :func:`read_table`, of one or more conversations.
+            subtitles: A `.srt` or `.vtt` file.
+            cache: A folder for the features.
+
+        Returns:
+            A frame with a row per utterance: `predicted`, a column for each class's probability,
+            `start`, `end`, `speaker`, `text`, `conversation`, and `absent`, what it lacked and why.
+
+        Raises:
+            TableError: If the table or a file is wrong.
+            ExtractionError: If an extractor fails; it names the utterance.
+        """
+        table = self._table(recording, subtitles)
+        check_table(table, {each.needs for each in self.extractors.values()}, ())
+        rows = list(utterances(table))
+        features = extract_features(rows, self.extractors, cache)
+        whole: dict[str, list[Utterance]] = {}
+        for each in rows:
+            whole.setdefault(each.conversation, []).append(each)
+        results: dict[int, Any] = {}
+        for name, members in whole.items():
+            results.update(
+                zip([m.row for m in members], self._predict(members, features[name]), strict=True)
+            )
+        absent = {
+            utterance.row: "; ".join(
+                f"{modality}: {vectors.reasons[u]}"
+                for modality, vectors in features[name].items()
+                if vectors.reasons[u] is not None
+            )
+            for name, members in whole.items()
+            for u, utterance in enumerate(members)
+        }
+        return to_frame(rows, results, absent, self.model.class_names, self.model.task)
+
+    def _predict(self, rows: list[Utterance], vectors: dict[str, Vectors]) -> list[Any]:
+        conversation = make_conversation(rows, vectors, ())
+        (selected,) = Corpus((), {"train": [conversation]}).select(self.modalities).splits["train"]
+        return self.model.predict(selected)
+
+    def _table(
+        self,
+        recording: "str | PathLike[str] | pd.DataFrame",
+        subtitles: str | PathLike[str] | None,
+    ) -> "pd.DataFrame":
+        if subtitles is None:
+            table = read_table(recording)
+        else:
+            if not isinstance(recording, str | PathLike):
+                raise TypeError(
+                    "recording must be a file where subtitles are given, but got "
+                    f"{type(recording).__name__}."
+                )
+            video = any(each.needs == "video" for each in self.extractors.values())
+            # Sound without pictures: their modality is absent.
+            video = video and not isinstance(probe(str(recording), "video"), str)
+            table = read_subtitles(subtitles, recording, video=video)
+        table["label"], table["split"] = None, "train"  # of no account here
+        return table
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extractors}, modalities={self.modalities})"
+
+
+def _by_modality(
+    modalities: Sequence[str], extractors: Mapping[str, Any]
+) -> dict[str, Fingerprint]:
+    """The fingerprint of each modality before any were joined."""
+    known: dict[str, Fingerprint] = {}
+    for group in (entry.split("+") for entry in modalities):
+        joined = extractors.get(group[0], {})
+        if len(group) > 1 and set(joined) <= set(group):  # as of a corpus after its `select`
+            extractors = {**extractors, **joined}
+        for name in group:
+            if not extractors.get(name):
+                raise ValueError(
+                    f"{_DATA} must say what made the features of {name!r}, but does not: the model "
+                    "was trained on features of unknown origin, and cannot meet a recording."
+                )
+            known[name] = extractors[name]
+    return known
+
+
+def _check_same(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
+    if different := differences(ours, theirs):
+        said = ", ".join(f"{n}: {theirs.get(n)!r} then, {ours.get(n)!r} now" for n in different)
+        raise ValueError(
+            f"the extractor of {modality!r} must be the one of the training, but differs ({said})."
+        )
+    if ours.get("versions") != theirs.get("versions"):
+        warnings.warn(
+            f"the extractor of {modality!r} should have the training's versions, "
+            f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
+            stacklevel=3,
+        )
