@@ -1,6 +1,6 @@
 """From recordings to features and predictions, from the command line.
 
-python -m graphfusion.recordings check TABLE               all that is wrong with a table and its files
+python -m graphfusion.recordings check TABLE               all that is wrong with a table
 python -m graphfusion.recordings extract TABLE CORPUS      its features, as a corpus for training
 python -m graphfusion.recordings predict MODEL FILE SUBS   predictions for a new recording
 """

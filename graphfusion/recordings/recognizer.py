@@ -1,7 +1,5 @@
 """A trained model and its extractors: predictions for a recording that it has not seen."""
 
-import json
-import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
-from graphfusion._utils.files import read_regular
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.assemble import make_conversation
 from graphfusion.recordings.cache import Vectors
@@ -17,16 +14,14 @@ from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extract import check_extractors, extract_features
 from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.extractors.protocol import Extractor
-from graphfusion.recordings.fingerprint import Fingerprint, differences
 from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media import probe
+from graphfusion.recordings.origins import check_same, read_origins
 from graphfusion.recordings.predictions import to_frame
 from graphfusion.recordings.table import Utterance, read_table, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_DATA = "data.json"
 
 
 class Recognizer:
@@ -90,21 +85,17 @@ class Recognizer:
             UserWarning: If a package has another version than in training.
         """
         folder = Path(folder)
-        path = folder / _DATA
-        if not path.is_file():
-            raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none.")
-        data = json.loads(read_regular(path, 2**24))
-        known = _by_modality(data["modalities"], data["extractors"])
+        modalities, known = read_origins(folder)
         given = dict(extractors or {})
         chosen = {}
         for name, fingerprint in known.items():
             chosen[name] = given.pop(name) if name in given else rebuild(name, fingerprint)
-            _check_same(name, chosen[name].fingerprint, fingerprint)
+            check_same(name, chosen[name].fingerprint, fingerprint)
         if given:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
             )
-        return cls(model or MMDFN.from_pretrained(folder), chosen, data["modalities"])
+        return cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
 
     def __call__(
         self,
@@ -178,36 +169,3 @@ class Recognizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extractors}, modalities={self.modalities})"
-
-
-def _by_modality(
-    modalities: Sequence[str], extractors: Mapping[str, Any]
-) -> dict[str, Fingerprint]:
-    """The fingerprint of each modality before any were joined."""
-    known: dict[str, Fingerprint] = {}
-    for group in (entry.split("+") for entry in modalities):
-        joined = extractors.get(group[0], {})
-        if len(group) > 1 and set(joined) <= set(group):  # as of a corpus after its `select`
-            extractors = {**extractors, **joined}
-        for name in group:
-            if not extractors.get(name):
-                raise ValueError(
-                    f"{_DATA} must say what made the features of {name!r}, but does not: the model "
-                    "was trained on features of unknown origin, and cannot meet a recording."
-                )
-            known[name] = extractors[name]
-    return known
-
-
-def _check_same(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
-    if different := differences(ours, theirs):
-        said = ", ".join(f"{n}: {theirs.get(n)!r} then, {ours.get(n)!r} now" for n in different)
-        raise ValueError(
-            f"the extractor of {modality!r} must be the one of the training, but differs ({said})."
-        )
-    if ours.get("versions") != theirs.get("versions"):
-        warnings.warn(
-            f"the extractor of {modality!r} should have the training's versions, "
-            f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
-            stacklevel=3,
-        )

@@ -70,11 +70,11 @@ def _describe(picture: Picture) -> Any:
     x, y, width, height = max(boxes, key=lambda box: (int(box[2]) * int(box[3]), *map(int, box)))
     face = cv2.resize(grey[y : y + height, x : x + width], (_SIDE, _SIDE))
     hog = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
-    return hog.compute(cv2.equalizeHist(face)).reshape(-1)
+    return np.reshape(hog.compute(cv2.equalizeHist(face)), -1)
 
 
 @lru_cache
 def _cascade() -> str:
     import cv2
 
-    return str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml")
+    return str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")

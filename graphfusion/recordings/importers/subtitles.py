@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphfusion.recordings.importers.rows import Row, read_text, to_table
+from graphfusion.recordings.importers.rows import read_text, timed_table
 from graphfusion.recordings.table import TableError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ def read_subtitles(
     recording: str | PathLike[str] | None = None,
     *,
     video: bool = False,
-    conversation: str | None = None,
     split: str = "train",
 ) -> "pd.DataFrame":
     """Reads one conversation's subtitles as a table, a row each, one without words too.
@@ -41,7 +40,6 @@ def read_subtitles(
         path: A `.srt` or `.vtt` file.
         recording: The file of sound, or of sound and video, that they are of.
         video: Whether it has pictures, too.
-        conversation: The conversation's id; None: the file's name.
         split: Its split.
 
     Raises:
@@ -52,38 +50,23 @@ def read_subtitles(
     path = Path(path)
     if path.suffix.lower() not in (".srt", ".vtt"):
         raise ValueError(f"path must be a .srt or .vtt file, but got {path}.")
-    # An absolute path: the table is none of a file that others could be relative to.
-    file = None if recording is None else str(Path(recording).absolute())
-    rows = [
-        Row(
-            conversation or path.stem,
-            speaker,
-            text,
-            start,
-            end,
-            audio=file,
-            video=file if video else None,
-            split=split,
-        )
-        for speaker, text, start, end in parse_subtitles(read_text(path), str(path))
-    ]
-    return to_table(sorted(rows, key=lambda row: row.start or 0))
+    return timed_table(parse_subtitles(read_text(path), str(path)), path, recording, video, split)
 
 
-def parse_subtitles(text: str, name: str) -> list[tuple[str, str, float, float]]:
-    """Speaker, words, start and end of each subtitle.
+def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]:
+    """Speaker, start, end and words of each subtitle.
 
     Raises:
         TableError: If a block is none.
     """
-    found: list[tuple[str, str, float, float]] = []
+    found: list[tuple[str, float, float, str]] = []
     problems = []
     for line, block in _blocks(text):
         timing = next((n for n in (0, 1) if n < len(block) and _TIMING.match(block[n])), None)
         if timing is not None:
             start, end = _times(block[timing])
             for speaker, words in _voices("\n".join(block[timing + 1 :])):
-                found.append((speaker, words, start, end))
+                found.append((speaker, start, end, words))
         elif not block[0].lstrip("\ufeff").startswith(_BLOCKS):
             problems.append(f"{name}, line {line}: must be a subtitle, but is {block[0]!r:.80}.")
     if not found and not problems:
