@@ -48,23 +48,27 @@ class Faces:
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns `[324]` float32 of each segment's frames, or that there is no face in any."""
-        return [self._one(segment) for segment in segments]
+        import cv2
 
-    def _one(self, segment: Segment) -> Any:
+        # Made anew: a cascade keeps what it works on, and is not for several threads.
+        cascade = cv2.CascadeClassifier(_cascade())
+        return [self._one(cascade, segment) for segment in segments]
+
+    def _one(self, cascade: Any, segment: Segment) -> Any:
         assert segment.frames is not None  # noqa: S101 - it needs video
-        found = [each for each in map(_describe, segment.frames()) if each is not None]
+        described = (_describe(cascade, picture) for picture in segment.frames())
+        found = [each for each in described if each is not None]
         return np.mean(found, 0) if found else Absent("no face")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def _describe(picture: Picture) -> Any:
+def _describe(cascade: Any, picture: Picture) -> Any:
     import cv2
 
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    # Made anew: a cascade keeps what it works on, and is not for several threads.
-    boxes = cv2.CascadeClassifier(_cascade()).detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
+    boxes = cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
     if len(boxes) == 0:
         return None
     x, y, width, height = max(boxes, key=lambda box: (int(box[2]) * int(box[3]), *map(int, box)))
