@@ -13,7 +13,13 @@ from graphfusion.recordings.extractors.protocol import Absent, Extractor, per_se
 from graphfusion.recordings.extractors.sentence_text import SentenceText
 from graphfusion.recordings.extractors.speech_model import SpeechModel
 from graphfusion.recordings.extractors.transformer_text import TransformerText
+from graphfusion.recordings.importers.elan import read_elan
+from graphfusion.recordings.importers.iemocap import read_iemocap
+from graphfusion.recordings.importers.meld import read_meld
+from graphfusion.recordings.importers.mmsa import read_mmsa
+from graphfusion.recordings.importers.rttm import read_rttm
 from graphfusion.recordings.importers.subtitles import read_subtitles
+from graphfusion.recordings.importers.textgrid import read_textgrid
 from graphfusion.recordings.jobs import ExtractionError
 from graphfusion.recordings.recognizer import Recognizer
 from graphfusion.recordings.segment import Segment, Sound
@@ -35,6 +41,12 @@ __all__ = [
     "check_table",
     "extract",
     "per_segment",
+    "read_elan",
+    "read_iemocap",
+    "read_meld",
+    "read_mmsa",
+    "read_rttm",
     "read_subtitles",
     "read_table",
+    "read_textgrid",
 ]

@@ -91,13 +91,11 @@ def read_table(
         ValueError: If it is no such file.
         OSError: If it cannot be read.
 
-    Example:
-        >>> import pandas as pd
-        >>> table = read_table(pd.DataFrame({
-        ...     "conversation": ["monday", "monday"], "speaker": ["Ann", "Bob"],
-        ...     "text": ["Hello!", None], "audio": ["a.wav", "b.wav"]}), root="/data")
-        >>> table.audio.tolist(), table.split.tolist()
-        (['/data/a.wav', '/data/b.wav'], ['train', 'train'])
+    Example::
+
+        conversation,speaker,text,start,end,audio,label,split
+        monday,Ann,Good morning!,0.0,1.2,monday.wav,calm,train
+        monday,Bob,Where have you been?,1.5,2.9,monday.wav,angry,train
     """
     require("recordings", "read a table")
     import pandas as pd
