@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("av", reason="needs the extra `recordings`")
-pytest.importorskip("soundfile", reason="needs the extra `recordings`")
-
 from graphfusion.recordings.media import FrameReader, open_sound, probe
 from graphfusion.recordings.segment import Sound
 from tests.recordings.made import clicks, tone, write_container, write_sound
+
+pytest.importorskip("av", reason="needs the extra `recordings`")
+pytest.importorskip("soundfile", reason="needs the extra `recordings`")
 
 FORMATS = ("wav", "flac", "ogg", "mp3", "m4a", "mp4", "mkv")
 TIMES = (0.35, 1.0, 1.71, 2.5, 3.33)
@@ -20,8 +20,7 @@ TIMES = (0.35, 1.0, 1.71, 2.5, 3.33)
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("media")
     return {
-        kind: write_sound(folder / f"clicks.{kind}", clicks(4.0, TIMES), 44_100)
-        for kind in FORMATS
+        kind: write_sound(folder / f"clicks.{kind}", clicks(4.0, TIMES), 44_100) for kind in FORMATS
     }
 
 
@@ -71,9 +70,7 @@ def test_what_is_beyond_the_end_is_not_there(files, kind):
 
 def test_sound_that_begins_after_its_video_keeps_its_delay(tmp_path):
     pictures = [np.zeros((48, 64, 3), np.uint8)] * 50
-    path = write_container(
-        tmp_path / "late.mkv", clicks(1.0, [0.5]), 44_100, pictures, delay=0.8
-    )
+    path = write_container(tmp_path / "late.mkv", clicks(1.0, [0.5]), 44_100, pictures, delay=0.8)
     with open_sound(path) as file:
         (onset,) = onsets(file.read(None, None), 0)
     assert abs(onset - 1.3) < 0.03  # the clock of Matroska has milliseconds; AAC delays by 21

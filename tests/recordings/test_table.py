@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
-
 from graphfusion.recordings import TableError, check_table, read_table
 from graphfusion.recordings.table import COLUMNS, utterances
 from tests.recordings.made import RATE, tone, write_sound
+
+pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8
@@ -67,7 +67,12 @@ def test_a_csv_keeps_ids_and_words_as_they_are(tmp_path):
         "\ufeffconversation,speaker,text,label\n0012,007,NA,1\n0012,008,,\n", encoding="utf-8"
     )
     first, second = utterances(read_table(tmp_path / "t.csv"))
-    assert (first.conversation, first.speaker, first.text, first.label) == ("0012", "007", "NA", "1")
+    assert (first.conversation, first.speaker, first.text, first.label) == (
+        "0012",
+        "007",
+        "NA",
+        "1",
+    )
     assert (second.text, second.label) == (None, None)
 
 

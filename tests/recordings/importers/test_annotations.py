@@ -2,9 +2,9 @@
 
 import pytest
 
-pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
-
 from graphfusion.recordings import TableError, read_elan, read_rttm, read_textgrid
+
+pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 
 RTTM = (
     "SPEAKER call 1 0.50 1.50 <NA> <NA> spk0 <NA> <NA>\n"
@@ -53,7 +53,7 @@ def test_wrong_lines_of_rttm_are_named(tmp_path):
         read_rttm(tmp_path / "x.rttm", tmp_path / "x.ctm")
 
 
-LONG = '''File type = "ooTextFile"
+LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
 
 xmin = 0
@@ -98,8 +98,8 @@ item []:
             xmin = 1.25
             xmax = 2.75
             text = "Oh?"
-'''
-SHORT = '''File type = "ooTextFile"
+"""
+SHORT = """File type = "ooTextFile"
 Object class = "TextGrid"
 
 0
@@ -117,7 +117,7 @@ Object class = "TextGrid"
 1.5
 5.25
 ""
-'''
+"""
 
 
 def test_textgrid(tmp_path):

@@ -2,9 +2,9 @@
 
 import pytest
 
-pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
-
 from graphfusion.recordings import TableError, check_table, read_iemocap, read_meld, read_mmsa
+
+pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 
 MELD = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,"

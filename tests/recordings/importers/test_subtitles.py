@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
-
 from graphfusion.recordings import TableError, read_subtitles
 from graphfusion.recordings.importers.subtitles import parse_subtitles
+
+pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 
 NAMES = st.text("abcÄß 12", min_size=1, max_size=8).map(str.strip).filter(bool)
 TEXTS = st.text("abc é,.!?'-", max_size=12).map(lambda text: " ".join(text.split()))
@@ -38,7 +38,9 @@ def test_srt_comes_back(cues):
         f"{n}\n{clock(start, True)} --> {clock(start + length, True)}\n{text}"
         for n, (_, start, length, text) in enumerate(cues, 1)
     ]
-    read = parse_subtitles("\r\n\r\n".join(block.replace("\n", "\r\n") for block in blocks), "x.srt")
+    read = parse_subtitles(
+        "\r\n\r\n".join(block.replace("\n", "\r\n") for block in blocks), "x.srt"
+    )
     assert [text for *_, text in read] == [text for *_, text in cues]
     assert {who for who, *_ in read} == {"?"}
 
@@ -69,11 +71,11 @@ you?
     table = read_subtitles(tmp_path / "monday.vtt", tmp_path / "monday.mp4", video=True)
     assert table[["speaker", "text", "start", "end"]].values.tolist() == [
         ["Ann Smith", "Hello there & welcome!", 1.0, 2.5],
-        ["Ann Smith", "Oh, you?", 2.5, 3.0],
         ["Bob", "Hi.", 2.5, 3.0],
+        ["Ann Smith", "Oh, you?", 2.5, 3.0],
         ["?", None, 3.0, 4.0],
         ["SPEAKER_01", "It works", 3603.0, 3604.25],
-    ] or table.speaker.tolist() == ["Ann Smith", "Bob", "Ann Smith", "?", "SPEAKER_01"]
+    ]
     assert set(table.conversation) == {"monday"}
     assert set(table.video) == set(table.audio) == {str(tmp_path / "monday.mp4")}
 
