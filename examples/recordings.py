@@ -141,7 +141,17 @@ def make_recordings(folder: Path, num_conversations: int, seed: int = 0) -> list
             (name, each.speaker, each.text, each.start, each.end, file, file, each.label, split)
             for each in said
         ]
-    columns = ["conversation", "speaker", "text", "start", "end", "audio", "video", "label", "split"]
+    columns = [
+        "conversation",
+        "speaker",
+        "text",
+        "start",
+        "end",
+        "audio",
+        "video",
+        "label",
+        "split",
+    ]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "recordings.csv", index=False)
     return conversations
 
@@ -227,7 +237,7 @@ def main(folder: Path, num_conversations: int = 24, epochs: int = 40) -> dict[st
     write_video(folder / "new.mp4", said, rng)
     write_subtitles(folder / "new.vtt", said)
     recognizer = Recognizer.from_pretrained(folder / "model")
-    predictions = recognizer(folder / "new.mp4", folder / "new.vtt")
+    predictions = recognizer.to_html(folder / "new.html", folder / "new.mp4", folder / "new.vtt")
     print(predictions.assign(made_as=[each.label for each in said]).to_string())
     right = [each.label == guess for each, guess in zip(said, predictions.predicted, strict=True)]
     return {"test": accuracy, "new": float(np.mean(right))}

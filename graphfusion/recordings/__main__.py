@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")
     predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
     predict.add_argument("--output", type=Path, help="the .csv to write; else it is printed")
+    predict.add_argument("--html", type=Path, help="a page to look at and listen to")
     for command in (make, predict):
         command.add_argument("--cache", type=Path, help="a folder for features, to go on from")
     return parser
@@ -129,7 +130,8 @@ def _extract(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     recognizer = Recognizer.from_pretrained(options.model)
-    frame = recognizer(options.recording, options.subtitles, options.cache)
+    files = options.recording, options.subtitles, options.cache
+    frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
     frame.to_csv(options.output or sys.stdout, index=False)
     return 0
 

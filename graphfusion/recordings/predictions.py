@@ -32,11 +32,7 @@ def to_frame(
     """
     import pandas as pd
 
-    columns = {
-        name: f"class {name}" if name in COLUMNS else name
-        for name in class_names
-        if task != "regression" or len(class_names) > 1
-    }
+    columns = class_columns(class_names, task)
     return pd.DataFrame(
         [
             {
@@ -52,6 +48,13 @@ def to_frame(
             for each in rows
         ]
     )
+
+
+def class_columns(class_names: Sequence[str], task: str) -> dict[str, str]:
+    """The column of each class; of a task of one score, which is `predicted`, none."""
+    if task == "regression" and len(class_names) == 1:
+        return {}
+    return {name: f"class {name}" if name in COLUMNS else name for name in class_names}
 
 
 def _predicted(result: Any, task: str) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
+from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.assemble import make_conversation
 from graphfusion.recordings.cache import Vectors
@@ -17,7 +18,8 @@ from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media import probe
 from graphfusion.recordings.origins import check_same, read_origins
-from graphfusion.recordings.predictions import to_frame
+from graphfusion.recordings.page import make_page
+from graphfusion.recordings.predictions import class_columns, to_frame
 from graphfusion.recordings.table import Utterance, read_table, utterances
 
 if TYPE_CHECKING:
@@ -141,6 +143,38 @@ class Recognizer:
             for u, utterance in enumerate(members)
         }
         return to_frame(rows, results, absent, self.model.class_names, self.model.task)
+
+    def to_html(
+        self,
+        path: str | PathLike[str],
+        recording: str | PathLike[str],
+        subtitles: str | PathLike[str],
+        cache: str | PathLike[str] | None = None,
+    ) -> "pd.DataFrame":
+        """Predicts a recording, and writes a page to look at and listen to.
+
+        The page is one file, with the recording in it: a timeline with a row per speaker, the
+        probabilities over time, and a table of all utterances with what they lacked and why. It
+        plays from the utterance that is clicked, or chosen by keyboard.
+
+        Args:
+            path: The `.html` to write.
+            recording: A file of sound, or of sound and video, of at most 256 MiB.
+            subtitles: A `.srt` or `.vtt` file.
+            cache: A folder for the features.
+
+        Returns:
+            The predictions, as of a call.
+
+        Raises:
+            TableError: If a file is wrong.
+            OSError: If the recording is too large, or the page cannot be written.
+        """
+        frame = self(recording, subtitles, cache)
+        columns = list(class_columns(self.model.class_names, self.model.task).values())
+        page = make_page(frame, recording, columns or ["predicted"])
+        write_atomically(path, page.encode())
+        return frame
 
     def _predict(self, rows: list[Utterance], vectors: dict[str, Vectors]) -> list[Any]:
         conversation = make_conversation(rows, vectors, ())

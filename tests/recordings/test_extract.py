@@ -166,7 +166,10 @@ def test_what_is_absent_is_counted_with_its_reason(tmp_path, caplog):
     frame["audio"] = [None if name is None else str(tmp_path / name) for name in paths]
     for _ in range(2):  # from the cache, too
         caplog.clear()
-        with caplog.at_level(logging.WARNING), pytest.warns(UserWarning) as warned:
+        with (
+            caplog.at_level(logging.WARNING),
+            pytest.warns(UserWarning, match="audio must be there for most") as warned,
+        ):
             corpus = extract(frame, {"text": Letters(), "audio": Power()}, cache=tmp_path / "f")
         (talk,) = corpus.splits["train"]
         assert talk.present["text"].tolist() == [True, False, False, True, True]
@@ -176,7 +179,6 @@ def test_what_is_absent_is_counted_with_its_reason(tmp_path, caplog):
             "audio: absent in 3 of 5 (below -60 dBFS: 1, under 100 ms: 1, no file named: 1)",
         ]
         (warning,) = warned
-        assert "audio must be there for most utterances to be of use" in str(warning.message)
         assert warning.filename == __file__
 
 
@@ -194,7 +196,7 @@ def test_an_extractor_may_say_that_there_is_none():
     ("function", "said"),
     [
         (lambda each: 1 / (each.text != "bad"), "ZeroDivisionError: division by zero"),
-        (lambda each: [1.0, 2.0], r"must return 1 finite numbers or Absent, but returned \(2,\)"),
+        (lambda _: [1.0, 2.0], r"must return 1 finite numbers or Absent, but returned \(2,\)"),
         (lambda each: [np.nan if each.text == "bad" else 0], r"returned \(1,\) with 1 NaN"),
     ],
 )
