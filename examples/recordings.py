@@ -141,17 +141,7 @@ def make_recordings(folder: Path, num_conversations: int, seed: int = 0) -> list
             (name, each.speaker, each.text, each.start, each.end, file, file, each.label, split)
             for each in said
         ]
-    columns = [
-        "conversation",
-        "speaker",
-        "text",
-        "start",
-        "end",
-        "audio",
-        "video",
-        "label",
-        "split",
-    ]
+    columns = "conversation speaker text start end audio video label split".split()
     pd.DataFrame(rows, columns=columns).to_csv(folder / "recordings.csv", index=False)
     return conversations
 

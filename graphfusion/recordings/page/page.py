@@ -157,13 +157,14 @@ def _place(row: dict[str, Any], seconds: float) -> str:
 
 
 def _times(seconds: float) -> list[float]:
-    """About ten round times."""
-    step = next(each for each in (1, 2, 5, 10, 30, 60, 300, 600, 10**9) if seconds / each <= 12)
-    return [float(time) for time in range(0, int(seconds) + 1, step)]
+    """Round times, as the scale has room for: it is wider the longer the recording is."""
+    return [float(time) for time in range(0, int(seconds) + 1, 1 if seconds < 12 else 5)]
 
 
 def _tick(time: float, seconds: float) -> str:
-    return f'<span class="tick" style="left: {100 * time / seconds:.3f}%">{_clock(time)}</span>'
+    return (
+        f'<span class="tick" style="left: {100 * time / seconds:.3f}%">{_clock(time)[:-2]}</span>'
+    )
 
 
 def _clock(seconds: float) -> str:
