@@ -106,12 +106,11 @@ def draw_face(each: Said, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def write_video(path: Path, said: list[Said], rng: np.random.Generator) -> None:
-    """Writes a conversation as MPEG-4 with AAC."""
+    """Writes a conversation as H.264 with AAC."""
     samples = np.concatenate([make_voice(each, rng) for each in said])
     with av.open(path, "w") as file:
-        video = file.add_stream("mpeg4", rate=FRAMES)
+        video = file.add_stream("libx264", rate=FRAMES)
         video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
-        video.bit_rate = 500_000
         audio = file.add_stream("aac", rate=RATE, layout="mono")
         for n in range(round(said[-1].end * FRAMES)):
             now = next(each for each in said if n / FRAMES < each.end - 1e-6)
@@ -138,11 +137,20 @@ def make_recordings(folder: Path, num_conversations: int, seed: int = 0) -> list
         split = "train" if number < 0.8 * num_conversations else "test"
         file = f"{name}.mp4"
         rows += [
-            (name, each.speaker, each.text, each.start, each.end, file, file, each.label, split)
+            {
+                "conversation": name,
+                "speaker": each.speaker,
+                "text": each.text,
+                "start": each.start,
+                "end": each.end,
+                "audio": file,
+                "video": file,
+                "label": each.label,
+                "split": split,
+            }
             for each in said
         ]
-    columns = "conversation speaker text start end audio video label split".split()
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "recordings.csv", index=False)
+    pd.DataFrame(rows).to_csv(folder / "recordings.csv", index=False)
     return conversations
 
 
