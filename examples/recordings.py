@@ -37,6 +37,7 @@ RATE, FRAMES = 16_000, 5  # samples and pictures a second
 PITCH = {"calm": 110.0, "glad": 220.0, "angry": 160.0}  # in Hz
 LOUDNESS = {"calm": 0.1, "glad": 0.2, "angry": 0.6}
 MOUTH = {"calm": 0, "glad": 8, "angry": -8}  # pixels
+VOWELS = [(730, 1090, 2440), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240)]  # in Hz
 WORDS = {
     "calm": ["all right", "it is fine", "as you like"],
     "glad": ["how wonderful", "that is great news", "what a lovely day"],
@@ -76,13 +77,26 @@ def draw_conversation(rng: np.random.Generator, size: int = 8) -> list[Said]:
 
 
 def make_voice(each: Said, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Ten harmonics of one pitch, that come and go, and a little noise."""
-    time = np.arange(round((each.end - each.start) * RATE)) / RATE
-    tones = sum(np.sin(2 * np.pi * each.pitch * k * time) / k for k in range(1, 11))
-    envelope = np.minimum(1, 20 * np.minimum(time, time[::-1]))
-    loudness = LOUDNESS[each.label] * float(rng.lognormal(0, 0.3)) / 2
-    voice = loudness * envelope * tones + 1e-3 * rng.normal(size=len(time))
-    return np.asarray(voice, np.float32)
+    """Vowels one after the other, harmonics of one pitch that are shaped by formants."""
+    size = round((each.end - each.start) * RATE)
+    syllables, phase = [np.zeros(0)], 0.0
+    while sum(map(len, syllables)) < size:
+        time = np.arange(round(RATE * rng.uniform(0.16, 0.24))) / RATE
+        phases = phase + 2 * np.pi * each.pitch * float(rng.normal(1, 0.01)) * time
+        phase = phases[-1]
+        source = sum(np.cos(k * phases) / k for k in range(1, 30) if k * each.pitch < 5000)
+        spectrum = np.fft.rfft(source)
+        frequencies = np.fft.rfftfreq(len(time), 1 / RATE)
+        shape = zip(rng.choice(VOWELS), (60, 90, 150), (4, 2, 1), strict=True)
+        spectrum *= sum(
+            gain / (1 + ((frequencies - formant) / width) ** 2) for formant, width, gain in shape
+        )
+        syllable = np.fft.irfft(spectrum, len(time))
+        envelope = np.minimum(1, np.minimum(time / 0.03, time[::-1] / 0.04))
+        syllables.append(envelope * syllable / np.abs(syllable).max())
+    loudness = LOUDNESS[each.label] * float(rng.lognormal(0, 0.3))
+    voice = np.concatenate(syllables)[:size] * min(loudness, 0.9)
+    return np.asarray(voice + 1e-3 * rng.normal(size=size), np.float32)
 
 
 def draw_face(each: Said, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -168,7 +182,7 @@ def make_sentence_model(folder: Path) -> None:
     SentenceTransformer(modules=[embedding], device="cpu").save(str(folder))
 
 
-def train(corpus: Corpus, folder: Path, epochs: int = 40) -> MMDFN:
+def train(corpus: Corpus, folder: Path, epochs: int = 40, causal: bool = False) -> MMDFN:
     """Trains MM-DFN, and saves it with what made its features."""
     torch.manual_seed(0)
     model = MMDFN(
@@ -177,6 +191,7 @@ def train(corpus: Corpus, folder: Path, epochs: int = 40) -> MMDFN:
         class_names=corpus.classes,
         num_layers=4,
         dropout=0.3,
+        causal=causal,
     )
     model.standardize.fit(corpus.splits["train"])
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, weight_decay=1e-4)
