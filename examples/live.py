@@ -7,7 +7,7 @@ predicts it from what came before. The same detector has cut the recordings of t
 what is cut otherwise has other features. Measures what each of the three takes. The voices are
 those of `recordings.py`, made ones: a test of plumbing and of time, not of emotion.
 
-Needs `pip install 'graphfusion[opensmile,text,faces]' silero-vad`.
+Needs `pip install 'graphfusion[opensmile,text,faces]' silero-vad onnxruntime`.
 """
 
 import sys
@@ -56,7 +56,7 @@ def detect(channels: Channels, times: list[float]) -> Iterator[tuple[str, int, i
         Speaker, first and last sample of each utterance, as soon as it has ended.
     """
     detectors = {
-        name: VADIterator(load_silero_vad(), sampling_rate=RATE, min_silence_duration_ms=300)
+        name: VADIterator(load_silero_vad(onnx=True), sampling_rate=RATE, min_silence_duration_ms=300)
         for name in channels
     }
     starts: dict[str, int] = {}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphfusion.recordings.extractors.protocol import Need
-from graphfusion.recordings.media import probe
+from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.table import TableError, Utterance, utterances
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import torch
 
 from graphfusion.recordings.cache import Vectors, cache_key, read_cache, write_cache
 from graphfusion.recordings.extractors.protocol import Absent, Extractor
-from graphfusion.recordings.media import FrameReader, SoundReader, open_sound
+from graphfusion.recordings.media.frames import FrameReader
+from graphfusion.recordings.media.sound import SoundReader, open_sound
 from graphfusion.recordings.segment import Picture, Segment
 from graphfusion.recordings.table import Utterance
 

@@ -16,9 +16,9 @@ from graphfusion.recordings.extract import check_extractors, extract_features
 from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.importers.subtitles import read_subtitles
-from graphfusion.recordings.media import probe
+from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.origins import check_same, read_origins
-from graphfusion.recordings.page import make_page
+from graphfusion.recordings.page.page import make_page
 from graphfusion.recordings.predictions import class_columns, to_frame
 from graphfusion.recordings.table import Utterance, read_table, utterances
 

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphfusion.recordings.media import FrameReader, open_sound, probe
+from graphfusion.recordings.media.frames import FrameReader
+from graphfusion.recordings.media.probe import probe
+from graphfusion.recordings.media.sound import open_sound
 from graphfusion.recordings.segment import Sound
 from tests.recordings.made import clicks, tone, write_container, write_sound
 

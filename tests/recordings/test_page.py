@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from graphfusion.recordings.page import make_page
+from graphfusion.recordings.page.page import make_page
 from tests.recordings.made import RATE, tone, write_sound
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
