@@ -55,10 +55,8 @@ def detect(channels: Channels, times: list[float]) -> Iterator[tuple[str, int, i
     Yields:
         Speaker, first and last sample of each utterance, as soon as it has ended.
     """
-    detectors = {
-        name: VADIterator(load_silero_vad(onnx=True), sampling_rate=RATE, min_silence_duration_ms=300)
-        for name in channels
-    }
+    waits = {"sampling_rate": RATE, "min_silence_duration_ms": 300}
+    detectors = {name: VADIterator(load_silero_vad(onnx=True), **waits) for name in channels}
     starts: dict[str, int] = {}
     for place in range(0, min(map(len, channels.values())) - CHUNK + 1, CHUNK):
         for name, samples in channels.items():
