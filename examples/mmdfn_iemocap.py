@@ -3,8 +3,8 @@
     python examples/mmdfn_iemocap.py                            synthetic conversations
     python examples/mmdfn_iemocap.py --features iemocap.npz     real ones
 
-Two protocols, from the same runs. strict: the epoch is picked on held-out training conversations.
-legacy: it is picked by its test score, as is the field's habit; such a score is not to be expected
+Two protocols, from the same runs. strict: the epoch is chosen on held-out training conversations.
+legacy: it is chosen by its test score, as is the field's habit; such a score is not to be expected
 on new conversations.
 
 Published for IEMOCAP, 6-way, with the authors' features and the legacy protocol: accuracy 68.21,
@@ -12,22 +12,23 @@ weighted F1 68.18.
 """
 
 import argparse
-import csv
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
-from experiment import pictures
-from experiment.arguments import SEEDS, count, parse_settings, seed
-from experiment.data import read, subsets
-from experiment.recipes import MODELS, RECIPES, recipe_of
-from experiment.recognizer import Recognizer
-from experiment.report import compare, majority, show, table
-from experiment.training import Result, Run, check, quiet, train
+import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+
+# isort: split
+import pandas as pd
+import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from graphfusion.datasets import Corpus
+from graphfusion.command_line.parser import parse_settings
+from graphfusion.datasets import Corpus, load, synthetic
+from graphfusion.training import MODELS, Recipe, Run, compare, fit_seeds, percent, table
+from graphfusion.training.metrics import Scores
 
 say = rank_zero_only(print)  # of several processes, one prints
 
@@ -57,119 +58,105 @@ def parser() -> argparse.ArgumentParser:
         default=["logistic", "mmdfn"],
         help="mmdfn; without its gate, graph or speaker encoder; and two baselines",
     )
-    out.add_argument("--preset", choices=RECIPES, default="iemocap", help="whose settings")
+    out.add_argument("--preset", default="iemocap", help="whose settings")
     out.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="other settings of training, or of MM-DFN, e.g. batch_size=8 past=10 causal=True",
+        help="other settings of training, or of MM-DFN, e.g. batch_size=8 past=10 causal=true",
     )
-    out.add_argument("--epochs", type=count, default=30, help="how many to choose from")
-    out.add_argument("--seeds", type=count, default=3, help="how many runs of each model")
-    out.add_argument("--seed", type=seed, default=0, help="the first of them")
-    out.add_argument("--devices", type=count, default=1, help="how many processes share the work")
+    out.add_argument("--epochs", type=int, default=30, help="how many to choose from")
+    out.add_argument("--seeds", type=int, default=3, help="how many runs of each model")
+    out.add_argument("--seed", type=int, default=0, help="the first of them")
+    out.add_argument("--devices", type=int, default=1, help="how many processes share the work")
     out.add_argument("--output", type=Path, default=Path("runs"), help="folder to write to")
     out.add_argument("--resume", action="store_true", help="go on with what --output has")
     return out
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, list[Result]]:
-    """Runs the example and returns what it prints."""
+def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
+    """Trains, prints the table, and returns the runs of each model."""
     command = parser()
     options = command.parse_args(arguments)
-    if options.seed + options.seeds > SEEDS:
-        command.error(f"the last of --seeds must be below 2**32, but --seed is {options.seed}.")
-    quiet()
-
+    settings = {"epochs": options.epochs} | parse_settings(options.set)
     try:
-        corpus = read(options.features, options.modalities)
-        settings = parse_settings(options.set)
-        results = {"majority class": [majority(corpus)]}
+        corpus = load(options.features) if options.features else synthetic()
+        corpus = corpus.select(options.modalities or default_modalities(corpus))
         planned = {
-            model: (corpus, _runs(model, corpus, settings, options)) for model in options.models
+            model: (Recipe(model, options.preset, settings), corpus) for model in options.models
         }
-        choices = subsets(list(corpus.in_channels)) if options.subsets else []
-        for names in choices[:-1]:  # the last one is all of them
-            part = corpus.select(names)
-            label = "mmdfn on " + ", ".join(names)
-            planned[label] = part, _runs("mmdfn", part, settings, options)
-        source = str(options.features or "synthetic")
-        for data, runs in planned.values():
-            for run in runs:
-                check(run, data, source)
+        for names in subsets(corpus) if options.subsets else []:
+            planned[f"mmdfn on {', '.join(names)}"] = planned["mmdfn"][0], corpus.select(names)
+        for recipe, part in planned.values():
+            recipe.build(part)  # before hours of training: the settings make a model
         say(corpus)
-        for label, (data, runs) in planned.items():
-            results[label] = [_train(run, data, source) for run in runs]
+        runs = {
+            label: fit_seeds(
+                recipe,
+                part,
+                _folder(options, part, recipe.model),
+                range(options.seed, options.seed + options.seeds),
+                resume=options.resume,
+                devices=options.devices,
+                source=options.features.name if options.features else "synthetic",
+            )
+            for label, (recipe, part) in planned.items()
+        }
     except (OSError, ValueError, TypeError) as error:
         command.error(str(error))
-    say("\nTest scores in % (mean ± standard deviation), F1 weighted, or of a class if strict")
-    say(show(table(corpus.classes, results)))
-    say("strict: epoch picked on held-out conversations; legacy: by its test score")
-    if len(set(options.models)) > 1:
-        _compare(corpus, options)
+    say("\nTest scores in % (mean ± standard deviation), F1 weighted, or of a class if strict\n")
+    scores = percent(table(runs))
+    scores = pd.concat([majority(corpus), scores]).reindex(columns=scores.columns)
+    say(scores.fillna("").to_markdown(disable_numparse=True))
+    say("\nstrict: epoch chosen on held-out conversations; legacy: by its test score")
+    if len(options.models) > 1:
+        say(f"\n{options.models[-1]} less each other one, with 95 % of a paired bootstrap\n")
+        compared = compare({model: runs[model] for model in options.models})
+        say(percent(compared).to_markdown(disable_numparse=True))
     words = sys.argv[1:] if arguments is None else arguments
-    say("Repeat with: " + shlex.join(["python", "examples/mmdfn_iemocap.py", *words]))
-    return results
+    say("\nRepeat with: " + shlex.join(["python", "examples/mmdfn_iemocap.py", *words]))
+    return runs
 
 
-def _folders(model: str, corpus: Corpus, options: argparse.Namespace) -> dict[int, Path]:
-    """The folder of each seed's run."""
+def default_modalities(corpus: Corpus) -> list[str]:
+    """All modalities, with two habits of this project's own feature files.
+
+    Prosody is joined to audio; and `text_minilm` replaces `text`, whose released features were
+    trained on the training labels.
+    """
+    names = list(corpus.in_channels)
+    if {"audio", "prosody"} <= set(names):
+        names[names.index("audio")] = "audio+prosody"
+        names.remove("prosody")
+    if {"text", "text_minilm"} <= set(names):
+        names.remove("text")
+    return names
+
+
+def subsets(corpus: Corpus) -> list[list[str]]:
+    """Every choice of some of the modalities but all of them, small ones first."""
+    names = list(corpus.in_channels)
+    sizes = range(1, len(names))
+    return [list(chosen) for size in sizes for chosen in combinations(names, size)]
+
+
+def majority(corpus: Corpus) -> pd.DataFrame:
+    """The score of always predicting the most frequent class of the training conversations."""
+    labels = torch.cat(corpus.labels("train"))
+    target = torch.cat(corpus.labels("test"))
+    logits = torch.zeros(len(target), corpus.num_classes)
+    logits[:, labels[labels >= 0].mode().values] = 1
+    scores = Scores("classification", corpus.num_classes)
+    scores.update(logits, target)
+    found = {f"strict {name}": score for name, score in scores.compute().items()}
+    return percent(pd.DataFrame(found, index=["majority class"]))
+
+
+def _folder(options: argparse.Namespace, corpus: Corpus, model: str) -> Path:
     source = options.features.stem if options.features else "synthetic"
-    group = options.output / source / "_".join(corpus.in_channels) / model
-    seeds = range(options.seed, options.seed + options.seeds)
-    return {seed: group / f"seed_{seed}" for seed in seeds}
-
-
-def _runs(
-    model: str, corpus: Corpus, settings: dict[str, object], options: argparse.Namespace
-) -> list[Run]:
-    """What is to be done with the model: a run with every seed."""
-    recipe = recipe_of(model, options.preset, settings)
-    return [
-        Run(
-            model,
-            options.preset,
-            recipe,
-            number,
-            options.epochs,
-            folder,
-            options.resume,
-            options.devices,
-        )
-        for number, folder in _folders(model, corpus, options).items()
-    ]
-
-
-def _train(run: Run, corpus: Corpus, source: str) -> Result:
-    """Trains, draws the pictures, and says where everything is."""
-    result = train(run, corpus, source)
-    _draw(run.folder, result, corpus)
-    scores = ", ".join(f"{key} {100 * value:.1f}" for key, value in result.strict.items())
-    say(f"{run.model}, seed {run.seed}: strict {scores}, {result.seconds:.0f} s, in {run.folder}")
-    return result
-
-
-@rank_zero_only
-def _compare(corpus: Corpus, options: argparse.Namespace) -> None:
-    folders = {model: list(_folders(model, corpus, options).values()) for model in options.models}
-    print("\n" + show(compare(folders, corpus.num_classes)))
-    print("test conversations drawn with replacement, the same for both")
-
-
-@rank_zero_only
-def _draw(folder: Path, result: Result, corpus: Corpus) -> None:
-    with (folder / "metrics.csv").open() as file:
-        history = [
-            {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-        ]
-    pictures.learning_curves(history, result, folder / "learning_curves.png")
-    pictures.confusion(result, corpus.classes, folder / "confusion.png")
-    chosen = Recognizer.load_from_checkpoint(folder / "best.ckpt", weights_only=True)
-    model = chosen.model.cpu()
-    if getattr(model.fusion, "gated", False):
-        longest = max(corpus.splits["test"], key=lambda conversation: len(conversation.y))
-        pictures.gates(model, longest, folder / "gates.png")
+    folder: Path = options.output / source / "_".join(corpus.in_channels) / model
+    return folder
 
 
 if __name__ == "__main__":

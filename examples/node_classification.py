@@ -21,12 +21,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import experiment  # noqa: F401  first, since it says which extra is missing
+import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+
+# isort: split
 import matplotlib as mpl
+import pandas as pd
 import torch
-from experiment.arguments import count
-from experiment.pictures import STYLE
-from experiment.report import cell, markdown
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -36,6 +36,7 @@ from torch_geometric.transforms import GCNNorm
 from torch_geometric.utils import to_undirected
 
 from graphfusion import DynamicFusion
+from graphfusion.training.plots import STYLE
 
 CHANNELS, CLASSES, LABELLED = 32, 3, 20
 HIDDEN, ALPHA, THETA, DROPOUT, WEIGHT_DECAY = 32, 0.2, 0.5, 0.5, 5e-4
@@ -220,6 +221,12 @@ def run(
     return test, mean(each.seconds for each in best)
 
 
+def cell(values: Sequence[float]) -> str:
+    """Mean and, of several, standard deviation, in percent."""
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.1f}{spread}"
+
+
 def plot(scores: dict[str, dict[str, list[list[float]]]], layers: list[int], path: Path) -> None:
     """Test accuracy against depth: a panel for each graph."""
     with mpl.rc_context(STYLE):
@@ -243,8 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 8, 32, 64])
-    parser.add_argument("--seeds", type=count, default=5, help="how many graphs and weights")
-    parser.add_argument("--epochs", type=count, default=100, help="how many to choose from")
+    parser.add_argument("--seeds", type=int, default=5, help="how many graphs and weights")
+    parser.add_argument("--epochs", type=int, default=100, help="how many to choose from")
     parser.add_argument("--lr", type=float, nargs="+", default=[0.01], help="to choose from")
     parser.add_argument("--output", type=Path, help="a picture of accuracy against depth")
     options = parser.parse_args(arguments)
@@ -254,7 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
     for graph, (homophily, signal) in GRAPHS.items():
         graphs = [block_model(homophily, signal, seed) for seed in range(options.seeds)]
         depths = [f"{depth} layers" for depth in options.layers]
-        rows = [[graph, *depths, f"ms a step of {depths[-1]}"]]
+        columns = [graph, *depths, f"ms a step of {depths[-1]}"]
+        rows = []
         scores[graph] = {}
         for name in MODELS:
             runs = [
@@ -266,7 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
             pairs = zip(scores[graph][gated], scores[graph][static], strict=True)
             gains = [[a - b for a, b in zip(*pair, strict=True)] for pair in pairs]
             rows.append([f"*{gated}* less *{static}*", *map(cell, gains), ""])
-        print(f"\n{markdown(rows)}", flush=True)
+        shown = pd.DataFrame(rows, columns=columns).to_markdown(index=False, disable_numparse=True)
+        print(f"\n{shown}", flush=True)
     if options.output is not None:
         plot(scores, options.layers, options.output)
     return scores

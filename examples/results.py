@@ -10,11 +10,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.arguments import count
-from experiment.data import read
-from experiment.recipes import recipe_of
-from experiment.report import compare, majority, markdown, table
-from experiment.training import Run, quiet, train
+import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+
+# isort: split
+import pandas as pd
+from mmdfn_iemocap import default_modalities, majority
+
+from graphfusion.datasets import load
+from graphfusion.training import Recipe, compare, fit_seeds, percent, table
 
 PRESETS = {"iemocap6": "iemocap", "meld": "meld", "mosi": "iemocap"}
 MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tuned")
@@ -28,12 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> str:
     parser.add_argument("--data", type=Path, required=True, help="folder of the feature files")
     parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=count, default=5, help="how many runs of each model")
-    parser.add_argument("--epochs", type=count, default=30, help="how many to choose from")
+    parser.add_argument("--seeds", type=int, default=5, help="how many runs of each model")
+    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
     parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="their folder")
     parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
     options = parser.parse_args(arguments)
-    quiet()
     try:
         sections = [_section(name, options) for name in options.only]
     except (OSError, ValueError) as error:
@@ -46,32 +48,29 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 def _section(name: str, options: argparse.Namespace) -> str:
     """Trains what is missing on that data, and compares it."""
-    corpus = read(options.data / f"{name}.npz", None)
-    results = {"majority class": [majority(corpus)]}
-    folders: dict[str, list[Path]] = {}
-    for model in options.models:
-        kind, preset = model, PRESETS[name]
-        if model == "tuned":
-            kind, preset = "mmdfn", f"{preset}_tuned"
-        recipe = recipe_of(kind, preset, {})
-        group = options.runs / name / model
-        folders[model] = [group / f"seed_{seed}" for seed in range(options.seeds)]
-        results[model] = [
-            train(
-                Run(kind, preset, recipe, seed, options.epochs, folder, resume=True),
-                corpus,
-                f"{name}.npz",
-            )
-            for seed, folder in enumerate(folders[model])
-        ]
-        print(f"{name}, {model}: done", flush=True)
-    tables = [table(corpus.classes, results)]
+    corpus = load(options.data / f"{name}.npz")
+    corpus = corpus.select(default_modalities(corpus))
+    preset, runs = PRESETS[name], {}
+    for label in options.models:
+        model, settings = ("mmdfn", f"{preset}_tuned") if label == "tuned" else (label, preset)
+        runs[label] = fit_seeds(
+            Recipe(model, settings, {"epochs": options.epochs}),
+            corpus,
+            options.runs / name / label,
+            range(options.seeds),
+            resume=True,
+            source=f"{name}.npz",
+        )
+        print(f"{name}, {label}: done", flush=True)
+    scores = percent(table(runs))
+    scores = pd.concat([majority(corpus), scores]).reindex(columns=scores.columns)
+    frames = [scores.fillna("")]
     for ours in ("mmdfn", "tuned"):
-        if ours in folders:
-            # The last one is compared with the others.
-            ordered = {model: folders[model] for model in folders if model != ours}
-            tables.append(compare(ordered | {ours: folders[ours]}, corpus.num_classes))
-    return "\n\n".join([f"## {name}: {', '.join(corpus.in_channels)}", *map(markdown, tables)])
+        if ours in runs and len(runs) > 1:
+            ordered = {label: runs[label] for label in runs if label != ours} | {ours: runs[ours]}
+            frames.append(percent(compare(ordered)).rename_axis(f"{ours} against"))
+    tables = [frame.to_markdown(disable_numparse=True) for frame in frames]
+    return "\n\n".join([f"## {name}: {', '.join(corpus.in_channels)}", *tables])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
 EXAMPLES = [
     path
     for path in sorted((ROOT / "examples").glob("*.py"))
-    if re.search("^(from|import) experiment", path.read_text(encoding="utf-8"), re.MULTILINE)
+    if "import graphfusion.training" in path.read_text(encoding="utf-8")
 ]
 
 
@@ -65,7 +65,8 @@ def test_every_example_names_the_extra_that_it_lacks() -> None:
     program = f"""
 import runpy, sys
 sys.path.insert(0, {str(ROOT / "examples")!r})
-sys.modules.update(dict.fromkeys({MODULES["train"]!r}))  # as if none were installed
+missed = set({MODULES["train"]!r}) - {{"jinja2"}}  # which PyTorch itself brings
+sys.modules.update(dict.fromkeys(missed))  # as if none were installed
 for path in {list(map(str, EXAMPLES))!r}:
     try:
         runpy.run_path(path)
@@ -78,4 +79,4 @@ for path in {list(map(str, EXAMPLES))!r}:
 
 
 def test_there_are_examples_that_need_one() -> None:
-    assert len(EXAMPLES) >= 5
+    assert len(EXAMPLES) >= 4

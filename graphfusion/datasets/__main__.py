@@ -22,16 +22,19 @@ from graphfusion.datasets.format import save
 from graphfusion.datasets.validation import validate
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m graphfusion.datasets"
+) -> int:
     """Runs a command.
 
     Args:
         arguments: The command line; None: the process's own.
+        prog: What the program is called in messages.
 
     Returns:
         0 if all is well, 1 if something is wrong with a file, 2 if there is no reading or writing.
     """
-    parser = argparse.ArgumentParser(prog="python -m graphfusion.datasets", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     convert = commands.add_parser("convert", help="write a file's corpus as safetensors")
     convert.add_argument("source", type=Path, metavar="IN", help="a pickle or an .npz")

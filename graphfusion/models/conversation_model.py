@@ -14,7 +14,7 @@ from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout
 from graphfusion.data.masking import restore, restore_valid
 from graphfusion.data.standardize import Standardize
-from graphfusion.models import saved
+from graphfusion.models import hub, saved
 from graphfusion.models.inputs import layout_of, screen_features
 from graphfusion.models.parts import check_parts
 from graphfusion.models.task import Prediction, check_task, predictions
@@ -196,24 +196,28 @@ class ConversationModel(torch.nn.Module):
         )
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str], **parts: Any) -> Self:
+    def from_pretrained(
+        cls, folder: str | PathLike[str], revision: str | None = None, **parts: Any
+    ) -> Self:
         """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
 
         It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
         it may contain.
 
         Args:
-            folder: The path of a folder.
+            folder: The path of a folder; with `revision`, a repository of the Hugging Face Hub,
+                "user/name".
+            revision: A branch, tag or commit of that repository. Without it nothing is downloaded.
             **parts: Arguments of the constructor that a folder does not hold: the four parts, built
                 as they were for training, unless the class builds them itself, as :class:`MMDFN`
                 does.
 
         Raises:
-            ImportError: If safetensors is not installed.
+            ImportError: If safetensors, or for a repository huggingface_hub, is not installed.
             FileNotFoundError: If the folder has no model.
             ValueError: If anything in its files is wrong, or does not fit the parts.
         """
-        return saved.load(cls, folder, parts)
+        return saved.load(cls, hub.opened(folder, revision), parts)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Writes the model, with its statistics and its classes' names, for good.

@@ -1,6 +1,6 @@
-"""The models that are compared: MM-DFN, what is left of it without a part, and two baselines.
+"""What MM-DFN is compared with, made by other parts: two baselines, and the habit of zero-filling.
 
-Each is a `ConversationModel`, and they differ in their parts.
+The modalities are joined in the order of their names, so that no other order changes a model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from experiment.recipes import ABLATIONS
-from graphfusion import (
-    MMDFN,
-    BatchLayout,
-    ContextEncoder,
-    ConversationModel,
-    Standardize,
-    UtteranceClassifier,
-    speaker_normalize,
-)
 from graphfusion._utils.checks import check_known, check_size, unique_names
-from graphfusion.models.presets import PRESETS, modality_of
+from graphfusion.data.layout import BatchLayout
+from graphfusion.data.standardize import Standardize
+from graphfusion.encoders.context import ContextEncoder
+from graphfusion.encoders.speaker_normalize import speaker_normalize
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.utterance_classifier import UtteranceClassifier
 
 
 class JoinedEncoder(torch.nn.Module):
@@ -36,7 +31,7 @@ class JoinedEncoder(torch.nn.Module):
         check_known("speaker_normalized", self.speaker_normalized, in_channels)
         self.sizes = {
             name: size * (1 + (name in self.speaker_normalized))
-            for name, size in in_channels.items()
+            for name, size in sorted(in_channels.items())
         }
         self.out_channels = sum(self.sizes.values())
 
@@ -180,91 +175,50 @@ def zero_filled(model: ConversationModel) -> ConversationModel:
     )
 
 
-def make_model(
-    name: str,
-    preset: str,
+def bigru(
     in_channels: Mapping[str, int],
-    classes: Sequence[str],
-    settings: Mapping[str, Any],
-) -> ConversationModel:
-    """The model of that name.
-
-    Raises:
-        TypeError: If a setting is none of its arguments.
-        ValueError: If a setting is not one that it takes.
-    """
-    if name == "bigru":
-        return _bigru(in_channels, classes, **settings)
-    if name == "logistic":
-        return _logistic(in_channels, classes, **settings)
-    if name not in ABLATIONS:
-        raise ValueError(f"model must be one of {list(ABLATIONS)} or a baseline, but got {name!r}.")
-    settings = _named_weights(preset, in_channels, settings) | {"class_names": list(classes)}
-    model = MMDFN.from_preset(preset, in_channels, len(classes), **settings)
-    return zero_filled(model) if name == "zero_filled" else model
-
-
-def _named_weights(
-    preset: str, in_channels: Mapping[str, int], settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The settings with a speaker weight for every modality: 1 where the preset does not know it.
-
-    Where it knows none of them, they are all treated alike.
-    """
-    known = {name: modality_of(name) for name in in_channels}
-    if not any(known.values()):
-        settings = {"context": list(in_channels)} | dict(settings)
-    published = PRESETS[preset]["speaker_weights"]
-    weights = {name: published.get(kind, 1.0) for name, kind in known.items()}
-    given = settings.get("speaker_weights", weights)
-    if given == 0:
-        given = dict.fromkeys(in_channels, 0)
-    if isinstance(given, Mapping):  # else the model refuses it
-        given = dict.fromkeys(in_channels, 1.0) | dict(given)
-    return dict(settings) | {"speaker_weights": given}
-
-
-def _bigru(
-    in_channels: Mapping[str, int],
-    classes: Sequence[str],
+    num_classes: int,
     hidden_channels: int = 128,
     dropout: float = 0.4,
     speaker_normalized: Sequence[str] = (),
     utterance_channels: int | None = None,
+    class_names: Sequence[str] | None = None,
+    task: str = "classification",
 ) -> ConversationModel:
-    """A bidirectional GRU alone: no graph, no fusion."""
+    """A bidirectional GRU over the joined, layer-normalised modalities: no graph, no fusion."""
     # First, as the numbers of a seed are drawn.
-    beside = _utterance_classifier(in_channels, utterance_channels, classes)
+    beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
     encoder = GRUEncoder(in_channels, hidden_channels, dropout, speaker_normalized)
-    return _baseline(encoder, classes, dropout, beside)
+    head = LinearHead(encoder.out_channels, num_classes, dropout, beside)
+    return _without_graph(encoder, head, class_names, task)
 
 
-def _logistic(
+def logistic(
     in_channels: Mapping[str, int],
-    classes: Sequence[str],
+    num_classes: int,
     speaker_normalized: Sequence[str] = (),
     utterance_channels: int | None = None,
+    class_names: Sequence[str] | None = None,
+    task: str = "classification",
 ) -> ConversationModel:
     """A linear map of single utterances: no context either."""
-    beside = _utterance_classifier(in_channels, utterance_channels, classes)
-    return _baseline(JoinedEncoder(in_channels, speaker_normalized), classes, 0.0, beside)
+    beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
+    encoder = JoinedEncoder(in_channels, speaker_normalized)
+    head = LinearHead(encoder.out_channels, num_classes, 0.0, beside)
+    return _without_graph(encoder, head, class_names, task)
 
 
-def _baseline(
-    encoder: JoinedEncoder,
-    classes: Sequence[str],
-    dropout: float,
-    utterance_classifier: UtteranceClassifier | None,
+def _without_graph(
+    encoder: JoinedEncoder, head: LinearHead, class_names: Sequence[str] | None, task: str
 ) -> ConversationModel:
-    size = encoder.out_channels
-    head = LinearHead(size, len(classes), dropout, utterance_classifier)
-    return ConversationModel(encoder, NoGraph(), NoFusion(size), head, class_names=classes)
+    fusion = NoFusion(encoder.out_channels)
+    return ConversationModel(encoder, NoGraph(), fusion, head, class_names, task)
 
 
 def _utterance_classifier(
-    in_channels: Mapping[str, int], channels: int | None, classes: Sequence[str]
+    in_channels: Mapping[str, int], channels: int | None, num_classes: int
 ) -> UtteranceClassifier | None:
     if channels is None:
         return None
     check_size("utterance_channels", channels)
-    return UtteranceClassifier(in_channels, channels, len(classes))
+    return UtteranceClassifier(in_channels, channels, num_classes)

@@ -1,6 +1,5 @@
-"""One model in training, as the trainer wants it: its loss, its optimizer, its scores an epoch."""
+"""A model in training, as Lightning wants it: its loss, its optimizer, its scores an epoch."""
 
-from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -10,68 +9,65 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import dropout
 from torch_geometric.data import Batch
-from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from experiment.batches import draw_seed
-from experiment.models import make_model
-from experiment.recipes import Recipe
-from graphfusion import Conversation, focal_loss, modality_dropout
+from graphfusion.data.conversation import MISSING
+from graphfusion.data.modality_dropout import modality_dropout
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.task import task_loss
+from graphfusion.training.data import draw_seed
+from graphfusion.training.metrics import GOALS, Scores
+from graphfusion.training.settings import Settings
 
 
-class Recognizer(pl.LightningModule):
+class TrainingModule(pl.LightningModule):
     """A model, its loss and its scores.
 
     All randomness is drawn from the seed, the epoch, the step and the process, so that a run that
     was killed goes on as if it had not been.
+
+    Args:
+        model: What is trained.
+        settings: How.
+        seed: Draws dropout.
+        scored: Names of what is scored after each epoch; the first one chooses the epoch.
+        class_weights: `[K]`, for the loss; None: ones.
     """
 
     class_weights: Tensor
 
     def __init__(
         self,
-        name: str,
-        preset: str,
-        in_channels: dict[str, int],
-        classes: Sequence[str],
-        recipe: dict[str, Any],
+        model: ConversationModel,
+        settings: Settings,
         seed: int,
+        scored: tuple[str, ...],
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
-        self.recipe = Recipe(**recipe)
+        self.model = model
+        self.settings = settings
         self.seed = seed
-        self.model = make_model(name, preset, in_channels, classes, self.recipe.model)
-        self.model.standardize.register_forward_hook(self._drop_features)
-        self.register_buffer("class_weights", torch.ones(len(classes)))
-        # Every process scores all of the data, so there is nothing to put together.
-        scores: dict[str, Metric | MetricCollection] = {
-            "accuracy": MulticlassAccuracy(len(classes), average="micro", sync_on_compute=False),
-            "f1": MulticlassF1Score(len(classes), average="weighted", sync_on_compute=False),
-        }
+        self.scored = scored
+        if class_weights is None:
+            class_weights = torch.ones(model.num_classes)
+        self.register_buffer("class_weights", class_weights)
         self.scores = torch.nn.ModuleList(
-            MetricCollection(scores).clone(prefix=prefix) for prefix in ("val_", "test_")
+            Scores(model.task, model.num_classes, settings.sentiment) for _ in scored
         )
+        self.goal = f"{scored[0]}_{GOALS[model.task].name}"
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
-
-    def fit_statistics(self, conversations: Sequence[Conversation]) -> None:
-        """Takes what is known of the training conversations before training."""
-        self.model.standardize.fit(conversations)
-        labels = torch.cat([each.y for each in conversations])
-        counts = labels.bincount(minlength=len(self.class_weights)).clamp_min(1)
-        self.class_weights = (len(labels) / counts) ** self.recipe.class_weights
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the logits of a batch of conversations."""
         logits: Tensor = self.model(batch)
         return logits
 
-    def _drop_features(
+    def drop_features(
         self, _: Module, given: tuple[Any], features: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Their mean, which is 0, stands in for dropped features."""
-        p = self.recipe.drop_features if self.training else 0.0
+        p = self.settings.drop_features if self.training else 0.0
         if not p or features is given[0]:  # standardised, and dropped, already
             return features
         return {name: dropout(value, p) for name, value in features.items()}
@@ -88,22 +84,24 @@ class Recognizer(pl.LightningModule):
         torch.manual_seed(seed)
 
     def training_step(self, batch: Batch) -> Tensor:
-        """This process's share of the mean loss over the step's utterances.
+        """This process's share of the mean loss over the step's labelled utterances.
 
-        Processes have unequal numbers of utterances, and the trainer averages their gradients: so
-        each contributes its sum, times the number of processes, over all utterances.
+        Processes have unequal numbers of them, and the trainer averages their gradients: so each
+        contributes its sum, times the number of processes, over all.
         """
-        if self.recipe.modality_dropout:
-            batch.present = modality_dropout(batch.present, self.recipe.modality_dropout)
-        mean = focal_loss(self(batch), batch.y, self.recipe.gamma, self.class_weights)
-        own = torch.tensor(float(len(batch.y)), device=self.device)
-        everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum")
+        if self.settings.modality_dropout:
+            batch.present = modality_dropout(batch.present, self.settings.modality_dropout)
+        settings, y = self.settings, batch.y
+        mean = task_loss(self(batch), y, self.model.task, settings.gamma, self.class_weights)
+        known = ~y.isnan() if y.is_floating_point() else y != MISSING
+        own = known.sum().float()
+        everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp_min(1)
         loss: Tensor = mean * (own * self.trainer.world_size / everyone)
         self.losses.append(loss.detach())
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Scores a batch of held-out (0) or test (1) conversations."""
+        """Scores a batch of what stands at that place of `scored`."""
         del batch_idx
         self.scores[dataloader_idx].update(self(batch), batch.y)  # type: ignore[operator]
 
@@ -113,10 +111,10 @@ class Recognizer(pl.LightningModule):
         loss = torch.stack(self.losses).mean()
         row["train_loss"] = float(self.trainer.strategy.reduce(loss, reduce_op="mean"))
         self.losses.clear()
-        for scores in self.scores:
-            row |= {key: float(value) for key, value in scores.compute().items()}  # type: ignore[operator]
+        for prefix, scores in zip(self.scored, self.scores, strict=True):
+            row |= {f"{prefix}_{key}": value for key, value in scores.compute().items()}  # type: ignore[operator]
             scores.reset()  # type: ignore[operator]
-        self.log("val_f1", row["val_f1"], prog_bar=True, logger=False, sync_dist=True)
+        self.log(self.goal, row[self.goal], prog_bar=True, logger=False, sync_dist=True)
         self.history.append(row)
         self._write(row)
 
@@ -149,5 +147,5 @@ class Recognizer(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as published."""
         return torch.optim.Adam(
-            self.named_parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay
+            self.named_parameters(), lr=self.settings.lr, weight_decay=self.settings.weight_decay
         )

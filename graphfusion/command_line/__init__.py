@@ -1,0 +1,51 @@
+"""The command `graphfusion`: training, evaluation and prediction of files from a shell."""
+
+import sys
+from collections.abc import Sequence
+
+from graphfusion._utils.extras import require
+from graphfusion.datasets.__main__ import main as datasets_main
+
+OF_FILES = ("validate", "convert")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line; None: the process's own.
+
+    Returns:
+        0 if all is well; 1 if something is wrong with the content of a file; 2 with an argument,
+        or if there is no reading or writing; 130 if it was interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in OF_FILES:  # which train nothing, and need no trainer
+        return datasets_main(words, prog="graphfusion")
+    try:
+        require("train", "run this command")
+    except ImportError as error:
+        sys.stderr.write(f"graphfusion: {error}\n")
+        return 2
+    from graphfusion.command_line.commands import COMMANDS
+    from graphfusion.command_line.parser import make_parser
+    from graphfusion.datasets import FormatError
+
+    chosen = make_parser(COMMANDS).parse_args(words)
+    given = chosen[chosen.subcommand].as_dict()
+    del given["config"]  # its arguments are among the others
+    try:
+        COMMANDS[chosen.subcommand](**given)
+    except FormatError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"graphfusion: {problem}\n")
+        return 1
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        sys.stderr.write(f"graphfusion: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "\ngraphfusion: interrupted; `train --resume true` goes on from the last epoch.\n"
+        )
+        return 130
+    return 0

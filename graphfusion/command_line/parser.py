@@ -1,0 +1,50 @@
+"""The parser of the commands, made of their signatures and docstrings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from docstring_parser import parse
+from jsonargparse import ArgumentParser
+
+#: Settings of a model and its training by name, as a file in YAML or the command line have them.
+Settings = dict[str, int | float | bool | str | list[str] | dict[str, float] | None]
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Settings from words such as `lr=1e-3`; exits with a message if one is not NAME=VALUE."""
+    parser = ArgumentParser(usage="NAME=VALUE ...")
+    parser.add_argument("--set", type=Settings, default={})
+    settings: dict[str, Any] = parser.parse_args([f"--set.{word}" for word in words]).set
+    return dict(settings)
+
+
+def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
+    """A parser with a subcommand for each function; arguments may be in a file, too (`--config`).
+
+    A parameter without a default is positional; one of several paths takes all that follow.
+    """
+    parser = ArgumentParser(
+        prog="graphfusion",
+        description="Trains, evaluates and applies graph-fusion models of conversations. Besides "
+        "the commands below: `validate FILE` lists all that is wrong with a file, and `convert IN "
+        "OUT` writes it in the library's own format.",
+    )
+    subcommands = parser.add_subcommands()
+    for name, function in commands.items():
+        text = parse(function.__doc__ or "")
+        several = [
+            each.name
+            for each in signature(function).parameters.values()
+            if each.annotation == list[Path]
+        ]
+        command = ArgumentParser(description=text.description)
+        command.add_argument("--config", action="config", help="a YAML file of the arguments")
+        for argument in several:
+            (about,) = (each.description for each in text.params if each.arg_name == argument)
+            command.add_argument(argument, nargs="+", type=Path, help=about)
+        command.add_function_arguments(function, as_positional=True, skip=set(several))
+        # Not remembered: it is the arguments that it has.
+        subcommands.add_subcommand(name, command, help=text.short_description)
+    return parser

@@ -1,0 +1,150 @@
+"""What the commands about training do with files and folders."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pytorch_lightning.utilities import rank_zero_only
+
+from graphfusion._utils.files import write_atomically
+from graphfusion.datasets import Corpus, load
+from graphfusion.training import (
+    GRIDS,
+    Recipe,
+    Run,
+    by_prefix,
+    compare,
+    cross_validate,
+    fit_seeds,
+    percent,
+    search,
+    table,
+)
+from graphfusion.training.run import about_model
+
+
+@rank_zero_only
+def say(text: object) -> None:
+    """Prints, of several processes in one."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def open_corpus(file: Path, modalities: Sequence[str] | None) -> Corpus:
+    """The file's corpus, with those modalities, or all of them."""
+    corpus = load(file)
+    return corpus if modalities is None else corpus.select(modalities)
+
+
+def open_for(model: Path, file: Path) -> Corpus:
+    """The file's corpus, with the modalities that the model was trained on."""
+    return open_corpus(file, about_model(model).get("modalities"))
+
+
+def train_file(
+    file: Path,
+    output: Path,
+    model: str,
+    preset: str,
+    modalities: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    seeds: int,
+    seed: int,
+    resume: bool,
+    devices: int,
+    workers: int,
+) -> None:
+    """Trains a model of a file with every seed."""
+    recipe = Recipe(model, preset, settings)
+    corpus = open_corpus(file, modalities)
+    say(corpus)
+    folder = output / file.stem / model
+    runs = fit_seeds(
+        recipe,
+        corpus,
+        folder,
+        range(seed, seed + seeds),
+        resume=resume,
+        devices=devices,
+        workers=workers,
+        modalities=modalities,
+        source=file.name,
+    )
+    if "strict" in runs[0].result:
+        say(percent(table({model: runs})).to_markdown(disable_numparse=True))
+    say(f"model: {runs[0].folder / 'model'}\nreport: {folder / 'report.html'}")
+
+
+def cross_validate_file(
+    file: Path,
+    output: Path,
+    model: str,
+    preset: str,
+    modalities: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    folds: int,
+    prefix: int | None,
+) -> None:
+    """Prints the scores of each group."""
+    recipe = Recipe(model, preset, settings)
+    corpus = open_corpus(file, modalities)
+    groups = folds if prefix is None else by_prefix(corpus, prefix)
+    kind = f"folds_{folds}" if prefix is None else f"prefix_{prefix}"
+    words = "_".join(f"{key}={value}" for key, value in settings.items()) or "preset"
+    folder = output / file.stem / kind / f"{model}_{preset}" / words
+    scores = cross_validate(
+        recipe.build, corpus, folder, recipe.settings, groups=groups, source=file.name
+    )
+    say((100 * pd.concat([scores, scores.agg(["mean", "std"])])).to_markdown(floatfmt=".1f"))
+
+
+def search_file(
+    file: Path,
+    output: Path,
+    preset: str,
+    modalities: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]] | None,
+    trials: int,
+    seeds: int,
+) -> None:
+    """Prints the best settings as `train` takes them."""
+    if grid is None and preset not in GRIDS:
+        raise ValueError(f"grid must be given for a preset but {list(GRIDS)}, as is {preset!r}.")
+    corpus = open_corpus(file, modalities)
+    recipe = Recipe("mmdfn", preset, settings)
+    folder = output / file.stem / preset
+    study = search(
+        corpus, folder, recipe, GRIDS[preset] if grid is None else grid, trials=trials, seeds=seeds
+    )
+    say(f"best of {len(study.trials)}: {study.best_value:.4f} on held-out conversations")
+    say(" ".join(f"--settings.{name}={value}" for name, value in study.best_params.items()))
+
+
+def compare_folders(models: Sequence[Path]) -> None:
+    """Prints the scores of each model, and how far the last one is ahead."""
+    runs: dict[str, list[Run]] = {}
+    for folder in models:
+        found = sorted(each.parent for each in folder.glob("seed_*/result.json"))
+        if not found:
+            raise ValueError(f"{folder} must have folders seed_N of finished runs, but has none.")
+        name = folder.name if folder.name not in runs else str(folder)
+        runs[name] = [Run(each) for each in found]
+    say(percent(table(runs)).to_markdown(disable_numparse=True))
+    if len(runs) > 1:
+        say(
+            f"\n{list(runs)[-1]} less each other one, of 95 % of a paired bootstrap, and by seed:\n"
+        )
+        say(percent(compare(runs)).to_markdown(disable_numparse=True))
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Writes a .csv or a .parquet."""
+    if path.suffix == ".csv":
+        write_atomically(path, frame.to_csv(index=False).encode())
+    elif path.suffix == ".parquet":
+        write_atomically(path, frame.to_parquet(index=False))
+    else:
+        raise ValueError(f"output must be a .csv or a .parquet, but got {path}.")

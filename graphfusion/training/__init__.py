@@ -1,0 +1,39 @@
+"""Training, evaluation and comparison of models, on PyTorch Lightning and TorchMetrics."""
+
+from graphfusion._utils.extras import require
+
+require("train", "train models")
+
+from graphfusion.training.comparison import compare, percent, table  # noqa: E402
+from graphfusion.training.cross_validation import by_prefix, cross_validate  # noqa: E402
+from graphfusion.training.fit import fit  # noqa: E402
+from graphfusion.training.hub import model_card, push_to_hub  # noqa: E402
+from graphfusion.training.prediction import evaluate, predict  # noqa: E402
+from graphfusion.training.recipes import MODELS, Recipe  # noqa: E402
+from graphfusion.training.report import write_report  # noqa: E402
+from graphfusion.training.run import Run, load_model  # noqa: E402
+from graphfusion.training.search import GRIDS, search  # noqa: E402
+from graphfusion.training.seeds import fit_seeds  # noqa: E402
+from graphfusion.training.settings import Settings  # noqa: E402
+
+__all__ = [
+    "GRIDS",
+    "MODELS",
+    "Recipe",
+    "Run",
+    "Settings",
+    "by_prefix",
+    "compare",
+    "cross_validate",
+    "evaluate",
+    "fit",
+    "fit_seeds",
+    "load_model",
+    "model_card",
+    "percent",
+    "predict",
+    "push_to_hub",
+    "search",
+    "table",
+    "write_report",
+]

@@ -1,0 +1,146 @@
+"""Comparison of models: how far one is ahead of others, and what that may be by chance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from graphfusion.training.run import Run
+
+_DRAWS = 2000
+
+
+def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """Test scores of models by both protocols, as fractions.
+
+    Args:
+        runs: `{model: its runs}`, of several seeds.
+
+    Returns:
+        A row for each model, with how many `seeds` it has; for each score two columns, as in
+        `strict f1` and `strict f1 std`, strict first, then legacy, then each class's F1 by strict.
+        The deviation of one run is NaN.
+    """
+    rows = {}
+    for name, each in runs.items():
+        row: dict[str, float] = {"seeds": len(each)}
+        scores = pd.DataFrame([_flat(run.result) for run in each])
+        for score in scores:
+            row[score], row[f"{score} std"] = scores[score].mean(), scores[score].std()
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").astype({"seeds": int})
+
+
+def _flat(result: Mapping[str, Any]) -> dict[str, float]:
+    found = {
+        f"{protocol} {score}": value
+        for protocol in ("strict", "legacy")
+        for score, value in result[protocol].items()
+    }
+    return found | {f"F1 {name}": f1 for name, f1 in result["class_f1"].items()}
+
+
+def percent(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of fractions as text, in percent, each with its deviation if it has one."""
+    shown = {}
+    for name in frame:
+        if name == "seeds":
+            shown[name] = frame[name].astype(str)
+        elif not name.endswith(" std"):
+            spread = frame.get(f"{name} std", pd.Series(np.nan, frame.index))
+            shown[name] = [
+                f"{100 * value:.1f}" + ("" if np.isnan(std) else f" ± {100 * std:.1f}")
+                for value, std in zip(frame[name], spread, strict=True)
+            ]
+    return pd.DataFrame(shown, index=frame.index)
+
+
+def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """How far the last model is ahead of each other one on the same test conversations.
+
+    The score is weighted F1; of scores, the mean absolute error, of which less is better.
+
+    Args:
+        runs: `{model: its runs}`, at least two models. Runs of two models are paired by seed.
+
+    Returns:
+        A row for each other model, with `difference`, the last model's mean less the other one's;
+        `low` and `high`, of 95 % of a paired bootstrap, in which conversations are drawn with
+        replacement, the same for both, because the utterances of one depend on each other;
+        `seeds`, how many both have, and `by seed` and `by seed std`, the mean and the standard
+        deviation of the differences between runs of the same seed (NaN where there are too few).
+
+    Raises:
+        ValueError: If there are fewer than two models, or their runs predicted other utterances.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"runs must be of two models at least, but got {list(runs)}.")
+    tables = {name: [_predictions(run) for run in each] for name, each in runs.items()}
+    ours = list(runs)[-1]
+    first = tables[ours][0]
+    if any(
+        not other[["conversation", "label"]].equals(first[["conversation", "label"]])
+        for each in tables.values()
+        for other in each
+    ):
+        raise ValueError("runs must be on the same test utterances, but are on different ones.")
+    names, conversation = np.unique(first["conversation"], return_inverse=True)
+    rng = np.random.default_rng(0)
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _DRAWS)
+    whole = np.ones((1, len(names)), dtype=int)
+    scored = {
+        name: [_scores(each, conversation, np.concatenate([whole, draws])) for each in of_model]
+        for name, of_model in tables.items()
+    }
+    lines = {}
+    for name in list(runs)[:-1]:
+        gain = np.mean(scored[ours], axis=0) - np.mean(scored[name], axis=0)
+        low, high = np.percentile(gain[1:], [2.5, 97.5])
+        by_seed = [
+            float(ours_of[0] - others_of[0])
+            for one, ours_of in zip(runs[ours], scored[ours], strict=True)
+            for other, others_of in zip(runs[name], scored[name], strict=True)
+            if one.config["seed"] == other.config["seed"]
+        ]
+        lines[name] = {
+            "difference": gain[0],
+            "low": low,
+            "high": high,
+            "seeds": len(by_seed),
+            "by seed": pd.Series(by_seed, dtype=float).mean(),
+            "by seed std": pd.Series(by_seed, dtype=float).std(),
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def _predictions(run: Run) -> pd.DataFrame:
+    found = run.predictions
+    return found[found["label"].notna()].reset_index(drop=True)
+
+
+def _scores(
+    table: pd.DataFrame, conversation: NDArray[Any], draws: NDArray[Any]
+) -> NDArray[np.float64]:
+    """The score of each draw, which says how often each conversation is in it."""
+    label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
+    size = draws.shape[1]
+
+    def count(chosen: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
+        """By conversation, and so by draw."""
+        part = None if weight is None else weight[chosen]
+        return draws @ np.bincount(conversation[chosen], part, size)
+
+    if label.dtype.kind == "f":
+        every = np.full(len(label), True)
+        mean: NDArray[np.float64] = count(every, np.abs(predicted - label)) / count(every)
+        return mean
+    found: NDArray[np.float64]
+    f1 = np.zeros(len(draws))
+    for name in np.unique(label):
+        truth, guessed = label == name, predicted == name
+        both, either = count(truth & guessed), count(truth) + count(guessed)
+        f1 += 2 * both / np.maximum(either, 1) * count(truth)
+    found = f1 / count(np.full(len(label), True))
+    return found

@@ -1,0 +1,88 @@
+"""A run's folder: it holds one run, which `config.json` describes."""
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+
+from graphfusion._utils.files import write_atomically
+from graphfusion.datasets.corpus import Corpus
+from graphfusion.training.checkpoints import check
+
+_PACKAGES = ("graphfusion", "torch", "torch-geometric", "pytorch-lightning", "numpy")
+
+
+def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
+    """What a run is trained on."""
+    return {
+        "fingerprint": corpus.fingerprint,
+        "in_channels": corpus.in_channels,
+        "classes": list(corpus.classes),
+        "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
+        "held_out": held,
+    }
+
+
+def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
+    """A run is only ever written over by the same one, or goes on; returns whether it does.
+
+    Raises:
+        ValueError: If the folder holds another run, or more epochs of this one.
+    """
+    epochs = config["settings"]["epochs"]
+    path, last = folder / "config.json", folder / "last.ckpt"
+    resumed = resume and last.exists()
+    if resumed:
+        check(last)
+        done = torch.load(last, weights_only=True)["epoch"] + 1
+        if epochs < done:
+            raise ValueError(
+                f"epochs must be at least {done}, as many as {folder} has, but got {epochs}."
+            )
+    if not resumed and not path.exists():
+        return False
+    before, now = json.loads(path.read_text()), json.loads(json.dumps(config))
+    for each in (before, now):
+        each["data"].pop("source", None)  # the same data may lie elsewhere now
+        if resumed:  # it may go on for more of them
+            each["settings"].pop("epochs", None)
+            (each["recipe"] or {}).get("changes", {}).pop("epochs", None)
+    for key in ("model", "recipe", "settings", "data", "seed", "devices"):
+        if before.get(key) != now[key]:
+            wanted = "the run to resume" if resumed else "no other run"
+            raise ValueError(
+                f"{folder} must hold {wanted}, but has one that differs in {key}: "
+                f"{_difference(before.get(key), now[key])}; remove it, or choose another folder."
+            )
+    return resumed
+
+
+def _difference(before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        both = [
+            {key: each.get(key, "nothing") for key in {**before, **now}} for each in (before, now)
+        ]
+        differing = [key for key in both[0] if both[0][key] != both[1][key]]
+        return ", ".join(f"{key} {_difference(*(each[key] for each in both))}" for key in differing)
+    return f"{before} instead of {now}"
+
+
+@rank_zero_only
+def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None:
+    """Writes what is done, with which versions."""
+    if not resumed:  # TensorBoard would draw both runs as one
+        for events in folder.glob("events.out.tfevents.*"):
+            events.unlink()
+    versions = {name: version(name) for name in _PACKAGES}
+    versions["python"] = platform.python_version()
+    write_json(folder / "config.json", {**config, "versions": versions})
+
+
+def write_json(path: Path, content: object) -> None:
+    """Writes a file whole or not at all, for other processes read it."""
+    write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,146 @@
+"""Pictures of runs: learning curves, confusions, calibration, gates."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphfusion.training.run import Run
+
+P = ParamSpec("P")
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 200,
+    "savefig.bbox": "tight",
+}
+_GATES = ("input", "forget", "output")
+_COLORS = ("#0072b2", "#d55e00")  # told apart by the colour-blind, and in grey
+
+
+def _styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
+    @wraps(plot)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return plot(*args, **kwargs)
+
+    return styled
+
+
+@_styled
+def learning_curves(runs: Sequence[Run], goal: str) -> Figure:
+    """Training loss, and the held-out and test score, by epoch: a line for each run."""
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for number, run in enumerate(runs):
+        history = run.history
+        epochs = history["epoch"] + 1
+        left.plot(epochs, history["train_loss"], color="black", linewidth=1)
+        scored = (("val", "held out", "-"), ("test", "test", "--"))
+        for (key, label, line), color in zip(scored, _COLORS, strict=True):
+            if f"{key}_{goal}" in history:
+                name = label if number == 0 else None
+                right.plot(epochs, history[f"{key}_{goal}"], line, color=color, label=name)
+        right.axvline(run.result["epoch"]["strict"] + 1, color="grey", linestyle=":", linewidth=1)
+    left.set(xlabel="epoch", ylabel="training loss")
+    right.set(xlabel="epoch (dotted: chosen)", ylabel=goal)
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+@_styled
+def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
+    """Test utterances of each true class by predicted class: shares as colour, counts as text."""
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = 1.8 + 0.5 * len(classes)
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{count:g}", ha="center", va="center", color=color)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, label="share of the true class (%)", shrink=0.8)
+    return figure
+
+
+@_styled
+def scatter(label: NDArray[Any], predicted: NDArray[Any]) -> Figure:
+    """Predicted against true scores of the test utterances."""
+    figure = Figure(figsize=(3.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(label, predicted, s=6, alpha=0.4, color=_COLORS[0], linewidths=0)
+    ends = [min(label.min(), predicted.min()), max(label.max(), predicted.max())]
+    axes.plot(ends, ends, color="grey", linestyle=":", linewidth=1)
+    axes.set(xlabel="true score", ylabel="predicted score")
+    return figure
+
+
+@_styled
+def reliability(confidence: NDArray[Any], right: NDArray[Any], bins: int = 10) -> Figure:
+    """How often predictions of a confidence are right: a reliability curve (Guo et al., 2017)."""
+    figure = Figure(figsize=(3.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    used = [n for n in range(bins) if (place == n).any()]
+    x = [confidence[place == n].mean() for n in used]
+    y = [right[place == n].mean() for n in used]
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1, label="calibrated")
+    axes.plot(x, y, "o-", color=_COLORS[0], markersize=4, label="model")
+    axes.bar(
+        [(n + 0.5) / bins for n in used],
+        [(place == n).mean() for n in used],
+        0.9 / bins,
+        color="lightgrey",
+        zorder=0,
+        label="share of utterances",
+    )
+    axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+@_styled
+def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
+    """How open each gate is, mean over channels, by layer and utterance: a row for a modality.
+
+    Args:
+        opened: `[L, U, M, 3]`. The colours span what occurs, which may be a small part of (0, 1).
+        modalities: The names of the M.
+    """
+    figure = Figure(figsize=(7, 0.6 + 1.4 * len(modalities)), layout="constrained")
+    grid = figure.subplots(len(modalities), 3, sharex=True, sharey=True, squeeze=False)
+    low, high = torch.aminmax(opened)
+    for (m, g), axes in np.ndenumerate(grid):
+        image = axes.imshow(
+            opened[:, :, m, g].numpy(),
+            cmap="viridis",
+            vmin=float(low),
+            vmax=float(high),
+            aspect="auto",
+            origin="lower",
+            extent=(0.5, opened.size(1) + 0.5, 0.5, len(opened) + 0.5),
+        )
+        if m == 0:
+            axes.set_title(f"{_GATES[g]} gate")
+        if g == 0:
+            axes.set_ylabel(f"{modalities[m]}\nlayer")
+        if m == len(modalities) - 1:
+            axes.set_xlabel("utterance")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
+    figure.colorbar(image, ax=grid, label="mean opening")
+    return figure

@@ -1,0 +1,131 @@
+"""The models that have names: MM-DFN, what is left of it without a part, and two baselines."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from graphfusion.datasets.corpus import Corpus
+from graphfusion.models.baselines import bigru, logistic, zero_filled
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.mmdfn import MMDFN
+from graphfusion.models.presets import PRESETS, modality_of
+from graphfusion.training.settings import Settings
+
+# What each changes of MM-DFN.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "mmdfn": {},
+    "static": {"gated": False},
+    # Every node is joined with itself alone.
+    "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},
+    "no_speaker": {"speaker_weights": 0},
+    "zero_filled": {},  # its encoder and its graph do not see the mask
+}
+BASELINES: dict[str, Callable[..., ConversationModel]] = {"bigru": bigru, "logistic": logistic}
+# How they are trained, whatever the preset.
+_BASELINE_TRAINING = {
+    "bigru": {"lr": 2e-3, "weight_decay": 1e-4, "gamma": 0.0, "class_weights": 0.0},
+    "logistic": {"lr": 3e-3, "weight_decay": 1e-5, "gamma": 0.0, "class_weights": 0.0},
+}
+MODELS = (*ABLATIONS, *BASELINES)
+
+_TRAINING = {each.name for each in fields(Settings)}
+_OF_THE_CORPUS = {"in_channels", "num_classes", "class_names", "task"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named model and its training, for any corpus.
+
+    Args:
+        model: One of `MODELS`.
+        preset: Whose settings it has.
+        changes: Settings that replace the preset's, of the training (:class:`Settings`) or of the
+            model (:class:`MMDFN`). A baseline ignores those of MM-DFN that it does not have.
+
+    Raises:
+        TypeError: If a setting is of another type.
+        ValueError: If there is no such model, preset or setting, or one is out of its range.
+    """
+
+    model: str = "mmdfn"
+    preset: str = "iemocap"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ValueError(f"model must be one of {list(MODELS)}, but got {self.model!r}.")
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {self.preset!r}.")
+        of_model = _parameters(MMDFN)
+        if unknown := sorted(self.changes.keys() - _TRAINING - of_model):
+            raise ValueError(
+                f"settings must be of training ({', '.join(sorted(_TRAINING))}) or of MM-DFN "
+                f"({', '.join(sorted(of_model))}), but got {', '.join(unknown)}."
+            )
+        self.settings  # noqa: B018 - checks them
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How it is trained."""
+        changes = {name: self.changes[name] for name in self.changes.keys() & _TRAINING}
+        if self.model in BASELINES:
+            kept = {"sentiment": Settings.from_preset(self.preset).sentiment}
+            return Settings(**{**_BASELINE_TRAINING[self.model], **kept, **changes})
+        return Settings.from_preset(self.preset, **changes)
+
+    def build(self, corpus: Corpus) -> ConversationModel:
+        """The model, untrained, for the modalities and classes of a corpus.
+
+        Raises:
+            TypeError: If an argument of the model is of another type.
+            ValueError: If one is out of its range.
+        """
+        return self.build_for(corpus.in_channels, corpus.classes)
+
+    def build_for(
+        self, in_channels: Mapping[str, int], classes: Sequence[str]
+    ) -> ConversationModel:
+        """The same for these modalities and classes; no classes: scores."""
+        task: dict[str, Any] = {"class_names": list(classes), "task": "classification"}
+        if not classes:
+            task = {"class_names": ["score"], "task": "regression"}
+        size = len(task["class_names"])
+        changes = {name: self.changes[name] for name in self.changes.keys() - _TRAINING}
+        if self.model in BASELINES:
+            make = BASELINES[self.model]
+            given = {name: changes[name] for name in changes.keys() & _parameters(make)}
+            return make(in_channels, size, **given, **task)
+        changes |= ABLATIONS[self.model]
+        arguments = _named_weights(self.preset, in_channels, changes) | task
+        model = MMDFN.from_preset(self.preset, in_channels, size, **arguments)
+        return zero_filled(model) if self.model == "zero_filled" else model
+
+    def as_dict(self) -> dict[str, Any]:
+        """What it was made of, as JSON has it."""
+        return asdict(self)
+
+
+def _parameters(make: Any) -> set[str]:
+    return set(inspect.signature(make).parameters) - _OF_THE_CORPUS
+
+
+def _named_weights(
+    preset: str, in_channels: Mapping[str, int], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The changes with a speaker weight for every modality: 1 where the preset does not know it.
+
+    Where it knows none of them, they are all treated alike.
+    """
+    known = {name: modality_of(name) for name in in_channels}
+    if not any(known.values()):
+        changes = {"context": list(in_channels)} | dict(changes)
+    published = PRESETS[preset].model["speaker_weights"]
+    weights = {name: published.get(kind, 1.0) for name, kind in known.items()}
+    given = changes.get("speaker_weights", weights)
+    if given == 0:
+        given = dict.fromkeys(in_channels, 0)
+    if isinstance(given, Mapping):  # else the model refuses it
+        given = dict.fromkeys(in_channels, 1.0) | dict(given)
+    return dict(changes) | {"speaker_weights": given}

@@ -1,0 +1,186 @@
+"""A page to look at: everything about a model's runs in one HTML file that needs no other."""
+
+import base64
+import io
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+from torchmetrics.functional.classification import (
+    multiclass_calibration_error,
+)
+
+from graphfusion._utils.files import write_atomically
+from graphfusion.datasets.corpus import Corpus
+from graphfusion.training import plots
+from graphfusion.training.metrics import GOALS
+from graphfusion.training.run import Run
+
+_AROUND = 2  # utterances before and after one that is shown
+_WORST = 10
+
+
+def write_report(
+    runs: Sequence[Run], path: str | PathLike[str], corpus: Corpus | None = None
+) -> None:
+    """Writes a page about runs of one model with different seeds.
+
+    It has the settings, test scores by both protocols with their deviations, learning curves, the
+    confusion matrix and the F1 of each class (or true and predicted scores), calibration, the ten
+    utterances that the model is most wrong about, and the gates. What is of one run is of the
+    first.
+
+    Args:
+        runs: The runs.
+        path: The file; if there is one, it is replaced.
+        corpus: Theirs, for the gates of its longest test conversation; None: no gates.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    first = runs[0]
+    classes = first.classes
+    goal = GOALS["classification" if classes else "regression"].name
+    sections: list[dict[str, Any]] = [
+        _picture(
+            "Learning curves",
+            plots.learning_curves(runs, goal),
+            "Training loss, and the score on held-out and on test conversations, by epoch.",
+        )
+    ]
+    if "strict" in first.result:
+        known = first.predictions.dropna(subset="label").reset_index(drop=True)
+        sections += _of_classes(known, first) if classes else _of_scores(known)
+        sections.append(_worst(first.predictions, classes))
+    if corpus is not None:
+        sections += _gates(first, corpus)
+    template = Environment(
+        loader=PackageLoader("graphfusion.training", ""), autoescape=True, trim_blocks=True
+    ).get_template("report.html")
+    page = template.render(
+        title=f"{_name(first)} on {first.config['data']['source'] or 'conversations'}",
+        scores=_scores(runs),
+        seeds=[run.config["seed"] for run in runs],
+        settings={**first.config["settings"], **first.config["model"]["arguments"]},
+        data=first.config["data"],
+        versions=first.config["versions"],
+        sections=sections,
+    )
+    write_atomically(path, page.encode())
+
+
+def _name(run: Run) -> str:
+    recipe = run.config["recipe"]
+    name: str = recipe["model"] if recipe else run.config["model"]["class"]
+    return name
+
+
+def _scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """A row for each protocol: mean and deviation of each score."""
+    rows = []
+    for protocol in ("strict", "legacy", "validation"):
+        if protocol not in runs[0].result:
+            continue
+        frame = pd.DataFrame([run.result[protocol] for run in runs])
+        spread = frame.std() if len(runs) > 1 else None
+        cells = {
+            name: f"{value:.3f}" + ("" if spread is None else f" ± {spread[name]:.3f}")
+            for name, value in frame.mean().items()
+        }
+        rows.append({"protocol": protocol, "cells": cells})
+    return rows
+
+
+def _of_classes(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
+    f1, counts = run.result["class_f1"], run.confusion
+    classes = list(f1)
+    place = {name: number for number, name in enumerate(classes)}
+    label = torch.tensor([place[name] for name in known["label"]])
+    predicted = torch.tensor([place[name] for name in known["predicted"]])
+    probabilities = torch.tensor(known[classes].to_numpy(dtype=float))
+    size = len(classes)
+    error = float(multiclass_calibration_error(probabilities, label, size, n_bins=10))
+    rows = [
+        [name, str(int(of)), f"{score:.3f}"]
+        for (name, score), of in zip(f1.items(), counts.sum(1), strict=True)
+    ]
+    confidence = probabilities.amax(1).numpy()
+    return [
+        _picture(
+            "Confusion matrix",
+            plots.confusion(counts, classes),
+            "Test utterances of each true class (row) by predicted class (column).",
+        ),
+        {"title": "F1 of each class", "heading": ["class", "utterances", "F1"], "rows": rows},
+        _picture(
+            "Calibration",
+            plots.reliability(confidence, (predicted == label).numpy()),
+            f"Expected calibration error {error:.3f} (ten bins): how far confidence is from the "
+            "share of predictions that are right.",
+        ),
+    ]
+
+
+def _of_scores(known: pd.DataFrame) -> list[dict[str, Any]]:
+    figure = plots.scatter(known["label"].to_numpy(), known["predicted"].to_numpy())
+    return [_picture("True and predicted scores", figure, "A point for each test utterance.")]
+
+
+def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """The utterances furthest from their labels, each with those around it."""
+    known = table["label"].notna()
+    if classes:
+        columns = {name: number for number, name in enumerate(table.columns)}
+        values = table.to_numpy()
+        given = np.full(len(table), np.nan)
+        for row in np.flatnonzero(known):
+            given[row] = values[row, columns[table["label"].iloc[row]]]
+        wrong = pd.Series(1 - given, index=table.index)
+    else:
+        wrong = (table["predicted"] - table["label"]).abs()
+    rows = []
+    for place in wrong[known].nlargest(_WORST).index:
+        name = table.at[place, "conversation"]
+        around = table.loc[max(place - _AROUND, 0) : place + _AROUND]
+        for index, each in around[around["conversation"] == name].iterrows():
+            mark = "→" if index == place else ""
+            label = "" if pd.isna(each["label"]) else each["label"]
+            far = "" if pd.isna(wrong[index]) else f"{wrong[index]:.3f}"
+            shown = each["predicted"] if classes else f"{each['predicted']:.2f}"
+            rows.append([mark, name, str(each["utterance"]), str(label), str(shown), far])
+        rows.append([])
+    return {
+        "title": "Most wrong",
+        "text": "The ten utterances (arrows) that the model is most wrong about, with those around "
+        + ("them; wrong by: one less the true class's probability." if classes else "them."),
+        "heading": ["", "conversation", "utterance", "true", "predicted", "wrong by"],
+        "rows": rows,
+    }
+
+
+def _gates(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
+    recipe = run.config["recipe"]
+    if recipe is None and run.config["model"]["class"] != "MMDFN":
+        return []
+    model = run.model()
+    split = "test" if corpus.splits.get("test") else "train"
+    if not getattr(model.fusion, "gated", False):
+        return []
+    lengths = [len(each) for each in corpus.labels(split)]
+    longest = corpus.splits[split][int(np.argmax(lengths))]
+    with torch.no_grad():
+        _, opened = model(longest, return_gates=True)
+    text = f"Of the conversation {longest.id}, the longest in {split}; mean over channels."
+    return [_picture("Gates", plots.gates(opened, list(model.in_channels)), text)]
+
+
+def _picture(title: str, figure: Figure, text: str) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"title": title, "text": text, "picture": f"data:image/svg+xml;base64,{data}"}

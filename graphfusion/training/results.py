@@ -1,0 +1,73 @@
+"""What a finished run leaves: scores, predictions, the model, a report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+from torchmetrics.functional.classification import multiclass_f1_score
+
+from graphfusion._utils.files import write_atomically
+from graphfusion.datasets.corpus import Corpus
+from graphfusion.training.folder import write_json
+from graphfusion.training.metrics import GOALS
+from graphfusion.training.module import TrainingModule
+from graphfusion.training.prediction import labels_of, predict
+from graphfusion.training.report import write_report
+from graphfusion.training.run import DATA, MODEL, Run
+
+
+@rank_zero_only
+def write_results(
+    folder: Path,
+    module: TrainingModule,
+    corpus: Corpus,
+    config: Mapping[str, Any],
+    seconds: float,
+) -> None:
+    """Everything but checkpoints; `result.json` last, for it says that the run is finished."""
+    model, goal, rows = module.model, GOALS[module.model.task], module.history
+    strict = goal.best([row[f"val_{goal.name}"] for row in rows])
+
+    def scores(epoch: int, prefix: str) -> dict[str, float]:
+        start = f"{prefix}_"
+        row = rows[epoch].items()
+        return {key.removeprefix(start): value for key, value in row if key.startswith(start)}
+
+    result: dict[str, Any] = {"validation": scores(strict, "val"), "epoch": {"strict": strict}}
+    if corpus.splits.get("test"):
+        legacy = goal.best([row[f"test_{goal.name}"] for row in rows])
+        result |= {"strict": scores(strict, "test"), "legacy": scores(legacy, "test")}
+        result["epoch"]["legacy"] = legacy
+        table = predict(model, corpus, "test", module.settings.batch_size)
+        table.insert(2, "label", labels_of(corpus, "test"))
+        write_atomically(folder / "predictions.csv", table.to_csv(index=False).encode())
+        result["class_f1"] = class_f1(table, corpus.classes)
+    model.save_pretrained(folder / MODEL)
+    about = {
+        "classes": list(corpus.classes),
+        "modalities": config["data"]["modalities"],
+        "in_channels": corpus.in_channels,
+        "extractors": corpus.extractors,
+        "corpus": corpus.fingerprint,
+        "recipe": config["recipe"],
+    }
+    write_json(folder / MODEL / DATA, about)
+    write_json(folder / "result.json", result | {"seconds": seconds})
+    write_report([Run(folder)], folder / "report.html", corpus)
+
+
+def class_f1(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """The F1 of each class, of predictions with labels."""
+    known = table.dropna(subset="label")
+    place = {name: number for number, name in enumerate(classes)}
+    label, predicted = (
+        torch.tensor([place[name] for name in known[key]]) if classes else torch.empty(0)
+        for key in ("label", "predicted")
+    )
+    if not len(label):
+        return {}
+    f1 = multiclass_f1_score(predicted, label, len(classes), average="none")
+    return dict(zip(classes, f1.tolist(), strict=True))

@@ -1,0 +1,135 @@
+"""A finished run: what a folder holds of it."""
+
+import json
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from graphfusion._utils.files import read_regular
+from graphfusion.models import hub
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.mmdfn import MMDFN
+from graphfusion.training.recipes import Recipe
+
+MODEL = "model"  # the folder of the trained model
+DATA = "data.json"  # in that: what it was trained on
+_LARGEST = 2**26  # bytes of a JSON file
+
+
+class Run:
+    """What :func:`fit` left in a folder.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ValueError: If no run has finished there.
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "result.json").is_file():
+            raise ValueError(f"{folder} must hold a finished run, but has no result.json.")
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What was done, on which data, with which versions."""
+        return _read(self.folder / "config.json")
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """Scores, as fractions, and time.
+
+        - `strict`: test scores at the epoch that was best on held-out conversations.
+        - `legacy`: the same at the epoch that was best on the test conversations.
+        - `validation`: held-out scores at their best epoch.
+        - `epoch`: both epochs, from 0; `seconds`: time of the training, of a resumed run the last
+          part's.
+        """
+        return _read(self.folder / "result.json")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch: `epoch`, `train_loss`, and the scores `val_...` and `test_...`."""
+        return pd.read_csv(self.folder / "metrics.csv")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row for each test utterance, as of :func:`predict`, with its `label`."""
+        text = {"conversation": str, "label": str, "predicted": str} if self.classes else {}
+        return pd.read_csv(
+            self.folder / "predictions.csv",
+            dtype={"conversation": str, **text},
+            keep_default_na=False,
+            na_values=[""],
+        )
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """`[K, K]` labelled test utterances, true class by predicted class."""
+        place = {name: number for number, name in enumerate(self.classes)}
+        known = self.predictions.dropna(subset="label")
+        counts = np.zeros((len(place), len(place)), dtype=np.int64)
+        np.add.at(counts, (known["label"].map(place), known["predicted"].map(place)), 1)
+        return counts
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes; none: scores."""
+        classes: list[str] = self.config["data"]["classes"]
+        return classes
+
+    def model(self, **parts: Any) -> ConversationModel:
+        """The trained model, as :func:`load_model` reads it."""
+        return load_model(self.folder / MODEL, **parts)
+
+
+def load_model(
+    folder: str | PathLike[str], revision: str | None = None, **parts: Any
+) -> ConversationModel:
+    """The model that :func:`fit` saved, on the CPU and ready to predict.
+
+    Args:
+        folder: The run's `model` folder; with `revision`, a repository of the Hugging Face Hub.
+        revision: A branch, tag or commit of that repository.
+        **parts: The four parts, of a model of one's own parts; a named one builds them itself.
+
+    Raises:
+        FileNotFoundError: If the folder has no model.
+        ValueError: If anything in its files is wrong, or does not fit the parts.
+    """
+    folder = hub.opened(folder, revision)
+    about = about_model(folder)
+    recipe = about.get("recipe")
+    if parts:
+        return ConversationModel.from_pretrained(folder, **parts)
+    if recipe is None or recipe["model"] not in ("bigru", "logistic", "zero_filled"):
+        return MMDFN.from_pretrained(folder)
+    like = Recipe(**recipe).build_for(about["in_channels"], about["classes"])
+    parts = {name: getattr(like, name) for name in ("encoder", "graph", "fusion", "head")}
+    return ConversationModel.from_pretrained(folder, **parts)
+
+
+def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
+    """What a model was trained on, if its folder says so.
+
+    `classes`, `in_channels`, `extractors`, `corpus` (its fingerprint), `modalities` (what it was
+    selected by, see :meth:`Corpus.select`) and `recipe`.
+    """
+    path = Path(folder) / DATA
+    return _read(path) if path.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_regular(path, _LARGEST))
+    except ValueError as error:
+        raise ValueError(f"{path} must be JSON, but: {error}.") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} must be an object, but is {type(found).__name__}.")
+    return found

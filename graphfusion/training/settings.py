@@ -1,0 +1,79 @@
+"""How a model is trained."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from graphfusion._utils.checks import check_bool, check_real, check_size
+from graphfusion.models.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the training of any model; those of a preset: :meth:`from_preset`.
+
+    Args:
+        lr: Learning rate of Adam.
+        weight_decay: L2 penalty.
+        gamma: Focusing exponent of the focal loss.
+        class_weights: Power of one over a class's frequency that weighs it in the loss; 0: none.
+        batch_size: The most conversations in a step.
+        average: Decay of the exponential moving average of the weights, which is what is scored
+            and saved; 0: the weights themselves.
+        modality_dropout: Probability of dropping a modality of an utterance.
+        drop_features: Probability of dropping a standardised feature.
+        epochs: How many to choose from.
+        patience: After how many epochs without a better held-out score to stop; None: after all.
+        sentiment: Whether scores are of sentiment, from -3 to 3, and evaluated by two and by seven
+            classes, too.
+
+    Raises:
+        TypeError: If one is of another type.
+        ValueError: If one is out of its range.
+
+    Example:
+        >>> Settings.from_preset("meld", epochs=10).lr
+        0.0005
+    """
+
+    lr: float = 3e-4
+    weight_decay: float = 1e-4
+    gamma: float = 0.5
+    class_weights: float = 0.0
+    batch_size: int = 32
+    average: float = 0.0
+    modality_dropout: float = 0.0
+    drop_features: float = 0.0
+    epochs: int = 30
+    patience: int | None = None
+    sentiment: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "weight_decay", "gamma", "class_weights"):
+            check_real(name, getattr(self, name), 0)
+        for name in ("average", "modality_dropout", "drop_features"):
+            check_real(name, getattr(self, name), 0, 1)
+        check_size("batch_size", self.batch_size)
+        check_size("epochs", self.epochs)
+        if self.patience is not None:
+            check_size("patience", self.patience)
+        check_bool("sentiment", self.sentiment)
+
+    @classmethod
+    def from_preset(cls, preset: str, **changes: Any) -> Self:
+        """The settings of the preset of that name, as in :meth:`MMDFN.from_preset`.
+
+        Args:
+            preset: "iemocap", "meld", "mosi", "iemocap_tuned" or "meld_tuned".
+            **changes: Settings that replace the preset's.
+
+        Raises:
+            ValueError: If there is no such preset.
+            TypeError: If there is no such setting.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
+        return cls(**{**PRESETS[preset].training, **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings, as JSON has them."""
+        return asdict(self)

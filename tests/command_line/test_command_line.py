@@ -1,0 +1,206 @@
+"""The command `graphfusion`: from a file to predictions, and what it says of mistakes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from graphfusion.command_line import main
+from graphfusion.command_line.commands import COMMANDS
+from graphfusion.command_line.parser import parse_settings
+from graphfusion.datasets import load, save
+from graphfusion.training import Run, load_model
+from tests.runs import write_npz
+
+SMALL = [f"--settings.{each}" for each in ("num_layers=1", "channels=4", "hidden_channels=2")]
+SMALL.append("--settings.epochs=1")
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    write_npz(folder / "made.npz", {"text": 5, "audio": 4, "prosody": 2}, ("train", "test"))
+    save(load(folder / "made.npz"), folder / "made.safetensors")
+    return folder / "made.safetensors"
+
+
+@pytest.fixture(scope="module")
+def trained(file: Path) -> Path:
+    """The folder of runs of two models."""
+    output = str(file.parent / "runs")
+    modalities = "--modalities=[text,audio+prosody]"
+    for model in ("logistic", "mmdfn"):
+        assert (
+            main(["train", str(file), "--output", output, "--model", model, modalities, *SMALL])
+            == 0
+        )
+    return file.parent / "runs/made"
+
+
+def test_a_file_becomes_a_model_and_predictions(
+    file: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = trained / "mmdfn/seed_0"
+    assert (folder / "report.html").exists()
+    assert (folder / "model/config.json").exists()
+    assert Run(folder).config["data"]["in_channels"] == {"text": 5, "audio": 6}
+    corpus = load(file)
+    for name in ("p.csv", "p.parquet"):
+        path = tmp_path / name
+        assert main(["predict", str(folder / "model"), str(file), "--output", str(path)]) == 0
+        table = pd.read_csv(path) if name.endswith("csv") else pd.read_parquet(path)
+        assert list(table) == ["conversation", "utterance", "predicted", "x", "y", "z"]
+        assert len(table) == sum(len(y) for split in corpus.splits for y in corpus.labels(split))
+    capsys.readouterr()
+    assert main(["evaluate", str(folder / "model"), str(file)]) == 0
+    score = Run(folder).result["strict"]["f1"]
+    assert f"f1 {score:.4f}" in capsys.readouterr().out
+    assert main(["compare", str(trained / "logistic"), str(trained / "mmdfn")]) == 0
+    printed = capsys.readouterr().out
+    assert "strict f1" in printed
+    assert "mmdfn less each other one" in printed
+    load_model(trained / "logistic/seed_0/model")
+
+
+def test_arguments_may_be_in_a_file(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(
+        "preset: meld\nsettings: {epochs: 1, num_layers: 1, channels: 4, lr: 1e-2, past: null}\n"
+    )
+    arguments = ["train", str(file), "--config", str(tmp_path / "settings.yaml")]
+    arguments += ["--output", str(tmp_path), "--settings.hidden_channels=2", "--seeds", "2"]
+    assert main(arguments) == 0
+    recipe = Run(tmp_path / "made/mmdfn/seed_1").config["recipe"]
+    assert recipe["preset"] == "meld"
+    assert recipe["changes"] == {
+        "epochs": 1, "num_layers": 1, "channels": 4, "lr": 0.01, "past": None, "hidden_channels": 2,
+    }  # fmt: skip
+
+
+def test_cross_validation_and_search(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(file), "--output", str(tmp_path), *SMALL]
+    assert main(["cross-validate", *arguments, "--folds", "2"]) == 0
+    assert "| fold_2" in capsys.readouterr().out
+    grid = ["--grid.lr=[0.1,0.01]", "--trials", "1", "--seeds", "1"]
+    assert main(["search", *arguments, *grid]) == 0
+    assert "--settings.lr=0.01" in capsys.readouterr().out.replace("0.1", "0.01")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "missing.npz"], "missing.npz"),
+        (["train", "FILE", "--settings.foo=1"], "but got foo"),
+        (["train", "FILE", "--settings.lr=fast"], "lr must be a number, but got 'fast'"),
+        (["train", "FILE", "--settings.num_layers=0"], "num_layers must be at least 1"),
+        (["train", "FILE", "--seeds=0"], "seeds must be in [0, 2**32), at least one, but got []"),
+        (["train", "FILE", "--modalities=[face]"], "but got ['face']"),
+        (["predict", "nowhere", "FILE"], "must have a model.safetensors, but nowhere has none"),
+        (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or a .parquet"),
+        (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
+        (["compare", "nowhere"], "must have folders seed_N of finished runs"),
+        (["search", "FILE", "--preset=mosi"], "grid must be given"),
+    ],
+)
+def test_mistakes_are_named(
+    arguments: list[str],
+    message: str,
+    file: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stand_ins = {"FILE": str(file), "MODEL": str(trained / "mmdfn/seed_0/model")}
+    assert main([stand_ins.get(each, each) for each in arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("graphfusion: ")
+    assert "Traceback" not in said
+    assert not (tmp_path / "runs/made").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["train"], ["train", "a", "--model", "x"], ["train", "a", "--epoch", "3"], ["x"], []],
+)
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_a_broken_file_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"nothing of the kind")
+    assert main(["train", str(tmp_path / "a.safetensors"), "--output", str(tmp_path)]) == 1
+    assert "a.safetensors" in capsys.readouterr().err
+    assert main(["validate", str(tmp_path / "a.safetensors")]) == 1
+
+
+def test_files_are_validated_and_converted(file: Path, tmp_path: Path) -> None:
+    assert main(["validate", str(file)]) == 0
+    assert main(["convert", str(file.with_name("made.npz")), str(tmp_path / "b.safetensors")]) == 0
+    assert (tmp_path / "b.safetensors").read_bytes() == file.read_bytes()
+
+
+def test_interruption(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "train", interrupt)
+    assert main(["train", str(file)]) == 130
+    assert "--resume true" in capsys.readouterr().err
+
+
+def test_settings() -> None:
+    words = ["lr=1e-3", "past=null", "gated=False", "context=[a]", "name=word"]
+    expected = {"lr": 0.001, "past": None, "gated": False, "context": ["a"], "name": "word"}
+    assert parse_settings([*words, 'speaker_weights={"a": 1}']) == expected | {
+        "speaker_weights": {"a": 1.0}
+    }
+    for wrong in ("lr", "=1"):
+        with pytest.raises(SystemExit):
+            parse_settings([wrong])
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "usage: graphfusion" in printed
+    assert (COMMANDS[command].__doc__ or "").splitlines()[0] in printed
+
+
+def test_help_imports_no_trainer() -> None:
+    program = """
+import sys
+from graphfusion.command_line import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+slow = {"pytorch_lightning", "torchmetrics", "pandas", "matplotlib", "optuna"} & set(sys.modules)
+sys.exit(str(slow) if slow else 0)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_the_core_imports_nothing_of_training() -> None:
+    program = "import sys, graphfusion; sys.exit('graphfusion.training' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_configuration_is_json(trained: Path) -> None:
+    json.loads((trained / "mmdfn/seed_0/config.json").read_text())

@@ -1,0 +1,100 @@
+"""The baselines: models of other parts, which keep the promises of MM-DFN."""
+
+import pytest
+import torch
+
+from graphfusion import MMDFN, Conversation, ConversationModel
+from graphfusion.models.baselines import bigru, logistic, zero_filled
+
+SIZES = {"text": 5, "audio": 4}
+MADE = {
+    "bigru": lambda sizes, **besides: bigru(sizes, 3, **besides),
+    "logistic": lambda sizes, **besides: logistic(sizes, 3, **besides),
+}
+
+
+def conversation(length: int = 6, **present: torch.Tensor) -> Conversation:
+    features = {name: torch.randn(length, size) for name, size in SIZES.items()}
+    return Conversation(features, torch.arange(length) % 2, present=present)
+
+
+@pytest.mark.parametrize(
+    "besides", [{}, {"speaker_normalized": ("audio",), "utterance_channels": 8}]
+)
+@pytest.mark.parametrize("name", MADE)
+def test_every_utterance_is_predicted_and_what_is_absent_ignored(
+    name: str, besides: dict[str, object]
+) -> None:
+    model = MADE[name](SIZES, **besides).eval()
+    each = conversation(audio=torch.arange(6) != 1)
+    out = model(each)
+    assert out.shape == (6, 3)
+    each.features["audio"][1] = torch.nan
+    assert torch.equal(model(each), out)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_order_of_modalities_does_not_matter(name: str) -> None:
+    besides = {"speaker_normalized": ("audio",), "utterance_channels": 8}
+    model = MADE[name](SIZES, **besides).eval()
+    other = MADE[name](dict(reversed(SIZES.items())), **besides).eval()
+    other.load_state_dict(model.state_dict())
+    each = conversation()
+    torch.testing.assert_close(other(each), model(each))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_utterance_classifier_may_stand_beside(name: str) -> None:
+    each = conversation()
+    model = MADE[name](SIZES, utterance_channels=8).eval()
+    out = model(each)
+    beside, model.head.utterance_classifier = model.head.utterance_classifier, None
+    torch.testing.assert_close(out, beside(each.features, model(each)))
+    with pytest.raises(ValueError, match="utterance_channels must be at least 1, but got 0"):
+        MADE[name](SIZES, utterance_channels=0)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_speaker_normalized_names_modalities(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"speaker_normalized must name some of .* but got \['face'\]"
+    ):
+        MADE[name](SIZES, speaker_normalized=["face"])
+    with pytest.raises(
+        TypeError, match="speaker_normalized must be a sequence of names, but got 'audio'"
+    ):
+        MADE[name](SIZES, speaker_normalized="audio")
+
+
+def test_zero_filled_sees_the_mean_and_no_mask() -> None:
+    each = conversation()
+    masked = MMDFN(SIZES, 3, num_layers=2).eval()
+    masked.standardize.fit([each])
+    filled = zero_filled(masked).eval()
+    assert torch.equal(filled(each), masked(each))
+    present = torch.arange(6) < 4
+    audio = each.features["audio"].where(
+        present[:, None], masked.standardize.statistics["audio"].mean.float()
+    )
+    expected = masked(Conversation(each.features | {"audio": audio}, each.speaker))
+    each.present["audio"] = present
+    assert torch.equal(filled(each), expected)
+    assert not torch.equal(masked(each), expected)
+
+
+@pytest.mark.parametrize("name", [*MADE, "zero_filled"])
+def test_any_is_saved_and_loaded(name: str, tmp_path) -> None:
+    def make() -> ConversationModel:
+        return (
+            zero_filled(MMDFN(SIZES, 3, num_layers=1))
+            if name == "zero_filled"
+            else MADE[name](SIZES)
+        )
+
+    model, other = make().eval(), make()
+    model.standardize.fit([conversation()])
+    model.save_pretrained(tmp_path)
+    parts = {part: getattr(other, part) for part in ("encoder", "graph", "fusion", "head")}
+    loaded = ConversationModel.from_pretrained(tmp_path, **parts)
+    each = conversation()
+    assert torch.equal(loaded(each), model(each))

@@ -1,0 +1,73 @@
+"""Cross-validation and search: neither looks at test conversations, and both go on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graphfusion.datasets import Corpus
+from graphfusion.training import Recipe, Run, by_prefix, cross_validate, search
+
+Make = Callable[..., Recipe]
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+
+
+def times(folder: Path) -> list[int]:
+    return [path.stat().st_mtime_ns for path in sorted(folder.rglob("best.ckpt"))]
+
+
+def test_each_group_is_left_out_once(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small("logistic", epochs=1)
+    groups = by_prefix(corpus, 6)  # "train0", "train1"
+    assert list(groups) == corpus.ids("train")
+    scores = cross_validate(recipe.build, corpus, folder, recipe.settings, groups=groups)
+    assert list(scores.index) == list(groups)
+    for name in groups:
+        run = Run(folder / name)
+        assert set(run.predictions["conversation"]) == {name}
+        assert run.config["data"]["splits"] == {"train": 5, "test": 1}
+        assert name not in run.config["data"]["held_out"]
+        assert scores.loc[name, "f1"] == run.result["strict"]["f1"]
+    with pytest.raises(ValueError, match=r"must tell two groups apart, but 5 gives \['train'\]"):
+        by_prefix(corpus, 5)
+
+
+def test_each_fold_is_left_out_once(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small("logistic", epochs=1)
+    both = corpus.with_splits({"train": corpus.ids("train"), "dev": corpus.ids("test")})
+    scores = cross_validate(recipe.build, both, folder, recipe.settings, groups=4)
+    left_out: list[str] = []
+    for fold in scores.index:
+        run = Run(folder / fold)
+        left_out += run.predictions["conversation"].unique().tolist()
+        assert set(run.config["data"]["held_out"]) == set(corpus.ids("test"))
+    assert sorted(left_out) == corpus.ids("train")
+    before = times(folder)
+    again = cross_validate(recipe.build, both, folder, recipe.settings, groups=4)
+    assert again.equals(scores)
+    assert times(folder) == before  # and nothing is trained again
+    for wrong in (1, 7):
+        with pytest.raises(ValueError, match=f"groups must be from 2 to 6, but got {wrong}"):
+            cross_validate(recipe.build, both, folder, recipe.settings, groups=wrong)
+    with pytest.raises(ValueError, match="with each training conversation in one of them"):
+        cross_validate(recipe.build, both, folder, groups={"a": ["train0"], "b": ["train1"]})
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_where_it_was(corpus: Corpus, folder: Path, small: Make) -> None:
+    grid = {"hidden_channels": [1, 2], "lr": [1e-3, 1e-4]}
+
+    def run(name: str, trials: int, epochs: int = 1):
+        recipe = small(epochs=epochs)
+        return search(corpus, folder / name, recipe, grid, trials=trials, seeds=2)
+
+    assert len(run("cut", 1).trials) == 1
+    study, whole = run("cut", 3), run("whole", 3)
+    assert [each.params for each in study.trials] == [each.params for each in whole.trials]
+    assert len({json.dumps(each.params) for each in study.trials}) > 1
+    (place,) = (folder / "cut").glob("*_1_epochs_2_seeds/trial_1")
+    scores = [Run(place / f"seed_{seed}").result["validation"]["f1"] for seed in (0, 1)]
+    assert study.trials[1].value == pytest.approx(sum(scores) / 2)
+    assert len(run("cut", 1, epochs=2).trials) == 1  # another search
+    assert len(list((folder / "cut").iterdir())) == 2

@@ -1,0 +1,99 @@
+"""Tables of scores, and paired comparisons."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import multiclass_f1_score
+
+from graphfusion.training import Run, compare, percent, table
+
+NAMES = np.array(["x", "y", "z"])
+
+
+def write(folder: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) -> Run:
+    folder.mkdir(parents=True)
+    classes = [] if labels.dtype.kind == "f" else list(NAMES)
+    (folder / "result.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps({"seed": seed, "data": {"classes": classes}}))
+    number = np.arange(len(labels))
+    rows = {"conversation": number // 5, "utterance": number % 5}
+    rows |= {"label": labels, "predicted": predicted}
+    pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
+    return Run(folder)
+
+
+def f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    return float(
+        multiclass_f1_score(torch.tensor(predicted), torch.tensor(labels), 3, average="weighted")
+    )
+
+
+def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    wrong = np.where(rng.random(200) < 0.5, (labels + 1) % 3, labels)
+    runs = {
+        name: [
+            write(tmp_path / name / f"{seed}", seed, NAMES[labels], NAMES[predicted])
+            for seed in range(2)
+        ]
+        for name, predicted in (("bad", wrong), ("same", labels), ("good", labels))
+    }
+    found = compare(runs)
+    assert list(found.index) == ["bad", "same"]
+    assert list(found.loc["same"]) == [0, 0, 0, 2, 0, 0]
+    bad = found.loc["bad"]
+    # A hundred percent against the F1 that a library finds; draws scatter around it.
+    assert bad["difference"] == pytest.approx(1 - f1(labels, wrong))
+    assert bad["by seed"] == pytest.approx(bad["difference"])
+    assert 0 < bad["low"] < bad["difference"] < bad["high"] < 1
+    with pytest.raises(ValueError, match=r"at least, but got \['good'\]"):
+        compare({"good": runs["good"]})
+    other = write(tmp_path / "other", 0, NAMES[labels[5:]], NAMES[labels[5:]])
+    with pytest.raises(ValueError, match="must be on the same test utterances"):
+        compare({"other": [other], "good": runs["good"]})
+
+
+@given(data=st.data())
+def test_the_difference_is_that_of_the_scores(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    of = st.lists(st.integers(0, 2), min_size=12, max_size=12).map(np.array)
+    labels, one, other = (data.draw(of) for _ in range(3))
+    folder = tmp_path_factory.mktemp("runs")
+    runs = {
+        name: [write(folder / name, 0, NAMES[labels], NAMES[predicted])]
+        for name, predicted in (("one", one), ("other", other))
+    }
+    found = compare(runs).loc["one", "difference"]
+    assert found == pytest.approx(f1(labels, other) - f1(labels, one))
+
+
+def test_scores_are_compared_by_their_error(tmp_path: Path) -> None:
+    labels = np.linspace(-1, 1, 20)
+    runs = {
+        name: [write(tmp_path / name, 0, labels, labels + off)]
+        for name, off in (("far", 0.5), ("near", 0.1))
+    }
+    assert compare(runs).loc["far", "difference"] == pytest.approx(-0.4)
+    assert math.isnan(compare(runs).loc["far", "by seed std"])
+
+
+def test_tables(runs: list[Run]) -> None:
+    found = table({"mmdfn": runs, "one": runs[:1]})
+    assert list(found.loc[:, "seeds"]) == [2, 1]
+    strict = [run.result["strict"]["f1"] for run in runs]
+    assert found.loc["mmdfn", "strict f1"] == pytest.approx(np.mean(strict))
+    assert found.loc["mmdfn", "strict f1 std"] == pytest.approx(np.std(strict, ddof=1))
+    assert math.isnan(found.loc["one", "strict f1 std"])
+    assert "F1 x" in found
+    shown = percent(pd.DataFrame({"seeds": [2], "f1": [0.5], "f1 std": [0.141]}, index=["a"]))
+    assert shown.to_dict("records") == [{"seeds": "2", "f1": "50.0 ± 14.1"}]
+    assert percent(pd.DataFrame({"f1": [0.5]})).loc[0, "f1"] == "50.0"

@@ -1,0 +1,396 @@
+"""Training: what a run leaves, how it goes on, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphfusion import (
+    MMDFN,
+    Classifier,
+    Conversation,
+    ConversationGraph,
+    ConversationModel,
+    ConvFusion,
+    UtteranceEncoder,
+)
+from graphfusion.datasets import Corpus, load, save
+from graphfusion.models import presets
+from graphfusion.training import MODELS, Recipe, Run, Settings, fit, fit_seeds, load_model
+from tests.runs import weights, write_npz
+
+ROOT = Path(__file__).parents[2]
+Make = Callable[..., Recipe]
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+
+
+def train(recipe: Recipe, corpus: Corpus, folder: Path, **arguments: object) -> Run:
+    (run,) = fit_seeds(recipe, corpus, folder, [0], **arguments)
+    return run
+
+
+def test_what_a_run_leaves(runs: list[Run], corpus: Corpus) -> None:
+    run = runs[1]
+    config, result = run.config, run.result
+    assert config["seed"] == 1
+    assert config["recipe"]["changes"]["num_layers"] == 1
+    data = config["data"]
+    assert data["in_channels"] == {"text": 5, "audio": 4}
+    assert data["classes"] == ["x", "y", "z"]
+    assert data["fingerprint"] == corpus.fingerprint
+    assert set(data["held_out"]) < set(corpus.ids("train"))
+    assert [len(runs[0].history), list(runs[0].history["epoch"])] == [2, [0, 1]]
+
+    table = run.predictions
+    assert list(table) == ["conversation", "utterance", "label", "predicted", "x", "y", "z"]
+    labels = [corpus.classes[y] for y in torch.cat(corpus.labels("test")).tolist()]
+    assert list(table["label"]) == labels
+    assert np.allclose(table[["x", "y", "z"]].sum(axis=1), 1)
+    assert result["strict"]["accuracy"] == pytest.approx(
+        (table["label"] == table["predicted"]).mean()
+    )
+    assert result["legacy"]["f1"] >= result["strict"]["f1"]
+    assert result["class_f1"].keys() == {"x", "y", "z"}
+
+    # The model alone predicts, with the statistics of the conversations trained on.
+    model = run.model()
+    assert isinstance(model, MMDFN)
+    training = [each for each in corpus.splits["train"] if each.id not in data["held_out"]]
+    for name, statistics in model.standardize.statistics.items():
+        x = torch.cat([each.features[name] for each in training])
+        torch.testing.assert_close(statistics.mean.float(), x.mean(0), rtol=1e-4, atol=1e-4)
+    guesses = [
+        max(row, key=row.__getitem__)
+        for each in corpus.splits["test"]
+        for row in model.predict(each)
+    ]
+    assert guesses == list(table["predicted"])
+    about = json.loads((run.folder / "model/data.json").read_text())
+    assert about["classes"] == ["x", "y", "z"]
+    assert about["corpus"] == corpus.fingerprint
+    assert about["extractors"] == {}
+    assert Path(run.folder, "report.html").stat().st_size > 1000
+
+
+def test_the_model_keeps_the_chosen_epoch(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small(epochs=4, average=0.5)
+    model = recipe.build(corpus)
+    run = fit(model, corpus, folder, recipe.settings, recipe=recipe)
+    loaded, batch = run.model(), corpus.splits["test"][0]
+    assert torch.equal(loaded(batch), model(batch))
+    assert not model.training
+    state = weights(folder, "best.ckpt")
+    assert all(
+        torch.equal(state[f"model.{key}"], value) for key, value in model.state_dict().items()
+    )
+
+
+def test_the_same_seed_gives_the_same_weights(corpus: Corpus, folder: Path, small: Make) -> None:
+    before = torch.random.get_rng_state()
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        fit_seeds(small(), corpus, folder / name, [seed])
+    same, again = (weights(folder / name / "seed_3") for name in "ab")
+    other = weights(folder / "c/seed_4")
+    assert all(torch.equal(same[key], again[key]) for key in same)
+    assert not all(torch.equal(same[key], other[key]) for key in same)
+    torch.manual_seed(0)
+    model = small().build(corpus)
+    torch.random.set_rng_state(before)
+    fit(model, corpus, folder / "d", small().settings)
+    assert torch.equal(torch.random.get_rng_state(), before)  # others' draws are left alone
+
+
+@pytest.mark.parametrize(
+    "besides", [{}, {"modality_dropout": 0.4, "drop_features": 0.4, "average": 0.5}]
+)
+def test_a_run_goes_on_wherever_it_was_moved(
+    corpus: Corpus, folder: Path, small: Make, besides: dict[str, float]
+) -> None:
+    def run(name: str, epochs: int) -> Run:
+        return train(small(epochs=epochs, **besides), corpus, folder / name, resume=True)
+
+    whole = run("whole", 4)
+    run("cut", 2)
+    (folder / "cut").rename(folder / "moved")
+    resumed = run("moved", 4)
+    for key in ("strict", "legacy", "validation", "epoch"):
+        assert resumed.result[key] == whole.result[key]
+    assert resumed.history.equals(whole.history)
+    assert resumed.predictions.equals(whole.predictions)
+    for name in ("last.ckpt", "best.ckpt"):
+        ours, theirs = weights(resumed.folder, name), weights(whole.folder, name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from graphfusion.datasets import load
+from graphfusion.training import Recipe, fit_seeds
+
+recipe = Recipe(changes={"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 40})
+fit_seeds(recipe, load(sys.argv[1]), sys.argv[2], [0], resume=True)
+"""
+
+
+def program(path: Path, *arguments: object, **kwargs: object) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", PROGRAM, path, *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(list(map(str, command)), env=environment, **kwargs)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    path = tmp_path / "made.npz"
+    write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
+    with program(path, tmp_path / "whole") as whole:
+        assert whole.wait() == 0
+    history = tmp_path / "cut/seed_0/metrics.csv"
+    with program(path, tmp_path / "cut") as cut:
+        while cut.poll() is None and not (
+            history.exists() and len(history.read_text().splitlines()) > 4
+        ):
+            time.sleep(0.005)
+        cut.kill()
+    assert cut.returncode != 0
+    with pytest.raises(ValueError, match=r"must hold a finished run, but has no result.json"):
+        Run(history.parent)
+    with program(path, tmp_path / "cut") as resumed:
+        assert resumed.wait() == 0
+    for name in ("last.ckpt", "best.ckpt"):
+        ours, theirs = (weights(tmp_path / run / "seed_0", name) for run in ("cut", "whole"))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    for name in ("metrics.csv", "predictions.csv"):
+        ours, theirs = ((tmp_path / run / "seed_0" / name).read_text() for run in ("cut", "whole"))
+        assert ours == theirs
+
+
+def test_another_run_is_not_resumed(corpus: Corpus, folder: Path, small: Make) -> None:
+    train(small(epochs=1), corpus, folder)
+    with pytest.raises(ValueError, match=r"must hold the run to resume, .* in recipe: changes lr"):
+        train(small(epochs=1, lr=0.1), corpus, folder, resume=True)
+    train(small(epochs=3), corpus, folder, resume=True)
+    with pytest.raises(ValueError, match="epochs must be at least 3, as many as"):
+        train(small(epochs=2), corpus, folder, resume=True)
+
+
+def test_only_the_same_run_is_written_over(corpus: Corpus, folder: Path, small: Make) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    train(small(), corpus, folder)
+    before = files()
+    others = [
+        (small(epochs=3), corpus, "recipe: changes epochs 2 instead of 3"),
+        (small(preset="meld"), corpus, "differs in model: arguments speaker_weights"),
+        (small(num_layers=2), corpus, "differs in model: arguments num_layers 1 instead of 2"),
+        (small(), corpus.select(["audio", "text"]), "differs in "),
+    ]
+    for recipe, data, message in others:
+        with pytest.raises(ValueError, match=f"must hold no other run, .*{message}"):
+            train(recipe, data, folder)
+        assert files() == before
+    train(small(), corpus, folder)  # the same one may be: its numbers are the same
+    same = {path.name for path, content in files().items() if content == before.get(path)}
+    assert {"config.json", "metrics.csv", "predictions.csv", "model.safetensors"} <= same
+    assert len(list(folder.rglob("events.out.tfevents.*"))) == 1
+
+
+def test_what_a_preset_means_may_change(
+    corpus: Corpus, folder: Path, small: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(small(epochs=1), corpus, folder, source="here")
+    folder = folder.rename(folder.with_name("elsewhere"))  # the same data
+    train(small(epochs=1), corpus, folder, source="there", resume=True)
+    changed = presets.PRESETS["iemocap"].change({"dropout": 0.1}, {})
+    monkeypatch.setitem(presets.PRESETS, "iemocap", changed)
+    for resume in (False, True):
+        with pytest.raises(ValueError, match=r"in model: arguments dropout 0\.4 instead of 0\.1"):
+            train(small(epochs=1), corpus, folder, resume=resume)
+
+
+def test_patience(corpus: Corpus, folder: Path, small: Make) -> None:
+    run = train(small(epochs=12, patience=1, lr=0.0), corpus, folder)
+    assert len(run.history) == 2  # no better after the first
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_named_model_is_trained_and_loaded(
+    name: str, corpus: Corpus, folder: Path, small: Make
+) -> None:
+    run = train(small(name, epochs=1), corpus.select(["audio", "text"]), folder)
+    model = run.model()
+    rows = model.predict(corpus.splits["test"][0])
+    found = run.predictions.loc[: len(rows) - 1, ["x", "y", "z"]].to_dict("records")
+    for row, expected in zip(rows, found, strict=True):
+        assert row == pytest.approx(expected)
+
+
+def test_a_model_of_own_parts_is_trained_and_loaded(corpus: Corpus, folder: Path) -> None:
+    from torch_geometric.nn import GCNConv
+
+    def parts() -> dict[str, torch.nn.Module]:
+        return {
+            "encoder": UtteranceEncoder(corpus.in_channels, channels=4),
+            "graph": ConversationGraph(past=2),
+            "fusion": ConvFusion(GCNConv(4, 3)),
+            "head": Classifier(corpus.in_channels, 3, 3),
+        }
+
+    model = ConversationModel(**parts(), class_names=corpus.classes)
+    run = fit(model, corpus, folder, Settings(epochs=1))
+    loaded = run.model(**parts())
+    batch = corpus.splits["test"][0]
+    assert torch.equal(loaded(batch), model(batch))
+
+
+def with_labels(
+    corpus: Corpus, classes: tuple[str, ...], label: Callable[..., torch.Tensor]
+) -> Corpus:
+    splits = {
+        split: [
+            Conversation(each.features, each.speaker, label(each), each.present, id=each.id)
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    return Corpus(classes, splits)
+
+
+def test_scores_are_trained_and_evaluated(corpus: Corpus, folder: Path, small: Make) -> None:
+    scores = with_labels(
+        corpus, (), lambda each: (each.y - 1.0).where(torch.arange(len(each.y)) > 0, torch.nan)
+    )
+    run = train(small(preset="mosi"), scores, folder)
+    assert run.result["strict"].keys() == {"mae", "corr", "acc2", "f1", "acc7"}
+    assert run.result["epoch"]["strict"] == run.history["val_mae"].idxmin()
+    table = run.predictions
+    assert list(table) == ["conversation", "utterance", "label", "predicted"]
+    known = table.dropna(subset="label")
+    assert len(known) == len(table) - len(scores.splits["test"])
+    assert run.result["strict"]["mae"] == pytest.approx(
+        (known["label"] - known["predicted"]).abs().mean(), abs=1e-6
+    )
+    assert isinstance(run.model().predict(scores.splits["test"][0])[0], float)
+
+
+def test_missing_labels_do_not_count(corpus: Corpus, folder: Path, small: Make) -> None:
+    some = with_labels(
+        corpus, corpus.classes, lambda each: each.y.where(torch.arange(len(each.y)) != 1, -100)
+    )
+    run = train(small(), some, folder)
+    table = run.predictions
+    assert table["label"].isna().sum() == len(some.splits["test"])
+    known = table.dropna(subset="label")
+    right = (known["label"] == known["predicted"]).mean()
+    assert run.result["strict"]["accuracy"] == pytest.approx(right)
+
+
+def test_without_test_conversations(corpus: Corpus, folder: Path, small: Make) -> None:
+    part = corpus.with_splits({"train": corpus.ids("train"), "val": corpus.ids("test")})
+    run = train(small(), part, folder)
+    assert run.result.keys() >= {"validation", "epoch"}
+    assert not run.result.keys() & {"strict", "legacy"}
+    assert set(run.config["data"]["held_out"]) == set(corpus.ids("test"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_features_may_have_any_dtype(
+    tmp_path: Path, dtype: torch.dtype, corpus: Corpus, small: Make
+) -> None:
+    splits = {
+        split: [
+            Conversation(
+                {name: value.to(dtype) for name, value in each.features.items()},
+                each.speaker,
+                each.y,
+                id=each.id,
+            )
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    save(Corpus(corpus.classes, splits), tmp_path / "a.safetensors")
+    read = load(tmp_path / "a.safetensors")
+    for model in ("logistic", "bigru", "mmdfn"):
+        train(small(model, epochs=1), read, tmp_path / model)
+
+
+def test_what_does_not_fit(corpus: Corpus, folder: Path, small: Make) -> None:
+    model = small().build(corpus)
+    with pytest.raises(ValueError, match="must have the model's modalities, .*corpus.select"):
+        fit(model, corpus.select(["text"]), folder)
+    swapped = with_labels(corpus, ("y", "x", "z"), lambda each: each.y)
+    with pytest.raises(ValueError, match="must have the model's class_names in the same order"):
+        fit(model, swapped, folder)
+    scores = with_labels(corpus, (), lambda each: each.y.float())
+    with pytest.raises(ValueError, match="must have labels for classification, but has scores"):
+        fit(model, scores, folder)
+    with pytest.raises(ValueError, match=r"seeds must be in \[0, 2\*\*32\), .* but got \[-1\]"):
+        fit_seeds(small(), corpus, folder, [-1])
+    assert not folder.exists()
+
+
+def test_a_damaged_checkpoint_is_not_resumed(corpus: Corpus, folder: Path, small: Make) -> None:
+    run = train(small(epochs=1), corpus, folder)
+    path = run.folder / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(255 - each for each in content[middle : middle + 40])
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"last.ckpt must be as it was written, but is damaged"):
+        train(small(epochs=2), corpus, folder, resume=True)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="must have a model.safetensors"):
+        load_model(tmp_path)
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from graphfusion.datasets import load
+from graphfusion.training import Recipe, fit_seeds
+
+torch.set_default_dtype(torch.float64)
+changes = {"num_layers": 2, "dropout": 0.0, "batch_size": 3, "epochs": 3}
+fit_seeds(Recipe(changes=changes), load(sys.argv[1]), sys.argv[2], [0], devices=int(sys.argv[3]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="PyTorch for Windows starts no second process so")
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    path, script = tmp_path / "made.npz", tmp_path / "program.py"
+    write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
+    script.write_text(TWO_PROCESSES)
+    for devices, launcher in ((1, []), (2, ["-m", "torch.distributed.run", "--nproc-per-node=2"])):
+        command = [sys.executable, *launcher, script, path, tmp_path / f"{devices}", devices]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            list(map(str, command)), env=environment, check=True, capture_output=True, timeout=300
+        )
+    one, two = (weights(tmp_path / f"{n}/seed_0") for n in (1, 2))
+    for key in one:
+        torch.testing.assert_close(two[key], one[key], rtol=0, atol=1e-6)
+    first, second = (Run(tmp_path / f"{n}/seed_0").history["train_loss"] for n in (1, 2))
+    assert list(first) == pytest.approx(list(second))
+
+
+def test_every_conversation_is_trained_on(corpus: Corpus, runs: list[Run]) -> None:
+    parts = runs[0].config["data"]["splits"]
+    assert parts == {name: len(each) for name, each in corpus.splits.items()}
+    assert {each.id for each in chain(*corpus.splits.values())} >= set(
+        runs[0].config["data"]["held_out"]
+    )

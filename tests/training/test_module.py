@@ -1,0 +1,133 @@
+"""A training step: what is dropped, what the loss counts, and what a checkpoint must fit."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch_geometric.data import Batch
+
+from graphfusion import Conversation
+from graphfusion.training import MODELS, Recipe, Settings
+from graphfusion.training.module import TrainingModule
+
+SMALL = {"num_layers": 2, "channels": 8, "hidden_channels": 4}
+
+
+def ten_conversations() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch.from_data_list(
+        [
+            Conversation(
+                {
+                    name: torch.randn(8, size, generator=generator)
+                    for name, size in (("text", 4), ("audio", 3))
+                },
+                torch.arange(8) % 2,
+                torch.randint(0, 2, (8,), generator=generator),
+            )
+            for _ in range(10)
+        ]
+    )
+
+
+def module_of(name: str, rank: int = 0, epoch: int = 0, **changes: object) -> TrainingModule:
+    torch.manual_seed(0)
+    recipe = Recipe(name, changes=SMALL | changes)
+    model = recipe.build_for({"text": 4, "audio": 3}, ["x", "y"])
+    module = TrainingModule(model, recipe.settings, 0, ("val",))
+    model.standardize.register_forward_hook(module.drop_features)
+    strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)  # noqa: ARG005
+    module.trainer = SimpleNamespace(
+        current_epoch=epoch, global_rank=rank, world_size=1, strategy=strategy
+    )
+    return module
+
+
+def columns(present: dict[str, torch.Tensor]) -> torch.Tensor:
+    """A column for each modality."""
+    return torch.stack(list(present.values()), 1)
+
+
+def trained_on(batch: Batch, name: str, p: float, step: int = 0, **where: int):
+    """Which modalities a training step saw, and its loss."""
+    module = module_of(name, modality_dropout=p, **where)
+    seen = []
+    module.model.register_forward_pre_hook(lambda _, given: seen.append(given[0].present))
+    module.on_train_batch_start(batch, step)
+    loss = module.training_step(batch).detach()
+    return columns(seen[0]), float(loss)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_features_are_dropped_in_training_alone(name: str) -> None:
+    batch = ten_conversations()
+    module = module_of(name, drop_features=0.3)
+    standardize = module.model.standardize.fit(batch.to_data_list())
+    for key, value in standardize(batch.features).items():
+        dropped = value == 0
+        assert 0.2 < dropped.float().mean() < 0.4
+        expected = (batch.features[key] - batch.features[key].mean(0)) / (1 - 0.3)
+        expected = expected / batch.features[key].std(0, correction=0)
+        torch.testing.assert_close(value, expected.where(~dropped, 0))
+    assert not torch.equal(module(batch), module(batch))
+    module.eval()
+    assert not any(value.eq(0).any() for value in standardize(batch.features).values())
+    assert torch.equal(module(batch), module(batch))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_modalities_are_dropped_in_training(name: str) -> None:
+    whole, loss = trained_on(ten_conversations(), name, 0.0)
+    assert whole.all()
+    some, other_loss = trained_on(ten_conversations(), name, 0.3)
+    assert 0.15 < (~some).float().mean() < 0.45
+    assert math.isfinite(other_loss)
+    assert other_loss != loss
+    assert trained_on(ten_conversations(), name, 0.3)[1] == other_loss
+
+
+def test_every_step_and_process_drops_others() -> None:
+    batch = ten_conversations()
+    present = columns(batch.present)
+    draws = [
+        trained_on(ten_conversations(), "logistic", 0.5, **where)[0]
+        for where in ({}, {"epoch": 1}, {"step": 1}, {"rank": 1})
+    ]
+    assert len({tuple(each.flatten().tolist()) for each in draws}) == 4
+    # A conversation's own mask is not touched.
+    members = batch.to_data_list()
+    trained_on(Batch.from_data_list(members[:1]), "logistic", 0.5)
+    assert torch.equal(torch.cat([columns(each.present) for each in members]), present)
+
+
+@given(st.lists(st.booleans(), min_size=80, max_size=80).filter(any))
+def test_processes_add_up_to_the_mean_over_labelled_utterances(labelled: list[bool]) -> None:
+    module = module_of("logistic")
+    module.eval()
+    batch = ten_conversations()
+    batch.y = batch.y.where(torch.tensor(labelled), -100)
+    whole = module.training_step(batch)
+    members = batch.to_data_list()
+    parts = [Batch.from_data_list(members[rank::2]) for rank in range(2)]
+    total = sum(labelled)
+    module.trainer.world_size = 2
+    module.trainer.strategy.reduce = lambda value, reduce_op: torch.full_like(value, total)  # noqa: ARG005
+    shares = [module.training_step(part) for part in parts]
+    torch.testing.assert_close(sum(shares) / 2, whole)
+
+
+def test_an_optimiser_of_other_parameters_is_refused() -> None:
+    module = module_of("logistic")
+    state = module.configure_optimizers().state_dict()
+    module.on_load_checkpoint({"history": [], "optimizer_states": [state]})
+    names = state["param_groups"][0]["param_names"]
+    names[0], names[1] = names[1], names[0]
+    with pytest.raises(ValueError, match=f"but it has {names[0]} in the place of {names[1]}"):
+        module.on_load_checkpoint({"history": [], "optimizer_states": [state]})
+
+
+def test_settings_have_defaults() -> None:
+    assert Settings().batch_size == 32

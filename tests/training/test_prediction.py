@@ -1,0 +1,94 @@
+"""Predictions as a table, and their scores."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion import MMDFN, Conversation
+from graphfusion.datasets import Corpus, save
+from graphfusion.training import Run, evaluate, predict
+
+
+@given(st.integers(1, 7))
+def test_predictions_do_not_depend_on_the_batch(runs: list[Run], corpus: Corpus, size: int) -> None:
+    model = runs[0].model()
+    whole = predict(model, corpus, batch_size=100)
+    parts = predict(model, corpus, batch_size=size)
+    assert parts.drop(columns=["x", "y", "z"]).equals(whole.drop(columns=["x", "y", "z"]))
+    assert parts[["x", "y", "z"]].to_numpy() == pytest.approx(whole[["x", "y", "z"]].to_numpy())
+
+
+def test_a_row_for_every_utterance(runs: list[Run], corpus: Corpus, tmp_path: Path) -> None:
+    model = runs[0].model()
+    table = predict(model, corpus)
+    expected = [
+        (each.id, u)
+        for conversations in corpus.splits.values()
+        for each in conversations
+        for u in range(len(each.y))
+    ]
+    assert list(zip(table["conversation"], table["utterance"], strict=True)) == expected
+    path = tmp_path / "corpus.safetensors"
+    save(corpus, path)
+    assert predict(model, path).equals(table)
+    assert predict(model, str(path), "test").equals(predict(model, corpus, "test"))
+    bare = [Conversation(each.features, each.speaker) for each in corpus.splits["test"]]
+    assert list(predict(model, bare)["conversation"].unique()) == [str(n) for n in range(6)]
+
+
+def test_modalities_and_classes_go_by_name(runs: list[Run], corpus: Corpus) -> None:
+    model = runs[0].model()
+    scores = evaluate(model, corpus)
+    assert scores == pytest.approx(runs[0].result["strict"])
+    assert evaluate(model, corpus.select(["audio", "text"])) == scores
+    order = torch.tensor([2, 0, 1])  # of x, y, z in z, x, y
+    place = order.argsort()
+    splits = {
+        split: [
+            Conversation(each.features, each.speaker, place[each.y], id=each.id)
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    moved = Corpus(("z", "x", "y"), splits)
+    assert evaluate(model, moved) == scores
+    other = Corpus(("x", "y", "w"), corpus.splits)
+    with pytest.raises(ValueError, match=r"the model's classes, \['x', 'y', 'z'\], but has"):
+        evaluate(model, other)
+
+
+def test_without_labels_there_is_no_score(runs: list[Run], corpus: Corpus) -> None:
+    bare = [Conversation(each.features, each.speaker) for each in corpus.splits["test"]]
+    assert all(math.isnan(score) for score in evaluate(runs[0].model(), bare).values())
+
+
+def test_several_labels_and_scores() -> None:
+    conversation = Conversation({"text": torch.randn(3, 2)}, torch.tensor([0, 1, 0]))
+    model = MMDFN({"text": 2}, 2, class_names=["a", "b"], task="multilabel", num_layers=1)
+    for row in predict(model, [conversation]).to_dict("records"):
+        assert row["predicted"] == "+".join(name for name in "ab" if row[name] > 0.5)
+    model = MMDFN({"text": 2}, 2, class_names=["a", "b"], task="regression", num_layers=1)
+    assert list(predict(model, [conversation])) == ["conversation", "utterance", "a", "b"]
+
+
+def test_what_cannot_be_predicted(runs: list[Run], corpus: Corpus) -> None:
+    model = runs[0].model()
+    with pytest.raises(ValueError, match=r"split must be one of .* but got 'dev'"):
+        predict(model, corpus, "dev")
+    with pytest.raises(ValueError, match=r"the model's modalities .* but lacks \['audio'\]"):
+        predict(model, corpus.select(["text"]))
+    model = MMDFN({"text": 2}, 2, class_names=["label", "b"], num_layers=1)
+    with pytest.raises(ValueError, match=r"not be those of other columns, but got \['label'\]"):
+        predict(model, [])
+
+
+def test_the_model_is_left_as_it_was(runs: list[Run], corpus: Corpus) -> None:
+    model = runs[0].model().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    predict(model, corpus)
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

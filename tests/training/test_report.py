@@ -1,0 +1,110 @@
+"""The page about runs: all is in it, it asks nothing of anyone, and a browser shows it."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus
+from graphfusion.training import Recipe, Run, fit_seeds, write_report
+
+Make = Callable[..., Recipe]
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+
+
+class Page(HTMLParser):
+    """What a page shows and what it asks for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+        self.asked: list[str] = []
+        self.pictures = 0
+        self.tag = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tag = tag
+        given = dict(attrs)
+        assert tag != "script"
+        if tag == "img":
+            self.pictures += 1
+            assert given["alt"]
+        self.asked += [given[key] or "" for key in ("src", "href") if key in given]
+
+    def handle_data(self, data: str) -> None:
+        if self.tag in ("h1", "h2") and data.strip():
+            self.titles.append(data.strip())
+
+
+def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) -> None:
+    write_report(runs, tmp_path / "report.html", corpus)
+    page = Page(tmp_path / "report.html")
+    assert page.titles == [
+        "mmdfn on made.npz",
+        "Scores",
+        "Learning curves",
+        "Confusion matrix",
+        "F1 of each class",
+        "Calibration",
+        "Most wrong",
+        "Gates",
+        "Settings",
+    ]
+    assert page.pictures == 4
+    assert all(each.startswith("data:") for each in page.asked)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Seeds 0, 1" in text
+    mean = sum(run.result["strict"]["f1"] for run in runs) / 2
+    assert f"{mean:.3f} ± " in text
+    assert len(re.findall(">→<", text)) == 10
+
+
+def test_names_are_shown_as_they_are(corpus: Corpus, folder: Path, small: Make) -> None:
+    odd = Corpus(("<b>x</b>", "y & z", '"'), corpus.splits)
+    fit_seeds(small("logistic", epochs=1), odd, folder, [0], source="<script>alert(1)</script>")
+    page = Page(folder / "report.html")  # which finds no script
+    assert "logistic on <script>alert(1)</script>" in "".join(page.titles)
+    assert "Gates" not in page.titles
+
+
+def test_scores_have_a_picture_of_their_own(corpus: Corpus, folder: Path, small: Make) -> None:
+    splits = {
+        split: [
+            Conversation(each.features, each.speaker, each.y - 1.0, id=each.id)
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    fit_seeds(small(preset="mosi", epochs=1), Corpus((), splits), folder, [0])
+    titles = Page(folder / "report.html").titles
+    assert "True and predicted scores" in titles
+    assert "Calibration" not in titles
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@pytest.mark.parametrize("width", [1200, 400])
+def test_a_browser_draws_it(runs: list[Run], tmp_path: Path, width: int) -> None:
+    # The page says itself what the browser made of it; nothing may be asked of a network.
+    page = (runs[0].folder / "report.html").read_text(encoding="utf-8")
+    probe = """<script>addEventListener("load", () => { document.title = JSON.stringify([
+        [...document.images].every(each => each.complete && each.naturalWidth > 0),
+        document.documentElement.scrollWidth <= innerWidth,
+        performance.getEntriesByType("resource")
+            .filter(each => !each.name.startsWith("data:")).length,
+    ]); });</script></body>"""
+    (tmp_path / "report.html").write_text(page.replace("</body>", probe), encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += [f"--window-size={width},900", "--virtual-time-budget=5000", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "report.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.search("<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    assert title[1] == "[true,true,0]"
+    assert "CONSOLE" not in done.stderr
