@@ -7,7 +7,7 @@ predicts it from what came before. The same detector has cut the recordings of t
 what is cut otherwise has other features. Measures what each of the three takes. The voices are
 those of `recordings.py`, made ones: a test of plumbing and of time, not of emotion.
 
-Needs `pip install 'graphfusion[opensmile,text,faces]' silero-vad onnxruntime`.
+Needs `pip install 'graphfusion[train,opensmile,text,faces]' silero-vad onnxruntime`.
 """
 
 import sys
@@ -116,7 +116,7 @@ def main(folder: Path, num_conversations: int = 24) -> dict[str, list[float]]:
     folder.mkdir(parents=True, exist_ok=True)
     table = make_table(folder, num_conversations)
     corpus = extract(table, {"audio": OpenSmile()}, classes=CLASSES, cache=folder / "features")
-    model = train(corpus, folder / "model", causal=True)
+    model = train(corpus, folder / "run", causal=True)
     print(f"{100 * score(model, corpus):.0f} % of the test part's utterances right")
     rng = np.random.default_rng(4)
     said = draw_conversation(rng, size=12)

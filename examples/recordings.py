@@ -9,10 +9,9 @@ is a test of the plumbing: nobody speaks, and there is no emotion in it.** The v
 random ones, made here too; for vectors that know what words mean, name a model of the hub,
 `SentenceText("sentence-transformers/all-MiniLM-L6-v2")`.
 
-Needs `pip install 'graphfusion[opensmile,text,faces]'`.
+Needs `pip install 'graphfusion[train,opensmile,text,faces]'`.
 """
 
-import json
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -27,11 +26,11 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-from torch_geometric.loader import DataLoader
 
-from graphfusion import MMDFN, focal_loss
+from graphfusion import MMDFN
 from graphfusion.datasets import Corpus, save
 from graphfusion.recordings import Faces, OpenSmile, Recognizer, SentenceText, extract
+from graphfusion.training import Settings, fit
 
 RATE, FRAMES = 16_000, 5  # samples and pictures a second
 PITCH = {"calm": 110.0, "glad": 220.0, "angry": 160.0}  # in Hz
@@ -183,7 +182,7 @@ def make_sentence_model(folder: Path) -> None:
 
 
 def train(corpus: Corpus, folder: Path, epochs: int = 40, causal: bool = False) -> MMDFN:
-    """Trains MM-DFN, and saves it with what made its features."""
+    """Trains MM-DFN; the folder's `model` has it, with what made its features."""
     torch.manual_seed(0)
     model = MMDFN(
         corpus.in_channels,
@@ -193,18 +192,8 @@ def train(corpus: Corpus, folder: Path, epochs: int = 40, causal: bool = False) 
         dropout=0.3,
         causal=causal,
     )
-    model.standardize.fit(corpus.splits["train"])
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, weight_decay=1e-4)
-    for _ in range(epochs):
-        for batch in DataLoader(corpus.splits["train"], batch_size=8, shuffle=True):
-            optimizer.zero_grad()
-            focal_loss(model(batch), batch.y).backward()
-            optimizer.step()
-    model.eval()
-    model.save_pretrained(folder)
-    data = {"modalities": list(corpus.in_channels), "extractors": dict(corpus.extractors)}
-    (folder / "data.json").write_text(json.dumps(data))
-    return model
+    fit(model, corpus, folder, Settings(lr=1e-3, batch_size=8, epochs=epochs))
+    return MMDFN.from_pretrained(folder / "model")
 
 
 def score(model: MMDFN, corpus: Corpus) -> float:
@@ -242,14 +231,14 @@ def main(folder: Path, num_conversations: int = 24, epochs: int = 40) -> dict[st
     )
     save(corpus, folder / "corpus.safetensors")
     print(corpus)
-    accuracy = score(train(corpus, folder / "model", epochs), corpus)
+    accuracy = score(train(corpus, folder / "run", epochs), corpus)
     print(f"{100 * accuracy:.0f} % of the test part's utterances right")
 
     rng = np.random.default_rng(1)
     said = draw_conversation(rng)
     write_video(folder / "new.mp4", said, rng)
     write_subtitles(folder / "new.vtt", said)
-    recognizer = Recognizer.from_pretrained(folder / "model")
+    recognizer = Recognizer.from_pretrained(folder / "run/model")
     predictions = recognizer.to_html(folder / "new.html", folder / "new.mp4", folder / "new.vtt")
     print(predictions.assign(made_as=[each.label for each in said]).to_string())
     right = [each.label == guess for each, guess in zip(said, predictions.predicted, strict=True)]

@@ -24,7 +24,9 @@ def read_origins(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
         raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none.")
     try:
         data = json.loads(read_regular(path, 2**24))
-        modalities, extractors = list(data["modalities"]), dict(data["extractors"])
+        # None: as they are in the corpus.
+        modalities = list(data["modalities"] or data["in_channels"])
+        extractors = dict(data["extractors"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} must be an object with modalities and extractors, but: {error!r}."

@@ -77,7 +77,8 @@ class Recognizer:
                 the extractors' fingerprints.
             extractors: Some or all of the extractors, if they are your own, or their models lie
                 elsewhere; None: as the fingerprints say, by the models that they name.
-            model: The model that has been loaded from there, if it is no :class:`MMDFN`.
+            model: The model that has been loaded from there, if it is no :class:`MMDFN`, as by
+                `graphfusion.training.load_model`.
 
         Raises:
             FileNotFoundError: If the folder has no model or no `data.json`.

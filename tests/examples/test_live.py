@@ -4,9 +4,17 @@ import importlib
 
 import pytest
 
-for module in ("av", "cv2", "opensmile", "pandas", "sentence_transformers", "silero_vad"):
+for module in (
+    "av",
+    "cv2",
+    "opensmile",
+    "pandas",
+    "pytorch_lightning",
+    "sentence_transformers",
+    "silero_vad",
+):
     pytest.importorskip(
-        module, reason="needs the extras `opensmile`, `text`, `faces`, and silero-vad"
+        module, reason="needs the extras `train`, `opensmile`, `text`, `faces`, and silero-vad"
     )
 
 example = importlib.import_module("live")

@@ -4,8 +4,16 @@ import importlib
 
 import pytest
 
-for module in ("av", "cv2", "opensmile", "pandas", "sentence_transformers", "tqdm"):
-    pytest.importorskip(module, reason="needs the extras `opensmile`, `text` and `faces`")
+for module in (
+    "av",
+    "cv2",
+    "opensmile",
+    "pandas",
+    "pytorch_lightning",
+    "sentence_transformers",
+    "tqdm",
+):
+    pytest.importorskip(module, reason="needs the extras `train`, `opensmile`, `text` and `faces`")
 
 example = importlib.import_module("recordings")
 

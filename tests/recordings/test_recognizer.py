@@ -187,6 +187,8 @@ def test_a_model_that_does_not_fit_is_refused():
         ("{", "must be an object with modalities and extractors"),
         ("[]", "must be an object with modalities and extractors"),
         ('{"modalities": ["text"]}', "KeyError"),
+        ('{"modalities": null, "extractors": {}}', "KeyError"),
+        ('{"modalities": null, "in_channels": {"a": 1}, "extractors": {}}', "features of 'a'"),
         ('{"modalities": ["text"], "extractors": {}}', "must say what made the features of 'text'"),
     ],
 )

@@ -19,8 +19,8 @@ class Faces:
     """The largest face's histograms of oriented gradients, averaged over an utterance.
 
     **A stand-in**, which needs no model but the cascade that lies in OpenCV's package: it sees
-    frontal faces and coarse shapes, and knows nothing of expressions. For results, use
-    :class:`FaceLandmarks` or an extractor of your own. The largest face need not be the speaker's.
+    frontal faces and coarse shapes, and knows nothing of expressions. For results, use an
+    extractor of your own. The largest face need not be the speaker's.
 
     Raises:
         ImportError: If OpenCV is not installed, or is one without cascades (5 and newer).
