@@ -1,11 +1,13 @@
 """The table: what comes in is in it, and all that is wrong is said at once, with its row."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.recordings import TableError, check_table, read_table
+from graphfusion.recordings import TableError, check_table, read_subtitles, read_table
 from graphfusion.recordings.table import COLUMNS, utterances
 from tests.recordings.made import RATE, tone, write_sound
 
@@ -181,6 +183,14 @@ def test_numbers_may_be_names_of_classes():
 def test_somebody_must_be_there_to_train_on():
     (got,) = problems(lambda: check_table(read_table(frame(split=["test"]))))
     assert "must be 'train'" in got
+
+
+def test_without_pandas_the_extra_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHi")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for call in (lambda: read_table("t.csv"), lambda: read_subtitles(tmp_path / "a.vtt")):
+        with pytest.raises(ImportError, match=r'pip install "graphfusion\[recordings\]"'):
+            call()
 
 
 def test_the_columns_are_those_of_the_page():

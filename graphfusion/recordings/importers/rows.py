@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from graphfusion._utils.extras import require
 from graphfusion._utils.files import read_regular
 from graphfusion.recordings.table import TableError, read_table
 
@@ -30,6 +31,7 @@ class Row(NamedTuple):
 
 def to_table(rows: Iterable[Row]) -> "pd.DataFrame":
     """The table of these rows."""
+    require("recordings", "make a table")
     import pandas as pd
 
     return read_table(pd.DataFrame(list(rows), columns=Row._fields, dtype=object))
