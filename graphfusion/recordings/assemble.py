@@ -10,7 +10,7 @@ from graphfusion.data.conversation import MISSING
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.extractors.protocol import Extractor
-from graphfusion.recordings.table import Utterance
+from graphfusion.recordings.table import Utterance, by_conversation
 
 
 def assemble(
@@ -29,11 +29,8 @@ def assemble(
     """
     if classes is None:
         classes = sorted({str(each.label) for each in rows if each.label is not None})
-    whole: dict[str, list[Utterance]] = {}
-    for each in rows:
-        whole.setdefault(each.conversation, []).append(each)
     splits: dict[str, list[Conversation]] = {}
-    for name, utterances in whole.items():
+    for name, utterances in by_conversation(rows).items():
         splits.setdefault(utterances[0].split, []).append(
             make_conversation(utterances, features[name], classes)
         )

@@ -17,7 +17,7 @@ from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extractors.protocol import NEEDS, Extractor
 from graphfusion.recordings.jobs import Job, run_job
-from graphfusion.recordings.table import Utterance, read_table, utterances
+from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,9 +100,7 @@ def extract_features(
     """Runs a job for each conversation and extractor; the results do not depend on how."""
     from tqdm import tqdm
 
-    conversations: dict[str, list[Utterance]] = {}
-    for each in rows:
-        conversations.setdefault(each.conversation, []).append(each)
+    conversations = by_conversation(rows)
     folder = None if cache is None else Path(cache).absolute()
     features: Features = {name: dict.fromkeys(extractors) for name in conversations}  # type: ignore[misc]
     total = len(rows) * len(extractors)

@@ -20,7 +20,7 @@ from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.origins import check_same, read_origins
 from graphfusion.recordings.page.page import make_page
 from graphfusion.recordings.predictions import class_columns, to_frame
-from graphfusion.recordings.table import Utterance, read_table, utterances
+from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,9 +126,7 @@ class Recognizer:
         check_table(table, {each.needs for each in self.extractors.values()}, ())
         rows = list(utterances(table))
         features = extract_features(rows, self.extractors, cache)
-        whole: dict[str, list[Utterance]] = {}
-        for each in rows:
-            whole.setdefault(each.conversation, []).append(each)
+        whole = by_conversation(rows)
         results: dict[int, Any] = {}
         for name, members in whole.items():
             results.update(

@@ -1,6 +1,6 @@
 """The table: a row per utterance, from a CSV or Parquet file or a frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -122,6 +122,14 @@ def utterances(table: "pd.DataFrame") -> Iterator[Utterance]:
     columns = [table[name].tolist() for name in COLUMNS]
     for row, values in enumerate(zip(*columns, strict=True), 1):
         yield Utterance(row, *(None if value != value else value for value in values))  # type: ignore[arg-type]
+
+
+def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
+    """The utterances of each conversation, in their order."""
+    whole: dict[str, list[Utterance]] = {}
+    for each in rows:
+        whole.setdefault(each.conversation, []).append(each)
+    return whole
 
 
 def _wrong_columns(columns: list[Any]) -> list[str]:
