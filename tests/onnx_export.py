@@ -20,7 +20,16 @@ from graphfusion._kernels.lstm import NodeLSTM
 from graphfusion.data.layout import PackedIndices
 from graphfusion.encoders.recurrent import RecurrentEncoder
 
-PLACES = ("batch", "blocks", "slot", "order", "sizes", "turn_order", "turn_sizes", "party")
+PLACES = (
+    "batch",
+    "blocks",
+    "slot",
+    "order",
+    "sizes",
+    "speaker_order",
+    "speaker_sizes",
+    "speaker_id",
+)
 
 
 def arrays(features: dict[str, Tensor], layout: BatchLayout) -> dict[str, np.ndarray]:
@@ -74,7 +83,7 @@ class _Flat(torch.nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         names = self.model.in_channels
         features = dict(zip(names, inputs, strict=False))
-        batch, blocks, slot, *sequences, party = inputs[len(names) :]
+        batch, blocks, slot, *sequences, speaker_id = inputs[len(names) :]
         layout = BatchLayout.__new__(BatchLayout)
         layout.ptr = layout.batch = batch
         layout.blocks, layout.slot = blocks, slot
@@ -82,7 +91,7 @@ class _Flat(torch.nn.Module):
         layout.is_screened = False
         layout.conversation_sequences = (PackedIndices(*sequences[:2]),)
         layout.speaker_sequences = PackedIndices(*sequences[2:])
-        layout.speaker_id = party
+        layout.speaker_id = speaker_id
         return self.model(features, layout)
 
 
@@ -112,12 +121,8 @@ def _other_words() -> Iterator[None]:
         axes = list(range(x.type().dim()))
         return graph.op("Transpose", x, perm_i=[*axes[:-2], axes[-1], axes[-2]])
 
-    plain = torch.sym_max
     torch.onnx.register_custom_op_symbolic("aten::mT", transpose, 17)
-    # While a model is traced, its sizes are tensors.
-    torch.sym_max = lambda a, b: torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
     try:
         yield
     finally:
-        torch.sym_max = plain
         torch.onnx.unregister_custom_op_symbolic("aten::mT", 17)

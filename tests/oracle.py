@@ -37,9 +37,9 @@ def adjacency(
     for t, m in ((t, m) for t in range(size) for m in range(num_modalities)):
         for s, n in ((s, n) for s in range(size) for n in range(num_modalities)):
             absent = present is not None and not (present[t, m] and present[s, n])
-            heard = conversation[t] == conversation[s] and t - past <= s <= t + future
+            reached = conversation[t] == conversation[s] and t - past <= s <= t + future
             weight = torch.zeros((), dtype=x.dtype)
-            if not absent and m == n and heard:
+            if not absent and m == n and reached:
                 weight = similarity(x[t, m], x[s, n], same=t == s)
                 if speaker is not None and strength is not None:
                     weight = weight * strength[relation(speaker, t, s)]
@@ -93,12 +93,12 @@ def fill(
     future = size if future is None else future
     out = torch.where(present.unsqueeze(2), x, 0)
     for t, m in ((t, m) for t in range(size) for m in range(num_modalities)):
-        heard = [
+        reached = [
             s
             for s in range(max(t - past, 0), min(t + future + 1, size))
             if conversation[s] == conversation[t] and present[s, m]
         ]
-        if not present[t, m] and heard:
-            weight = torch.tensor([math.exp(-abs(s - t) / 3) for s in heard], dtype=x.dtype)
-            out[t, m] = weight / weight.sum() @ x[heard, m]
+        if not present[t, m] and reached:
+            weight = torch.tensor([math.exp(-abs(s - t) / 3) for s in reached], dtype=x.dtype)
+            out[t, m] = weight / weight.sum() @ x[reached, m]
     return out

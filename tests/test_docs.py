@@ -83,9 +83,6 @@ def test_the_readme_has_the_results_of_the_table() -> None:
         "logistic regression on single utterances": "logistic",
         "bidirectional GRU": "bigru",
         "MM-DFN, published settings": "mmdfn",
-        "... without the graph": "no_graph",
-        "... without the gate": "static",
-        "... without the speaker encoder": "no_speaker",
         "MM-DFN, our settings (`--preset ..._tuned`)": "tuned",
     }
     iemocap, meld, _ = (ROOT / "docs/results_table.md").read_text(encoding="utf-8").split("\n## ")

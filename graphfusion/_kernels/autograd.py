@@ -13,8 +13,8 @@ Gradients = tuple[Tensor | None, ...]
 def first_derivative(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
     """The `backward` of a function of which no second derivative is to be had: asking is an error.
 
-    PyTorch's `once_differentiable` tells only those who ask with `Tensor.backward`. Others, such as
-    `torch.autograd.grad`, get numbers from it, and wrong ones.
+    PyTorch's `once_differentiable` raises only for those who ask with `Tensor.backward`. Others,
+    such as `torch.autograd.grad`, get numbers from it, and wrong ones.
     """
 
     @wraps(backward)
@@ -42,4 +42,7 @@ class _Last(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, *_: Tensor | None) -> Gradients:
-        raise RuntimeError("The second derivative of a recurrent step is not implemented.")
+        raise RuntimeError(
+            "The second derivative of a recurrent step is not implemented. PyTorch's own modules "
+            "have it: set the environment variable GRAPHFUSION_KERNELS to 0."
+        )

@@ -101,9 +101,11 @@ def check_bool(name: str, value: bool) -> None:
 
 
 def check_modality(argument: str, name: object) -> None:
-    """Checks that a modality's name is a non-empty string."""
+    """Checks that a modality's name is a non-empty string, and one that a file can hold."""
     if not isinstance(name, str) or not name:
         raise TypeError(f"{argument} must be keyed by non-empty names, but got {name!r}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):  # half a character
+        raise ValueError(f"{argument} must be keyed by names in Unicode, but got {name!a}.")
 
 
 def check_in_channels(in_channels: object) -> None:
@@ -116,6 +118,11 @@ def check_in_channels(in_channels: object) -> None:
         raise ValueError("in_channels must name at least one modality, but got none.")
     for name, size in in_channels.items():
         check_modality("in_channels", name)
+        if name in vars(torch.nn.Module()):  # its weights are kept by name in a module
+            raise ValueError(
+                f"in_channels must not have the name {name!r}, which every torch.nn.Module has "
+                "for an attribute of its own."
+            )
         check_size(f"in_channels[{name!r}]", size)
     if len({name.replace(".", "#") for name in in_channels}) < len(in_channels):
         raise ValueError(  # they would share a parameter

@@ -2,12 +2,15 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EFBIG, EINVAL, EISDIR, ENOENT
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
+
+# A file's bytes, or what writes them, which may seek.
+Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 
 # What no honest file of features reaches; the largest that go round take some 12 GB.
 LARGEST = 2**35
@@ -54,18 +57,18 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
         raise OSError(EINVAL, "must be a regular file, but is a device, pipe or socket", str(path))
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
     """Gives a file this content, or, if that fails, leaves it as it was.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written; it names the file.
     """
-    with staged(path, data) as temporary:
+    with staged(path, content) as temporary:
         temporary.replace(path)
 
 
 @contextmanager
-def staged(path: str | os.PathLike[str], data: bytes) -> Iterator[Path]:
+def staged(path: str | os.PathLike[str], content: Content) -> Iterator[Path]:
     """The path of a temporary file beside `path`, with this content, safely on the disk.
 
     To be moved to `path` with `Path.replace`; what has not been is removed in the end.
@@ -75,14 +78,28 @@ def staged(path: str | os.PathLike[str], data: bytes) -> Iterator[Path]:
         raise FileNotFoundError(ENOENT, "no such folder", str(path.parent))
     temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
+        with _naming(path), temporary.open("xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         yield temporary
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Names the file in the OSErrors that name none: of a full disk, say."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _sync(folder: Path) -> None:

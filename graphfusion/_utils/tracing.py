@@ -1,6 +1,7 @@
 """Whether somebody else is reading the code to run it later, and is better left PyTorch's own."""
 
 import torch
+from torch import Tensor
 
 
 def is_traced() -> bool:
@@ -9,3 +10,30 @@ def is_traced() -> bool:
         return True
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return tracing
+
+
+def check_not_tracing() -> None:
+    """Checks that nobody traces what depends on a batch's lengths, which a trace would keep."""
+    if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        raise RuntimeError(
+            "a BatchLayout must not be made while torch.jit.trace is at work, for the trace would "
+            "keep the lengths of this batch. Make it before, and trace a module that holds it, for "
+            "batches of these lengths; for any, use torch.compile, or export to ONNX with the "
+            "layout's tensors as inputs."
+        )
+
+
+def smaller(a: int, b: int) -> int:
+    """The smaller of two sizes; unlike Python's own, it does not fix them where it is traced."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):  # as torch.jit.trace has sizes
+        return torch.minimum(torch.as_tensor(a), torch.as_tensor(b))
+    least: int = torch.sym_min(a, b)
+    return least
+
+
+def larger(a: int, b: int) -> int:
+    """The larger of two sizes, likewise."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
+    largest: int = torch.sym_max(a, b)
+    return largest

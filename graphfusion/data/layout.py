@@ -6,6 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from graphfusion._utils.tracing import check_not_tracing
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout_checks import check_layout
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
@@ -47,6 +48,7 @@ class BatchLayout:
     device of `ptr`.
 
     Raises:
+        RuntimeError: If `torch.jit.trace` is at work.
         TypeError: If an argument is not a tensor of the dtype above.
         ValueError: If `ptr` does not strictly increase from 0, a speaker is negative, or shapes
             disagree.
@@ -70,6 +72,7 @@ class BatchLayout:
         speaker: Tensor | None = None,
         present: Tensor | Mapping[str, Tensor] | None = None,
     ) -> None:
+        check_not_tracing()
         device = ptr.device if isinstance(ptr, Tensor) else None
         self.modalities = tuple(present) if isinstance(present, Mapping) else None
         ptr, speaker, present = check_layout(ptr, speaker, present)

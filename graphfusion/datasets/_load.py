@@ -1,4 +1,4 @@
-"""Tells the formats apart."""
+"""Finds the format of a file."""
 
 from os import PathLike
 from typing import TypeVar, Unpack
@@ -50,7 +50,7 @@ def read(path: str | PathLike[str], finish: Finish[T], options: Asked) -> T:
 
 
 def detect(path: str | PathLike[str]) -> str:
-    """Tells a file's format, "safetensors", "npz" or "pickle", from how it begins.
+    """Finds a file's format, "safetensors", "npz" or "pickle", from how it begins.
 
     Raises:
         FormatError: If it is none of these.
@@ -63,8 +63,8 @@ def detect(path: str | PathLike[str]) -> str:
         return "safetensors"
     if start[:2] == b"PK":
         return "npz"
-    # A protocol from 2 on; before these, the mark before a tuple or a dict, or an empty dict.
-    if start[:1] in (b"\x80", b"(", b"}"):
+    # A protocol from 2 on; before these, the mark before a tuple, or an empty dict or list.
+    if start[:1] in (b"\x80", b"(", b"}", b"]"):
         return "pickle"
     message = f"the file must be safetensors, an .npz or a pickle, but begins with {start!r}."
     raise FormatError(f"{path}: {message}", [Problem(None, None, message)])

@@ -20,7 +20,7 @@ class Options:
 
     Args:
         labels: What the labels are; None: what the file says.
-        missing: "nan": vectors of nothing but NaN are absent; None: NaN is refused.
+        missing: "nan": vectors, and frames, of nothing but NaN are absent; None: NaN is refused.
         frames: "mean": a modality's frames are averaged over each utterance, but for those of
             nothing but zeros, which are padding; None: frames are refused.
         splits: The names of a tuple's lists of ids, in their order; None: what the file says.

@@ -66,7 +66,8 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
 def inconsistencies(classes: Sequence[str], splits: Splits) -> Iterator[Problem]:
     """What no corpus may have, each of its conversations being as it should."""
     if len(set(classes)) != len(classes):
-        yield Problem(None, "classes", f"classes must be unique, but got {', '.join(classes)}.")
+        got = ", ".join(classes[:20])
+        yield Problem(None, "classes", f"classes must be unique, but got {got:.200}.")
     if not splits.get("train"):
         yield Problem(
             None, "splits", f"splits must have conversations in 'train', but got {list(splits)}."

@@ -28,10 +28,20 @@ def check_vectors(name: str, shape: tuple[int, ...], frames: Literal["mean"] | N
         raise ValueError(f"{name} must be one vector an utterance, but has {list(shape)}.")
 
 
-def average(frames: NDArray[Any]) -> NDArray[Any]:
-    """The mean of the frames `[..., T, d]` that are not all zeros, as padding is: `[..., d]`."""
-    counts = (frames != 0).any(-1).sum(-1)
-    mean: NDArray[Any] = frames.sum(-2, dtype=np.float64) / np.maximum(counts, 1)[..., None]
+def average(frames: NDArray[Any], missing: Literal["nan"] | None) -> NDArray[Any]:
+    """The mean of the frames `[..., T, d]` that are not all zeros, as padding is: `[..., d]`.
+
+    Args:
+        frames: Numbers of any dtype.
+        missing: As of :class:`Options`; "nan": nor are frames of nothing but NaN in the mean. It
+            is NaN where there are none but these.
+    """
+    counted = (frames != 0).any(-1)
+    lacking = np.zeros_like(counted) if missing is None else np.isnan(frames).all(-1)
+    counted &= ~lacking
+    total = frames.sum(-2, dtype=np.float64, where=counted[..., None])
+    mean: NDArray[Any] = total / np.maximum(counted.sum(-1), 1)[..., None]
+    mean[lacking.any(-1) & ~counted.any(-1)] = np.nan
     return mean
 
 
@@ -53,7 +63,7 @@ def to_features(
     """
     features, present = {}, {}
     for name, values in arrays.items():
-        array = average(values) if values.ndim == 3 else values
+        array = average(values, options.missing) if values.ndim == 3 else values
         with np.errstate(over="ignore"):
             features[name] = torch.from_numpy(array.astype(np.float32))
         here = torch.ones(len(array), dtype=torch.bool)

@@ -16,8 +16,8 @@ CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
 _SIZES = {"text": 20, "audio": 16, "visual": 8}
 _EMOTIONS = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])  # arousal, valence
 _AROUSAL, _VALENCE = 0, 1
-# What the first two channels of a modality tell; then come those that all modalities share, and one
-# that text and audio tell something by together.
+# What the first two channels of a modality depend on; then come those that all modalities share,
+# and one that depends on the emotion in text and audio together.
 _ALONE = {"text": [_VALENCE] * 2, "audio": [_AROUSAL] * 2, "visual": [_AROUSAL, _VALENCE]}
 _SHARED = slice(2, 4)
 _TOGETHER = 4
@@ -25,14 +25,14 @@ _TOGETHER = 4
 
 @dataclass(frozen=True)
 class SyntheticProcess:
-    """A process that makes conversations, and knows the best that can be said about them.
+    """A process that makes conversations, and has their exact posterior.
 
     An emotion is an arousal `a` (calm -1, stirred 1) and a valence `v` (sad -1, glad 1). A
     conversation has 12 to 35 utterances, each of one of two speakers with equal probability. The
-    first emotion of a speaker is any of the four; at each further turn of theirs it stays with
-    probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1 or
-    1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which its
-    own noise is added unless they are shared; all noises are independent and standard normal.
+    first emotion of a speaker is any of the four; at each further utterance of theirs it stays
+    with probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1
+    or 1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which
+    its own noise is added unless they are shared; all noises are independent and standard normal.
 
     =======  ===================  =================  ====================
     channel  text (20)            audio (16)         visual (8)
@@ -45,17 +45,17 @@ class SyntheticProcess:
     others   0                    0                  0
     =======  ===================  =================  ====================
 
-    So channels 0 and 1 are what a modality tells alone; of channels 2 and 3, a second modality
-    tells nothing new; channel 4 tells nothing in one modality, and in text and audio together it
-    tells the valence, though no linear function of them does; and everything else is history.
+    So channels 0 and 1 are a modality's unique information; channels 2 and 3 are redundant, the
+    same in each; channel 4 has no information in one modality, and in text and audio together the
+    valence, though no linear function of them has; and everything else is history.
 
     Args:
         persistence: In [0, 1].
-        text: How much text tells alone, at least 0, as are all below.
-        audio: How much audio tells alone.
-        visual: How much video tells alone.
-        redundant: How much every modality tells, one as good as all.
-        synergy: How much text and audio tell together only.
+        text: The strength of text's unique information, at least 0, as are all below.
+        audio: That of audio's.
+        visual: That of video's.
+        redundant: That of the information that every modality has.
+        synergy: That of the information that text and audio have together only.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -115,18 +115,18 @@ class SyntheticProcess:
         speaker = rng.integers(2, size=size).tolist()
         y = rng.integers(4, size=size)
         stays = rng.random(size) < self.persistence
-        last: dict[int, int] = {}  # each speaker's last turn
-        for turn, who in enumerate(speaker):
-            if who in last and stays[turn]:
-                y[turn] = y[last[who]]
-            last[who] = turn
+        last: dict[int, int] = {}  # each speaker's last utterance
+        for u, who in enumerate(speaker):
+            if who in last and stays[u]:
+                y[u] = y[last[who]]
+            last[who] = u
 
         emotion = _EMOTIONS[y]  # [U, 2]
         coin = rng.choice([-1.0, 1.0], size)
         shared = self.redundant * emotion + rng.standard_normal((size, 2))
         x = {name: rng.standard_normal((size, channels)) for name, channels in _SIZES.items()}
-        for modality, told in _ALONE.items():
-            x[modality][:, :2] += getattr(self, modality) * emotion[:, told]
+        for modality, axes in _ALONE.items():
+            x[modality][:, :2] += getattr(self, modality) * emotion[:, axes]
             x[modality][:, _SHARED] = shared
         x["text"][:, _TOGETHER] += self.synergy * coin * emotion[:, _VALENCE]
         x["audio"][:, _TOGETHER] += self.synergy * coin
@@ -136,13 +136,13 @@ class SyntheticProcess:
         return Conversation(features, number_speakers(speaker), torch.from_numpy(y), id=name)
 
     def posterior(self, conversation: Conversation, history: bool = True) -> Tensor:
-        """How probable each emotion is, given all that a conversation tells.
+        """How probable each emotion is, given all of a conversation's features.
 
         Args:
             conversation: One of this process. It need not have all modalities, nor everywhere: see
                 :meth:`Corpus.select` and `present`.
-            history: Whether what a speaker's earlier and later turns tell is taken into account,
-                too, or each utterance by itself.
+            history: Whether a speaker's earlier and later utterances are taken into account, too,
+                or each utterance by itself.
 
         Returns:
             `[U, 4]` float64.
@@ -157,15 +157,15 @@ class SyntheticProcess:
         transition = self.persistence * stays + (1 - self.persistence) / 4
         probability = torch.empty_like(score)
         for who in conversation.speaker.unique():
-            turns = conversation.speaker == who
-            probability[turns] = smooth(score[turns], transition.log())
+            own = conversation.speaker == who
+            probability[own] = smooth(score[own], transition.log())
         return probability
 
     def _log_likelihood(self, conversation: Conversation) -> Tensor:
         """Of an utterance's features given each emotion, up to a constant: `[U, 4]`.
 
         The means that the emotions give a channel have one length, so of the normal densities only
-        the products of means and values matter. A zero tells nothing: it stands for what is absent.
+        the products of means and values matter. A zero has no effect: it stands for what is absent.
         """
         size = len(conversation.speaker)
         x = {name: torch.zeros(size, channels).double() for name, channels in _SIZES.items()}
@@ -180,8 +180,8 @@ class SyntheticProcess:
 
         emotions = torch.from_numpy(_EMOTIONS)
         score = torch.zeros(size, 4, dtype=torch.float64)
-        for name, told in _ALONE.items():
-            score += getattr(self, name) * x[name][:, :2] @ emotions[:, told].T
+        for name, axes in _ALONE.items():
+            score += getattr(self, name) * x[name][:, :2] @ emotions[:, axes].T
         copies = torch.stack(list(present.values()), 1).sum(1, keepdim=True).clamp(min=1)
         shared = sum(each[:, _SHARED] for each in x.values()) / copies
         score += self.redundant * shared @ emotions.T
@@ -196,8 +196,8 @@ def synthetic(
 ) -> Corpus:
     """Conversations made by a :class:`SyntheticProcess` of this persistence.
 
-    One modality alone cannot name the emotion, one utterance alone is mostly noise, and the turns
-    of the other speaker mislead. The best possible accuracy, in percent, with the persistence
+    One modality alone cannot name the emotion, one utterance alone is mostly noise, and the
+    other speaker's utterances mislead. The best possible accuracy, in percent, with the persistence
     below; weighted F1 is the same to a tenth:
 
     ==========================================  ==============  ==================

@@ -15,6 +15,7 @@ from graphfusion._utils.checks import (
     check_size,
     unique_names,
 )
+from graphfusion._utils.weights import first_weight
 from graphfusion.data.alignment import align
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import select
@@ -155,7 +156,7 @@ class UtteranceEncoder(torch.nn.Module):
             ValueError: If a modality is missing or unknown, shapes disagree, the layout has absent
                 modalities without names, or no speakers where they are needed.
         """
-        weight = next(self.projections.parameters())
+        weight = first_weight(self.projections)
         layout = align(as_layout(layout, weight.device), self.modalities)
         check_features(features, self.in_channels, layout.num_utterances)
         if not isinstance(features, Standardized):  # in a model, they are

@@ -121,7 +121,7 @@ class DynamicFusion(torch.nn.Module):
 
         Args:
             state_dict: The state dict of that module, or of any module that contains it.
-            **kwargs: What the weights do not tell: `alpha`, `theta` (there `lamda`), `dropout`,
+            **kwargs: What the weights do not show: `alpha`, `theta` (there `lamda`), `dropout`,
                 `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by default). A
                 checkpoint has the gate's weights whether it was trained with the gate or not; if
                 `gated` is not given, it is used if it is there.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graphfusion._utils.tracing import larger, smaller
 from graphfusion.data.layout import BatchLayout
 
 # The least number of rows of a block: narrow windows would otherwise make many tiny products.
@@ -39,10 +40,9 @@ def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
     with the device.
     """
     size, longest = layout.num_utterances, layout.blocks.size(1)
-    # Unlike Python's own, these do not fix a size when they are traced.
-    past = longest - 1 if past is None else torch.sym_min(past, longest - 1)
-    future = longest - 1 if future is None else torch.sym_min(future, longest - 1)
-    height = torch.sym_max(past + future, LEAST_HEIGHT)
+    past = longest - 1 if past is None else smaller(past, longest - 1)
+    future = longest - 1 if future is None else smaller(future, longest - 1)
+    height = larger(past + future, LEAST_HEIGHT)
     everyone = torch.arange(size, device=layout.ptr.device)
     if size * (height + past + future) < layout.blocks.numel() * longest:
         start = everyone[::height].unsqueeze(1)

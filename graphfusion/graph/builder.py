@@ -5,6 +5,7 @@ from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
 from graphfusion._utils.checks import check_not_empty, check_real, check_size, check_tensor
+from graphfusion._utils.memory import is_out_of_memory
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import screen
 from graphfusion.graph.blocks import cover, take
@@ -69,6 +70,7 @@ class ConversationGraph(torch.nn.Module):
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If the shapes disagree.
+            torch.OutOfMemoryError: If the graph does not fit into memory.
         """
         check_tensor("x", x, ["U", "M", "C"])
         check_not_empty("x", x)
@@ -76,7 +78,29 @@ class ConversationGraph(torch.nn.Module):
         check_tensor("x", x, [layout.num_utterances, layout.num_modalities or "M", "C"])
         x, _ = screen(x, layout)
         with without_autocast(x.device):
-            return self._build(x, layout)
+            if torch.compiler.is_compiling():
+                return self._build(x, layout)
+            try:
+                return self._build(x, layout)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise self._too_long(x, layout, error) from error
+
+    def _too_long(
+        self, x: Tensor, layout: BatchLayout, error: RuntimeError
+    ) -> torch.OutOfMemoryError:
+        """Says what takes the memory, and what takes less."""
+        (count, longest), modalities = layout.blocks.shape, x.size(1)
+        size = (
+            count * modalities * longest**2 * torch.promote_types(x.dtype, torch.float32).itemsize
+        )
+        return torch.OutOfMemoryError(
+            f"the graph must fit into memory, but where past and future are {self.past} and "
+            f"{self.future}, the edges of {layout.num_utterances} utterances, {longest} in the "
+            f"longest conversation, take up to {size / 2**30:.3g} GiB, and several times as much "
+            f"in training: give ConversationGraph, or MMDFN, a smaller past and future. ({error})"
+        )
 
     def _build(self, x: Tensor, layout: BatchLayout) -> MultimodalGraph:
         num_modalities, present = x.size(1), layout.present

@@ -10,6 +10,7 @@ from torch_geometric.data import Batch
 
 from graphfusion._utils.checks import unique_names
 from graphfusion._utils.evaluation import evaluation_view
+from graphfusion._utils.weights import first_weight
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout
 from graphfusion.data.masking import restore, restore_valid
@@ -143,9 +144,9 @@ class ConversationModel(torch.nn.Module):
             ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
                 `return_gates` is asked of a fusion without gates.
         """
-        layout = layout_of(features, speaker, ptr, present, next(self.parameters()).device)
-        dtype = next(self.parameters()).dtype
-        features, layout, valid = screen_features(features, layout, self.encoder, dtype)
+        weight = first_weight(self)
+        layout = layout_of(features, speaker, ptr, present, weight.device)
+        features, layout, valid = screen_features(features, layout, self.encoder, weight.dtype)
         x = self.encoder(features, layout.screened())
         graph = self.graph(x, layout.screened())
         fused = self.fusion(x, graph, **({"return_gates": True} if return_gates else {}))
@@ -176,7 +177,7 @@ class ConversationModel(torch.nn.Module):
             raise TypeError(
                 f"conversation must be one Conversation, but got {type(conversation).__name__}."
             )
-        device = next(self.parameters()).device
+        device = first_weight(self).device
         features = {name: value.to(device) for name, value in conversation.features.items()}
         logits = evaluation_view(self)(features, BatchLayout.of(conversation).to(device))
         return predictions(logits, self.task, self.class_names)

@@ -15,7 +15,7 @@ def check_parts(
     fusion: torch.nn.Module,
     head: torch.nn.Module,
 ) -> None:
-    """Checks what each part of a model tells the next one.
+    """Checks the sizes that each part of a model has for the next one.
 
     Raises:
         TypeError: If a part is no module, or lacks what another one needs.

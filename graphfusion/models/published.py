@@ -29,7 +29,7 @@ _UNUSED = re.compile(
 def read_model(
     state_dict: Mapping[str, Tensor], modalities: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The arguments of an `MMDFN` that the weights tell, and its state.
+    """The arguments of an `MMDFN` that the weights show, and its state.
 
     Args:
         state_dict: Theirs.

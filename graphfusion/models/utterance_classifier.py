@@ -89,7 +89,7 @@ class UtteranceClassifier(torch.nn.Module):
         check_not_empty("features", x)
         check_dtype("features", x, self.hidden.bias)
         check_tensor("logits", logits, [len(x), self.classifier.out_features])
-        check_dtype("logits", logits, self.classifier.weight)
+        check_dtype("logits", logits, self.hidden.bias)
         alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
         if self.training:
             return alone.where(torch.rand(len(x), 1, device=x.device) < 0.5, logits)

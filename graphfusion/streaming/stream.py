@@ -14,6 +14,7 @@ from graphfusion._utils.checks import (
     check_tensor,
 )
 from graphfusion._utils.evaluation import evaluation_view
+from graphfusion._utils.weights import first_weight
 from graphfusion.data.standardize import Standardized
 from graphfusion.encoders.utterance_encoder import UtteranceEncoder
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
@@ -124,7 +125,7 @@ class Stream:
         conversation, speaker, mask = self._check(features, speaker, conversation, present)
         encoder, names = self._encoder, self._encoder.modalities
         with torch.no_grad():
-            weight = next(encoder.projections.parameters())
+            weight = first_weight(encoder.projections)
             columns = dict(zip(names, mask.unbind(1), strict=True))
             standardized = Standardized(
                 {
@@ -227,7 +228,7 @@ class Stream:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The conversations, on the host, who speaks, and `[n, M]` bool, what is present."""
         in_channels = self._encoder.in_channels
-        device = next(self._encoder.projections.parameters()).device
+        device = first_weight(self._encoder.projections).device
         if conversation is None:
             conversation = torch.arange(self.num_conversations)
         check_tensor("conversation", conversation, ["n"], torch.int64)

@@ -10,8 +10,8 @@ from torch import Tensor
 from graphfusion.data.layout import BatchLayout
 from graphfusion.graph.builder import ConversationGraph
 from graphfusion.testing.batches import RaggedBatch, odd_batches
+from graphfusion.testing.comparison import Run
 from graphfusion.testing.contracts import (
-    Run,
     assert_batch_independent,
     assert_compiles,
     assert_finite,

@@ -5,19 +5,13 @@ A module under test is a function `run(x, layout)` of node vectors `[U, M, C]` a
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Never
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-from graphfusion.data.layout import BatchLayout
 from graphfusion.testing.batches import RaggedBatch
-
-Run = Callable[[Tensor, BatchLayout], Tensor]
-
-# How far an utterance's outputs may be from what they should be, relative to its largest.
-TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
+from graphfusion.testing.comparison import Run, check_finite, compare, fail, gradients, output
 
 
 def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | str]) -> None:
@@ -26,17 +20,17 @@ def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | s
     Raises:
         AssertionError: If it has not.
     """
-    contract, out = "shape and dtype", _out(run, batch)
+    contract, out = "shape and dtype", output(run, batch)
     fits = out.dim() == len(shape) and all(
         isinstance(want, str) or size == want for size, want in zip(out.shape, shape, strict=True)
     )
     if not fits:
         expected = ", ".join(str(size) for size in shape)
-        _fail(contract, batch, f"the output must have shape [{expected}], got {list(out.shape)}")
+        fail(contract, batch, f"the output must have shape [{expected}], got {list(out.shape)}")
     for what in ("dtype", "device"):
         got, expected = getattr(out, what), getattr(batch.x, what)
         if got != expected:
-            _fail(contract, batch, f"the output must have the input's {what} {expected}, got {got}")
+            fail(contract, batch, f"the output must have the input's {what} {expected}, got {got}")
 
 
 def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
@@ -45,8 +39,8 @@ def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
     Raises:
         AssertionError: If an utterance's is not.
     """
-    alone = torch.cat([_out(run, each) for each in batch.conversations()])
-    _compare("batch independence", batch, _out(run, batch), alone)
+    alone = torch.cat([output(run, each) for each in batch.conversations()])
+    compare("batch independence", batch, output(run, batch), alone)
 
 
 def assert_permutation_equivariant(
@@ -77,7 +71,7 @@ def assert_permutation_equivariant(
     if utterances:
         parts = [part[shuffle(len(part))] for part in parts]
     order = torch.cat(parts)
-    expected, shuffled = _out(run, batch)[order], batch.take(order, [len(part) for part in parts])
+    expected, shuffled = output(run, batch)[order], batch.take(order, [len(part) for part in parts])
     if modalities:
         columns = shuffle(batch.x.size(1))
         present = None if shuffled.present is None else shuffled.present[:, columns]
@@ -85,7 +79,7 @@ def assert_permutation_equivariant(
             shuffled.x[:, columns], shuffled.ptr, shuffled.speaker, present, batch.name
         )
         expected = expected[:, columns]
-    _compare("permutation", batch, _out(run, shuffled), expected)
+    compare("permutation", batch, output(run, shuffled), expected)
 
 
 def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
@@ -104,12 +98,12 @@ def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Ten
     for junk in (float("nan"), float("inf"), 1.0):
         contract = f"absent modalities ({junk} in their places)"
         spoilt = batch.with_x(batch.x.masked_fill(absent, junk))
-        _compare(contract, batch, _out(run, spoilt), _out(run, batch))
+        compare(contract, batch, output(run, spoilt), output(run, batch))
         for (where, gradient), (_, clean) in zip(
-            _gradients(run, spoilt, parameters), _gradients(run, batch, parameters), strict=True
+            gradients(run, spoilt, parameters), gradients(run, batch, parameters), strict=True
         ):
             # What is not finite without junk either is another contract's.
-            _check_finite(contract, batch, where, gradient.where(clean.isfinite(), 0))
+            check_finite(contract, batch, where, gradient.where(clean.isfinite(), 0))
 
 
 def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
@@ -129,7 +123,7 @@ def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
         now = x.detach() if name == "x" else getattr(layout, name)
         changed = ~torch.isclose(now, value, rtol=0, atol=0, equal_nan=True)
         if changed.any():
-            _fail("no mutation", batch, f"{int(changed.sum())} entries of {name} were changed")
+            fail("no mutation", batch, f"{int(changed.sum())} entries of {name} were changed")
 
 
 def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
@@ -144,8 +138,8 @@ def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = (
         AssertionError: If anything is NaN or infinite.
     """
     contract = "finite values and gradients"
-    for where, gradient in _gradients(run, batch, parameters):
-        _check_finite(contract, batch, where, gradient)
+    for where, gradient in gradients(run, batch, parameters):
+        check_finite(contract, batch, where, gradient)
 
 
 def assert_compiles(
@@ -180,69 +174,4 @@ def assert_compiles(
                 raise AssertionError(
                     f"{contract}: on {batch}, it does not compile: {error}"
                 ) from error
-            _compare(contract, batch, out, function(*arguments(batch)))
-
-
-def _out(run: Run, batch: RaggedBatch) -> Tensor:
-    """The output, from copies, so that a module that mutates its input breaks no other contract."""
-    with torch.no_grad():
-        return run(batch.x.clone(), batch.layout)
-
-
-def _compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) -> None:
-    """Compares to rounding; NaN and infinity where they are expected are another contract's."""
-    if out.shape != expected.shape:
-        _fail(
-            contract,
-            batch,
-            f"the output must have shape {list(expected.shape)}, got {list(out.shape)}",
-        )
-    out, expected = out.flatten(1), expected.flatten(1)
-    same = (out == expected) | (out.isnan() & expected.isnan())
-    apart = (out - expected).abs().where(~same, 0).nan_to_num(nan=float("inf"))
-    largest = expected.nan_to_num(0, 0, 0).abs()
-    tolerance = TOLERANCE[batch.x.dtype]
-    for utterance, (off, scale) in enumerate(_pairs(apart, largest)):
-        if off > tolerance * scale:
-            _fail(
-                contract,
-                batch,
-                f"utterance {utterance} is off by {off:.3g}, where at most {tolerance:g} * "
-                f"{scale:.3g} is rounding",
-            )
-
-
-def _pairs(*values: Tensor) -> Iterator[tuple[float, ...]]:
-    return zip(*(each.double().amax(1).tolist() for each in values), strict=True)
-
-
-def _gradients(
-    run: Run, batch: RaggedBatch, parameters: Iterable[Tensor]
-) -> list[tuple[str, Tensor]]:
-    """The output, and what its mean gives the vectors and parameters it depends on, named."""
-    x = batch.x.detach().clone().requires_grad_()
-    out = run(x.clone(), batch.layout)  # a leaf must not be mutated, which is another contract
-    found = [("the output", out)]
-    if not out.requires_grad:
-        return found
-    learning = [each for each in parameters if each.requires_grad]
-    mean = out.to(torch.promote_types(out.dtype, torch.float32)).mean()
-    gradients = torch.autograd.grad(mean, [x, *learning], allow_unused=True)
-    names = ["x", *(f"parameter {m} {list(each.shape)}" for m, each in enumerate(learning))]
-    found += [
-        (f"the gradient of {name}", gradient)
-        for name, gradient in zip(names, gradients, strict=True)
-        if gradient is not None
-    ]
-    return found
-
-
-def _check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) -> None:
-    bad = ~value.isfinite()
-    if bad.any():
-        first = float(value.detach()[bad][0])
-        _fail(contract, batch, f"{what} has {int(bad.sum())} entries such as {first}")
-
-
-def _fail(contract: str, batch: RaggedBatch, problem: str) -> Never:
-    raise AssertionError(f"{contract}: on {batch}, {problem}.")
+            compare(contract, batch, out, function(*arguments(batch)))

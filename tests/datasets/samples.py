@@ -20,7 +20,7 @@ MANY = settings(max_examples=30 if EXAMPLES <= 10 else max(300, EXAMPLES))
 
 
 @dataclass
-class Talk:
+class PlainConversation:
     id: str
     split: str
     speakers: list[str]
@@ -31,7 +31,7 @@ class Talk:
 @dataclass
 class Sample:
     num_classes: int
-    talks: list[Talk]
+    conversations: list[PlainConversation]
 
 
 def make_sample(
@@ -43,12 +43,12 @@ def make_sample(
 ):
     """A corpus with `lengths[i]` utterances in the conversations of `splits[i]`."""
     rng = np.random.default_rng(seed)
-    talks = []
+    conversations = []
     for split, sized in zip(splits, lengths, strict=True):
         for u in sized:
-            talks.append(
-                Talk(
-                    f"{split}{len(talks)}",
+            conversations.append(
+                PlainConversation(
+                    f"{split}{len(conversations)}",
                     split,
                     [f"speaker {n}" for n in rng.integers(0, 3, u)],
                     rng.integers(0, num_classes, u).tolist(),
@@ -56,12 +56,12 @@ def make_sample(
                 )
             )
     # The pickles' classes are those that occur, so all of them must.
-    total = sum(len(talk.labels) for talk in talks)
+    total = sum(len(conversation.labels) for conversation in conversations)
     assert total >= num_classes
     missing = iter(range(num_classes))
-    for talk in talks:
-        talk.labels = [next(missing, label) for label in talk.labels]
-    return Sample(num_classes, talks)
+    for conversation in conversations:
+        conversation.labels = [next(missing, label) for label in conversation.labels]
+    return Sample(num_classes, conversations)
 
 
 @st.composite
@@ -79,37 +79,41 @@ def samples(draw, splits=("train", "test"), modalities=MODALITIES):
 
 def assert_holds(corpus: Corpus, sample: Sample, classes, modalities):
     assert corpus.classes == tuple(classes)
-    splits = list(dict.fromkeys(talk.split for talk in sample.talks))
+    splits = list(dict.fromkeys(plain.split for plain in sample.conversations))
     assert list(corpus.splits) == splits
     for split in splits:
-        talks = [talk for talk in sample.talks if talk.split == split]
-        assert [conversation.id for conversation in corpus.splits[split]] == [t.id for t in talks]
-        for conversation, talk in zip(corpus.splits[split], talks, strict=True):
+        plains = [plain for plain in sample.conversations if plain.split == split]
+        assert [conversation.id for conversation in corpus.splits[split]] == [t.id for t in plains]
+        for conversation, plain in zip(corpus.splits[split], plains, strict=True):
             assert list(conversation.features) == list(modalities)
             for name in modalities:
-                expected = torch.from_numpy(talk.features[name])
+                expected = torch.from_numpy(plain.features[name])
                 assert conversation.features[name].dtype == torch.float32
                 assert torch.equal(conversation.features[name], expected)
-            order = sorted(set(talk.speakers), key=talk.speakers.index)
-            assert conversation.speaker.tolist() == [order.index(who) for who in talk.speakers]
+            order = sorted(set(plain.speakers), key=plain.speakers.index)
+            assert conversation.speaker.tolist() == [order.index(who) for who in plain.speakers]
             assert conversation.y.dtype == torch.int64
-            assert conversation.y.tolist() == talk.labels
+            assert conversation.y.tolist() == plain.labels
             assert all(mask.all() for mask in conversation.present.values())
 
 
 def npz_arrays(sample: Sample) -> dict[str, np.ndarray]:
     def rows(values):
-        return [value for talk in sample.talks for value in values(talk)]
+        return [value for conversation in sample.conversations for value in values(conversation)]
 
     features = {
-        name: np.concatenate([talk.features[name] for talk in sample.talks])
-        for name in sample.talks[0].features
+        name: np.concatenate([conversation.features[name] for conversation in sample.conversations])
+        for name in sample.conversations[0].features
     }
     return {
-        "dialogue": np.array(rows(lambda talk: [talk.id] * len(talk.labels))),
-        "speaker": np.array(rows(lambda talk: talk.speakers)),
-        "label": np.array(rows(lambda talk: talk.labels), dtype=np.int16),
-        "split": np.array(rows(lambda talk: [talk.split] * len(talk.labels))),
+        "dialogue": np.array(
+            rows(lambda conversation: [conversation.id] * len(conversation.labels))
+        ),
+        "speaker": np.array(rows(lambda conversation: conversation.speakers)),
+        "label": np.array(rows(lambda conversation: conversation.labels), dtype=np.int16),
+        "split": np.array(
+            rows(lambda conversation: [conversation.split] * len(conversation.labels))
+        ),
         "classes": np.array([f"class {c}" for c in range(sample.num_classes)]),
         **features,
     }
@@ -124,18 +128,23 @@ def npz_bytes(arrays, save=np.savez) -> bytes:
 def pickle_fields(sample: Sample, rows=lambda array: list(array)) -> list:
     """The nine elements, to be pickled as a tuple; `rows` says how a feature matrix is held."""
     tables = [
-        {talk.id: value(talk) for talk in sample.talks}
+        {conversation.id: value(conversation) for conversation in sample.conversations}
         for value in (
-            lambda talk: [f"{talk.id}_{u}" for u in range(len(talk.labels))],
-            lambda talk: talk.speakers,
-            lambda talk: talk.labels,
-            lambda talk: rows(talk.features["text"]),
-            lambda talk: rows(talk.features["audio"]),
-            lambda talk: rows(talk.features["visual"]),
-            lambda talk: ["a sentence"] * len(talk.labels),
+            lambda conversation: [
+                f"{conversation.id}_{u}" for u in range(len(conversation.labels))
+            ],
+            lambda conversation: conversation.speakers,
+            lambda conversation: conversation.labels,
+            lambda conversation: rows(conversation.features["text"]),
+            lambda conversation: rows(conversation.features["audio"]),
+            lambda conversation: rows(conversation.features["visual"]),
+            lambda conversation: ["a sentence"] * len(conversation.labels),
         )
     ]
-    splits = [[talk.id for talk in sample.talks if talk.split == s] for s in ("train", "test")]
+    splits = [
+        [conversation.id for conversation in sample.conversations if conversation.split == s]
+        for s in ("train", "test")
+    ]
     return [*tables, *splits]
 
 

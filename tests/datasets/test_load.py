@@ -18,9 +18,9 @@ def test_the_content_decides():
     for protocol in range(6):
         corpus = load_bytes(load, pickle.dumps(tuple(pickle_fields(sample)), protocol))
         assert corpus.classes == ("0", "1")
-        for split, talks in corpus.splits.items():
-            for talk, same in zip(talks, from_npz.splits[split], strict=True):
-                assert torch.equal(talk.features["text"], same.features["text"])
+        for split, conversations in corpus.splits.items():
+            for conversation, same in zip(conversations, from_npz.splits[split], strict=True):
+                assert torch.equal(conversation.features["text"], same.features["text"])
 
 
 @pytest.mark.parametrize("data", [b"", b"P", b"not a corpus"])
@@ -72,7 +72,11 @@ def test_real_data(name, conversations, utterances, in_channels, num_classes):
     if not path.exists():
         pytest.skip("the real data are not here; GRAPHFUSION_DATA names their folder")
     corpus = load(path)
-    assert {split: len(talks) for split, talks in corpus.splits.items()} == conversations
-    assert {s: sum(talk.num_nodes for talk in t) for s, t in corpus.splits.items()} == utterances
+    assert {
+        split: len(conversations) for split, conversations in corpus.splits.items()
+    } == conversations
+    assert {
+        s: sum(conversation.num_nodes for conversation in t) for s, t in corpus.splits.items()
+    } == utterances
     assert corpus.in_channels == in_channels
     assert corpus.num_classes == num_classes

@@ -30,25 +30,25 @@ def first(process, seed=0):
     return process.sample(1, 0, seed).splits["train"][0]
 
 
-def part(talk, size=None, modalities=MODALITIES, present=None):
+def part(conversation, size=None, modalities=MODALITIES, present=None):
     """A conversation's first utterances, and what is left of it where some of it is absent."""
-    size = size or len(talk.y)
-    features = {name: talk.features[name][:size].clone() for name in modalities}
+    size = size or len(conversation.y)
+    features = {name: conversation.features[name][:size].clone() for name in modalities}
     if present is not None:
         for value, here in zip(features.values(), present.unbind(1), strict=True):
             value[~here] = torch.nan
     mask = None if present is None else dict(zip(features, present.unbind(1), strict=True))
-    return Conversation(features, talk.speaker[:size], talk.y[:size], mask)
+    return Conversation(features, conversation.speaker[:size], conversation.y[:size], mask)
 
 
-def density(process, talk, u, name):
+def density(process, conversation, u, name):
     """The density of an utterance's features, given the name of its emotion, by the table."""
     arousal = 1 if "stirred" in name else -1
     valence = 1 if "glad" in name else -1
     x = {
-        modality: talk.features[modality][u].tolist()
-        for modality in talk.features
-        if talk.present[modality][u]
+        modality: conversation.features[modality][u].tolist()
+        for modality in conversation.features
+        if conversation.present[modality][u]
     }
     alone = {
         "text": [process.text * valence, process.text * valence],
@@ -70,18 +70,18 @@ def normal(value, mean):
     return exp(-((value - mean) ** 2) / 2) / sqrt(2 * pi)
 
 
-def enumerated(process, talk):
+def enumerated(process, conversation):
     """The posterior, from the probabilities of all 4^U ways in which the emotions can go."""
-    size = len(talk.speaker)
-    densities = [[density(process, talk, u, name) for name in CLASSES] for u in range(size)]
-    speaker = talk.speaker.tolist()
+    size = len(conversation.speaker)
+    densities = [[density(process, conversation, u, name) for name in CLASSES] for u in range(size)]
+    speaker = conversation.speaker.tolist()
     marginal = np.zeros((size, 4))
     for emotions in product(range(4), repeat=size):
         probability = 1.0
         for who in set(speaker):
-            turns = [emotions[u] for u in range(size) if speaker[u] == who]
+            theirs = [emotions[u] for u in range(size) if speaker[u] == who]
             probability /= 4
-            for before, now in pairwise(turns):
+            for before, now in pairwise(theirs):
                 drawn = (1 - process.persistence) / 4
                 probability *= drawn + (process.persistence if before == now else 0)
         probability *= prod(densities[u][k] for u, k in enumerate(emotions))
@@ -101,42 +101,44 @@ def test_the_posterior_is_what_enumeration_says(process, seed, size, modalities,
     if share is not None:
         generator = torch.Generator().manual_seed(seed)
         present = torch.rand(size, len(modalities), generator=generator) < share
-    talk = part(first(process, seed), size, modalities, present)
-    posterior = process.posterior(talk)
+    conversation = part(first(process, seed), size, modalities, present)
+    posterior = process.posterior(conversation)
     assert posterior.dtype == torch.float64
-    torch.testing.assert_close(posterior, enumerated(process, talk), rtol=1e-9, atol=1e-12)
-    alone = torch.cat([enumerated(process, single(talk, u)) for u in range(size)])
-    unaware = process.posterior(talk, history=False)
+    torch.testing.assert_close(posterior, enumerated(process, conversation), rtol=1e-9, atol=1e-12)
+    alone = torch.cat([enumerated(process, single(conversation, u)) for u in range(size)])
+    unaware = process.posterior(conversation, history=False)
     torch.testing.assert_close(unaware, alone, rtol=1e-9, atol=1e-12)
 
 
-def single(talk, u):
-    features = {name: value[u : u + 1] for name, value in talk.features.items()}
+def single(conversation, u):
+    features = {name: value[u : u + 1] for name, value in conversation.features.items()}
     return Conversation(
         features,
-        talk.speaker[:1] * 0,
-        present={name: mask[u : u + 1] for name, mask in talk.present.items()},
+        conversation.speaker[:1] * 0,
+        present={name: mask[u : u + 1] for name, mask in conversation.present.items()},
     )
 
 
 @given(processes, seeds, st.booleans())
 def test_the_posterior_is_a_probability_and_leaves_the_conversation_alone(process, seed, history):
-    talk = first(process, seed)
-    before = {name: value.clone() for name, value in talk.features.items()}
-    posterior = process.posterior(talk, history)
-    assert posterior.shape == (len(talk.y), 4)
+    conversation = first(process, seed)
+    before = {name: value.clone() for name, value in conversation.features.items()}
+    posterior = process.posterior(conversation, history)
+    assert posterior.shape == (len(conversation.y), 4)
     assert (posterior >= 0).all()
-    torch.testing.assert_close(posterior.sum(1), torch.ones(len(talk.y)).double())
-    assert all(torch.equal(talk.features[name], value) for name, value in before.items())
+    torch.testing.assert_close(posterior.sum(1), torch.ones(len(conversation.y)).double())
+    assert all(torch.equal(conversation.features[name], value) for name, value in before.items())
 
 
 @given(processes, seeds)
 def test_what_is_redundant_tells_nothing_new(process, seed):
     # With nothing of its own, video has only what text has, too.
     process = replace(process, visual=0)
-    talk = first(process, seed)
-    with_video = process.posterior(part(talk, modalities=("text", "visual")))
-    torch.testing.assert_close(with_video, process.posterior(part(talk, modalities=("text",))))
+    conversation = first(process, seed)
+    with_video = process.posterior(part(conversation, modalities=("text", "visual")))
+    torch.testing.assert_close(
+        with_video, process.posterior(part(conversation, modalities=("text",)))
+    )
 
 
 @given(processes, seeds, st.sampled_from(SUBSETS))
@@ -150,32 +152,32 @@ def test_what_is_told_together_is_not_told_apart(process, seed, modalities):
 @given(processes, seeds)
 def test_without_persistence_there_is_no_history(process, seed):
     process = replace(process, persistence=0)
-    talk = first(process, seed)
-    alone = process.posterior(talk, history=False)
-    torch.testing.assert_close(process.posterior(talk), alone)
+    conversation = first(process, seed)
+    alone = process.posterior(conversation, history=False)
+    torch.testing.assert_close(process.posterior(conversation), alone)
 
 
 @given(processes, seeds)
 def test_with_full_persistence_a_speaker_has_one_emotion(process, seed):
     process = replace(process, persistence=1)
-    talk = first(process, seed)
-    posterior = process.posterior(talk)
+    conversation = first(process, seed)
+    posterior = process.posterior(conversation)
     for who in (0, 1):
-        turns = talk.speaker == who
-        assert len(talk.y[turns].unique()) == 1
-        torch.testing.assert_close(posterior[turns], posterior[turns][:1].expand(turns.sum(), 4))
+        theirs = conversation.speaker == who
+        assert len(conversation.y[theirs].unique()) == 1
+        torch.testing.assert_close(posterior[theirs], posterior[theirs][:1].expand(theirs.sum(), 4))
 
 
-TALKS = PROCESS.sample(400, 0).splits["train"]
+CONVERSATIONS = PROCESS.sample(400, 0).splits["train"]
 
 
 @cache
 def scores(process, modalities, history):
     """By conversation, how often the most probable emotion is right, and how often it should be."""
     right, expected = [], []
-    for talk in TALKS:
-        posterior = process.posterior(part(talk, modalities=modalities), history)
-        right.append((posterior.argmax(1) == talk.y).double().mean())
+    for conversation in CONVERSATIONS:
+        posterior = process.posterior(part(conversation, modalities=modalities), history)
+        right.append((posterior.argmax(1) == conversation.y).double().mean())
         expected.append(posterior.amax(1).mean())
     return torch.stack(right), torch.stack(expected)
 
@@ -184,14 +186,16 @@ def scores(process, modalities, history):
 @pytest.mark.parametrize("history", [False, True])
 def test_the_best_classifier_is_as_good_as_it_believes(modalities, history):
     right, expected = scores(PROCESS, modalities, history)
-    error = (right - expected).std() / len(TALKS) ** 0.5
+    error = (right - expected).std() / len(CONVERSATIONS) ** 0.5
     assert abs((right - expected).mean()) < 4 * error
     assert error < 0.012
 
 
 def test_the_posterior_is_calibrated():
-    posterior = torch.cat([PROCESS.posterior(talk) for talk in TALKS])
-    right = torch.nn.functional.one_hot(torch.cat([talk.y for talk in TALKS]), 4).double()
+    posterior = torch.cat([PROCESS.posterior(conversation) for conversation in CONVERSATIONS])
+    right = torch.nn.functional.one_hot(
+        torch.cat([conversation.y for conversation in CONVERSATIONS]), 4
+    ).double()
     for low in torch.arange(0, 1, 0.1):
         here = (posterior >= low) & (posterior < low + 0.1)
         assert here.sum() > 200
@@ -237,9 +241,15 @@ def test_who_knows_more_does_not_do_worse():
 
 
 def test_the_emotion_needs_two_modalities_and_the_speakers_history():
-    y = torch.cat([talk.y for talk in TALKS])
-    text = torch.cat([talk.features["text"] for talk in TALKS])[:, :2].sum(1) > 0
-    audio = torch.cat([talk.features["audio"] for talk in TALKS])[:, :2].sum(1) > 0
+    y = torch.cat([conversation.y for conversation in CONVERSATIONS])
+    text = (
+        torch.cat([conversation.features["text"] for conversation in CONVERSATIONS])[:, :2].sum(1)
+        > 0
+    )
+    audio = (
+        torch.cat([conversation.features["audio"] for conversation in CONVERSATIONS])[:, :2].sum(1)
+        > 0
+    )
     # Text tells one half of the emotion and nothing of the other; audio the other way round.
     assert (text == y % 2).float().mean() > 0.75
     assert (audio == y // 2).float().mean() > 0.75
@@ -247,25 +257,25 @@ def test_the_emotion_needs_two_modalities_and_the_speakers_history():
     # A speaker keeps an emotion with the persistence, and may draw the same again; from the other
     # speaker there is nothing to learn.
     own, others = [], []
-    for talk in TALKS:
+    for conversation in CONVERSATIONS:
         for who in (0, 1):
-            turns = talk.y[talk.speaker == who]
-            own.append(turns[1:] == turns[:-1])
-        changes = talk.speaker[1:] != talk.speaker[:-1]
-        others.append((talk.y[1:] == talk.y[:-1])[changes])
+            theirs = conversation.y[conversation.speaker == who]
+            own.append(theirs[1:] == theirs[:-1])
+        changes = conversation.speaker[1:] != conversation.speaker[:-1]
+        others.append((conversation.y[1:] == conversation.y[:-1])[changes])
     assert abs(torch.cat(own).float().mean() - (0.85 + 0.15 / 4)) < 0.02
     assert abs(torch.cat(others).float().mean() - 0.25) < 0.04
 
 
-def flat(talks):
+def flat(conversations):
     return [
         (
-            talk.id,
-            talk.speaker.tolist(),
-            talk.y.tolist(),
-            [v.tolist() for v in talk.features.values()],
+            conversation.id,
+            conversation.speaker.tolist(),
+            conversation.y.tolist(),
+            [v.tolist() for v in conversation.features.values()],
         )
-        for talk in talks
+        for conversation in conversations
     ]
 
 
@@ -281,11 +291,11 @@ def test_one_seed_is_one_corpus(process, seed):
     finally:
         torch.set_default_dtype(default)
     assert large.in_channels == {"text": 20, "audio": 16, "visual": 8}
-    for split, talks in small.splits.items():
-        assert flat(talks) == flat(large.splits[split])[: len(talks)]
-        assert {v.dtype for talk in large.splits[split] for v in talk.features.values()} == {
-            torch.float32
-        }
+    for split, conversations in small.splits.items():
+        assert flat(conversations) == flat(large.splits[split])[: len(conversations)]
+        assert {
+            v.dtype for conversation in large.splits[split] for v in conversation.features.values()
+        } == {torch.float32}
     together = flat([*large.splits["train"], *large.splits["test"]])
     assert len({str(features) for *_, features in together}) == 5
     assert flat(process.sample(1, 0, seed + 1).splits["train"]) != together[:1]
@@ -299,11 +309,11 @@ def test_the_default_corpus_stays_what_it_is():
         "num_classes=4)"
     )
     assert corpus.classes == CLASSES
-    talk = corpus.splits["train"][0]
-    assert talk.speaker.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1]
-    assert talk.y.tolist() == [3, 3, 0, 0, 3, 3, 0, 0, 0, 3, 0, 3]
+    conversation = corpus.splits["train"][0]
+    assert conversation.speaker.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1]
+    assert conversation.y.tolist() == [3, 3, 0, 0, 3, 3, 0, 0, 0, 3, 0, 3]
     expected = torch.tensor([-0.3144, 0.3901, -0.3523, -0.3833, 0.3457, 0.8741, -1.6795, 1.6053])
-    torch.testing.assert_close(talk.features["visual"][1], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(conversation.features["visual"][1], expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

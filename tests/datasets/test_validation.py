@@ -64,7 +64,7 @@ def test_every_fault_of_an_npz_is_listed(places):
     problems = load_bytes(validate, npz_bytes(arrays))
     found = {(each.conversation, each.field) for each in problems if each.field != "classes"}
     assert found == {
-        (sample.talks[talk].id, "y" if name == "label" else f"features.{name}")
+        (sample.conversations[talk].id, "y" if name == "label" else f"features.{name}")
         for talk, name in places
     }
 

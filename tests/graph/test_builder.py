@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Callable
 from itertools import accumulate
 
 import pytest
@@ -10,6 +11,7 @@ from torch_geometric.nn import SimpleConv
 from torch_geometric.utils import to_dense_adj
 
 from graphfusion import BatchLayout, ConversationGraph
+from graphfusion.graph import builder
 from graphfusion.graph.blocks import cover
 from graphfusion.testing import (
     RaggedBatch,
@@ -254,3 +256,40 @@ def test_refuses_vectors_of_no_nodes() -> None:
         ConversationGraph()(torch.randn(3, 4), ptr)
     with pytest.raises(ValueError, match=r"^x must not be empty, but got shape \[3, 0, 4\]"):
         ConversationGraph()(torch.randn(3, 0, 4), ptr)
+
+
+def _fail(error: RuntimeError) -> Callable[..., None]:
+    def cover(*_: object) -> None:
+        raise error
+
+    return cover
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4e10 bytes"
+        ),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 37.25 GiB"),
+    ],
+)
+def test_a_conversation_too_long_for_memory_is_told_of_windows(
+    monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    """Without allocating it: 10^5 utterances without a window have 10^10 edges."""
+    monkeypatch.setattr(builder, "cover", _fail(error))
+    x, ptr = torch.zeros(100_000, 1, 1), torch.tensor([0, 100_000])
+    with pytest.raises(torch.OutOfMemoryError, match="37.3 GiB.* smaller past and future") as told:
+        ConversationGraph()(x, ptr)
+    assert str(error) in str(told.value)
+    assert "past and future are None and None" in str(told.value)
+    assert "100000 in the longest conversation" in str(told.value)
+
+
+def test_other_errors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("something else")
+    monkeypatch.setattr(builder, "cover", _fail(error))
+    with pytest.raises(RuntimeError) as caught:
+        ConversationGraph()(torch.zeros(3, 1, 1), torch.tensor([0, 3]))
+    assert caught.value is error

@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import inspect
+import itertools
 import json
 import os
 import pickle
@@ -25,7 +26,7 @@ from graphfusion import (
     DynamicFusion,
     UtteranceEncoder,
 )
-from graphfusion.models import saved
+from graphfusion.models.saved_checksum import with_checksum
 from graphfusion.testing.strategies import seeds, windows
 
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
@@ -249,7 +250,7 @@ def test_a_truncated_or_altered_file_is_refused(
     path = folder / "model.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
-    refused(folder, "SafetensorError")
+    refused(folder, r"model\.safetensors: SafetensorError")
     altered = bytearray(content)
     altered[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(altered)
@@ -340,7 +341,7 @@ def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
     def write(changes: dict[str, Any], **weights: torch.Tensor | None) -> None:
         state = model.state_dict() | weights
         state = {name: value for name, value in state.items() if value is not None}
-        safetensors.torch.save_file(state, path, saved._metadata({**config, **changes}, state))
+        safetensors.torch.save_file(state, path, with_checksum({**config, **changes}, state))
 
     write({})
     assert same(MMDFN.from_pretrained(folder), model)
@@ -399,7 +400,7 @@ def test_arguments_that_were_added_since_take_their_defaults(folder: Path) -> No
     config = {"format": "graphfusion.model", "version": 1, **model.config}
     del config["cross_weight"]
     state = model.state_dict()
-    metadata = saved._metadata(config, state)
+    metadata = with_checksum(config, state)
     safetensors.torch.save_file(state, folder / "model.safetensors", metadata)
     assert same(MMDFN.from_pretrained(folder), model)
 
@@ -482,3 +483,32 @@ def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
         model.save_pretrained(tmp_path / str(number))
         contents.add((tmp_path / str(number) / "model.safetensors").read_bytes())
     assert len(contents) == 1
+
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()]
+)
+def test_a_full_disk_names_the_file_and_nothing_is_half_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException
+) -> None:
+    """Nor after Ctrl-C; `number` is the file that it strikes."""
+    old, calls = MMDFN.from_pretrained(folder), itertools.count()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    sync = os.fsync
+
+    def strike(descriptor: int) -> None:
+        if next(calls) == number:
+            raise error
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", strike)
+    with pytest.raises(type(error)) as caught:
+        MMDFN(SIZES, 2, alpha=0.1, **SMALL).save_pretrained(folder)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert same(MMDFN.from_pretrained(folder), old)
+    if isinstance(error, OSError):
+        name = ("model.safetensors", "config.json")[number]
+        assert caught.value.errno == errno.ENOSPC
+        assert str(folder / name) in str(caught.value)

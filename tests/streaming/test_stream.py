@@ -46,7 +46,7 @@ def rows(batch: RaggedBatch, utterances: Tensor) -> dict[str, object]:
     }
 
 
-def turns(batch: RaggedBatch, random: Random) -> Iterator[tuple[Tensor, Tensor]]:
+def steps_of(batch: RaggedBatch, random: Random) -> Iterator[tuple[Tensor, Tensor]]:
     """Steps of some conversations at a time, in any order: which, and their next utterances."""
     upcoming, end = batch.ptr[:-1].clone(), batch.ptr[1:]
     while len(going := (upcoming < end).nonzero().flatten()):
@@ -68,7 +68,7 @@ def test_streaming_is_the_whole_conversation(
     model, batch = case
     stream = model.stream(len(batch.ptr) - 1)
     logits = torch.full((len(batch.x), 3), torch.nan, dtype=torch.float64)
-    for conversation, utterances in turns(batch, random):
+    for conversation, utterances in steps_of(batch, random):
         logits[utterances] = stream.step(**rows(batch, utterances), conversation=conversation)
     assert model.training
     assert_equal(logits, whole(model, batch), rtol=1e-11)
@@ -105,7 +105,7 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_been(
     case: tuple[MMDFN, RaggedBatch], random: Random, cut: int
 ) -> None:
     model, batch = case
-    steps = list(turns(batch, random))
+    steps = list(steps_of(batch, random))
     cut = min(cut, len(steps))
     first, second = (model.stream(len(batch.ptr) - 1) for _ in range(2))
     for number, (conversation, utterances) in enumerate(steps):

@@ -39,7 +39,7 @@ def load_from(
         The file and what it holds.
 
     Raises:
-        FileNotFoundError: If there is none of them; it tells the source.
+        FileNotFoundError: If there is none of them; it names the source.
         FormatError: If anything in the file is wrong.
     """
     for name in names:

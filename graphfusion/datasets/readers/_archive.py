@@ -3,7 +3,7 @@
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from graphfusion.datasets._reading import check_dtype, check_layout
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_PIECE = 2**20  # bytes
 _LONGEST_HEADER = 1024  # an honest one takes 128; Python's parser, which reads it, far more memory
 
 
@@ -67,17 +68,20 @@ class Archive:
     def read(self, name: str) -> NDArray[Any]:
         """Inflates one array."""
         header = self.headers[name]
+        raw, filled = np.empty(header.nbytes, np.uint8), 0
         with self._zip.open(self._members[name]) as file:
             _read_header(file, self._members[name])
-            # Asking for the exact size bounds what a stream longer than declared inflates to.
-            raw = file.read(header.nbytes)
-        if len(raw) != header.nbytes:
+            # In pieces: at once, zipfile would hold all of it twice. No more than is declared is
+            # asked for, which bounds what a longer stream inflates to.
+            while piece := file.read(min(_PIECE, header.nbytes - filled)):
+                raw[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+                filled += len(piece)
+        if filled != header.nbytes:
             raise ValueError(
-                f"{name}: {header.nbytes} bytes must follow the header, but got {len(raw)}."
+                f"{name}: {header.nbytes} bytes must follow the header, but got {filled}."
             )
-        return np.ndarray(
-            header.shape, header.dtype, buffer=raw, order="F" if header.fortran else "C"
-        )
+        order: Literal["F", "C"] = "F" if header.fortran else "C"
+        return np.ndarray(header.shape, header.dtype, buffer=raw.data, order=order)
 
 
 def _read_header(file: Any, member: zipfile.ZipInfo) -> Header:

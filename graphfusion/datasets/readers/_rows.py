@@ -1,5 +1,6 @@
 """How an .npz file of utterances must be laid out, checked before anything of it is inflated."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from graphfusion.datasets.readers._archive import Header
 
 _NAMES = ("dialogue", "speaker", "split")
 _KNOWN = (*_NAMES, "label", "classes", "score", "present", "turn", "utt")
-# What reading may cost: as much as deflate can make of the file, and a little for small ones.
+# What reading may cost: as much as deflate can make of the file, and 32 MiB for small ones.
 _PER_BYTE, _SPARE = 1032, 2**25
 
 
@@ -68,27 +69,35 @@ def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Lay
     return layout
 
 
-def check_cost(headers: Mapping[str, Header], layout: Layout, size: int) -> None:
+def check_cost(
+    headers: Mapping[str, Header], layout: Layout, conversations: int, size: int
+) -> None:
     """Refuses what would take more memory than the file's size can explain.
 
     Args:
         headers: The arrays'.
         layout: What they are.
+        conversations: How many there are, as far as that is known.
         size: The file's, in bytes.
     """
-    names = sum(headers[name].nbytes * 4 + layout.size * 240 for name in _NAMES)
-    numbers = sum(headers[name].nbytes for name in layout.modalities)
-    copies = sum(4 * layout.size * headers[name].shape[-1] for name in layout.modalities)
-    check_bound(names + numbers + copies + 64 * layout.size, size)
-
-
-def check_bound(cost: int, size: int) -> None:
-    """Refuses a cost in bytes that a file of this size cannot explain."""
+    names = [headers[name] for name in (*_NAMES, *(["classes"] if layout.named else []))]
+    cost = sum(4 * each.nbytes + 240 * each.shape[0] for each in names)
+    cost += 64 * layout.size  # labels, scores and the order of the rows
+    for name in layout.modalities:
+        header = headers[name]
+        frames = math.prod(header.shape) if len(header.shape) == 3 else 0
+        # A copy in float32, another in float64 of means, and what is computed to check either.
+        cost += header.nbytes + frames + 16 * layout.size * header.shape[-1] + 2 * layout.size
+    for name in ("present", *layout.masks.values()):
+        if name in headers:
+            cost += headers[name].nbytes + 4 * math.prod(headers[name].shape)
+    # Each conversation is a Python object, and so is each of its tensors.
+    cost += conversations * 2**11 * (4 + len(layout.modalities))
     bound = _PER_BYTE * size + _SPARE
     if cost > bound:
         raise ValueError(
             f"refused: to read the file takes some {cost} bytes of memory, more than {bound}, "
-            f"which is {_PER_BYTE} times its size."
+            f"which is {_PER_BYTE} times its size and {_SPARE}."
         )
 
 

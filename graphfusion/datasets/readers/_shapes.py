@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -33,54 +34,61 @@ def _shape(places: str, modalities: Sequence[str] | None = None) -> Shape:
 
 
 _HEAD, _TEXT = "ids speakers labels", " ".join(_TEXTS)
-_MMGCN = _shape(f"{_HEAD} text audio visual sentences train test", ("audio", "visual", "text"))
+# By the numbers of dicts ("d") and lists ("l") in a row.
 _KNOWN = {
-    # DialogueRNN, DialogueGCN, MMGCN, MM-DFN; a tenth element is a dict, or a third list of ids.
-    "d7 l2": _MMGCN,
-    "d7 l2 d1": _shape(" ".join(_MMGCN.places) + " further", _MMGCN.modalities),
-    # DialogueRNN's MELD.
+    # DialogueRNN, DialogueGCN, MMGCN, MM-DFN.
+    "d7 l2": _shape(f"{_HEAD} text audio visual sentences train test", ("audio", "visual", "text")),
+    # The MELD of DialogueRNN and DialogueGCN.
     "d6 l2 d1": _shape(f"{_HEAD} text audio sentences train test sentiments", ("audio", "text")),
-    # COSMIC's IEMOCAP and DailyDialog; its MELD and EmoryNLP.
+    # DialogueGCN's DailyDialog; what it has besides the emotions are dialogue acts.
+    "d4 l3": _shape("speakers text further labels train test dev"),
+    # COSMIC's IEMOCAP, EmoryNLP and DailyDialog; its MELD.
     "d7 l3": _shape(f"speakers labels {_TEXT} sentences train test dev"),
     "d8 l3": _shape(f"speakers labels sentiments {_TEXT} sentences train test dev"),
-    # M3NET's and MultiEMO's IEMOCAP and MELD.
+    # The IEMOCAP and MELD of SDT; the IEMOCAP of GraphSmile; its MELD.
     "d10 l2": _shape(
         f"{_HEAD} {_TEXT} audio visual sentences train test", ("audio", "visual", *_TEXTS)
     ),
-    "d11 l2 d1": _shape(
-        f"{_HEAD} sentiments {_TEXT} audio visual sentences train test further",
+    "d11 l2": _shape(
+        f"{_HEAD} sentiments {_TEXT} audio visual sentences train test",
         ("audio", "visual", *_TEXTS),
     ),
 }
-_KNOWN["d11 l2"] = Shape(_KNOWN["d11 l2 d1"].places[:-1], _KNOWN["d11 l2 d1"].modalities)
+# These may have an element more: a third list of ids, or whatever else, which is not taken over.
+_LONGER = ("d7 l2", "d10 l2", "d11 l2")
 
 
-def find_shape(fields: tuple[object, ...]) -> Shape:
-    """Tells a tuple's shape from its dicts and lists.
+def find_shape(fields: Sequence[object]) -> Shape:
+    """Finds a tuple's shape by its dicts and lists.
 
     Raises:
         ValueError: If it is none that is known.
     """
-    kinds = [_kind(value) for value in fields[:16]]
-    if len(kinds) == 10 and kinds[:9] == ["d"] * 7 + ["l"] * 2 and kinds[9] != "l":
-        kinds[9] = "d"  # whatever else stands there, it is not taken over
-    runs: list[list[object]] = []
-    for kind in kinds:
-        if runs and runs[-1][0] == kind:
-            runs[-1][1] = int(str(runs[-1][1])) + 1
-        else:
-            runs.append([kind, 1])
-    pattern = " ".join(f"{kind}{count}" for kind, count in runs)
-    if pattern == "d7 l3" and not _holds_vectors(fields[2]):
-        return Shape((*_MMGCN.places, "third"), _MMGCN.modalities)
-    if len(fields) > 16 or pattern not in _KNOWN:
-        known = "; ".join(", ".join(shape.places) for shape in _KNOWN.values())
-        got = ", ".join(_word(value) for value in fields[:16])
+    kinds = [_kind(value) for value in fields[:16]]  # one more than any has
+    pattern = _pattern(kinds)
+    if pattern == "d5 l3":
         raise ValueError(
-            f"the pickle must hold a tuple of dicts by conversation and lists of ids, in one of "
-            f"these orders: {known}; but got {len(fields)} elements: {got}."
+            "the pickle must hold vectors, but has the shape of DialogueRNN's DailyDialog, whose "
+            "utterances are numbers of words: extract features from its texts."
         )
-    return _KNOWN[pattern]
+    # Seven dicts and three lists are COSMIC's, or MMGCN's and a list more.
+    if pattern in _KNOWN and (pattern != "d7 l3" or _holds_vectors(fields[2])):
+        return _KNOWN[pattern]
+    shorter = _pattern(kinds[:-1])
+    if shorter in _LONGER and len(fields) <= 16:
+        shape, last = _KNOWN[shorter], "third" if kinds[-1] == "l" else "further"
+        return Shape((*shape.places, last), shape.modalities)
+    known = "; ".join(", ".join(shape.places) for shape in _KNOWN.values())
+    got = ", ".join(_word(value) for value in fields[:16])
+    raise ValueError(
+        f"the pickle must hold a tuple of dicts by conversation and lists of ids, in one of "
+        f"these orders: {known}; but got {len(fields)} elements: {got}."
+    )
+
+
+def _pattern(kinds: Sequence[str]) -> str:
+    """How many of which kind stand in a row: "d7 l2"."""
+    return " ".join(f"{kind}{len(list(run))}" for kind, run in groupby(kinds))
 
 
 def _kind(value: object) -> str:

@@ -18,10 +18,10 @@ def find_splits(
     Args:
         places: A tuple's elements by what they are.
         known: A table with all conversations.
-        asked: The splits' names in the order of the tuple's lists; None: what the file tells.
+        asked: The splits' names in the order of the tuple's lists; None: what the file says.
 
     Raises:
-        ValueError: If there are three lists whose order the file does not tell.
+        ValueError: If there are three lists whose order the file does not say.
     """
     lists = {name: places[name] for name in (*SPLITS, "third") if name in places}
     third = lists.get("third")
@@ -60,7 +60,7 @@ def _order(second: Sequence[Key], third: Sequence[Key]) -> tuple[str, str]:
     if says == ("dev", None):
         return "dev", "test"
     raise ValueError(
-        "the second and the third list of ids must be told apart, but either may be the test's: "
+        "which list of ids is the test's, the second or the third, must be known, but is not: "
         "say splits=('train', 'test', 'dev') or splits=('train', 'dev', 'test')."
     )
 

@@ -13,8 +13,8 @@ from graphfusion.datasets._reading import describe
 from graphfusion.datasets._vectors import average, check_vectors
 from graphfusion.datasets.readers._stand_ins import Array, Budget, plain
 
-# To say None takes two bytes; what stands in its place takes no more than this times as much.
-_NONES = 128
+# To say None takes a byte; so many numbers that stand in its place are counted as one byte.
+_NONES = 64
 
 Key: TypeAlias = str | int
 Table: TypeAlias = dict[Any, Any]
@@ -113,7 +113,8 @@ def matrix(
                 f"{len(each)} numbers and the first {width}."
             )
     budget.spend(width * (len(vectors) - len(known)) // _NONES)
-    stacked = np.stack([np.full(width, np.nan) if each is None else each for each in vectors])
+    absent = np.full(width, np.nan)
+    stacked = np.stack([absent if each is None else each for each in vectors])
     return stacked, np.array([each is not None for each in vectors])
 
 
@@ -137,13 +138,13 @@ def vector(
     """One utterance's vector."""
     place = f"{name} must be vectors of numbers, but utterance {utterance}'s is"
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        budget.spend(len(value))
+        budget.spend(value.size)  # the mean of frames is a copy, too
         if value.ndim != 1:
             try:
                 check_vectors(name, value.shape, options.frames)
             except ValueError as error:
                 raise ValueError(f"utterance {utterance}: {error}") from error
-            return average(value)
+            return average(value, options.missing)
         if len(value):
             return value
     # Numbers only: numpy would walk whatever is nested in them, however deep or often repeated.

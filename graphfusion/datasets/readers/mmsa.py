@@ -1,5 +1,6 @@
 """MMSA's pickles: a dict of splits, each a dict of arrays with a row per utterance."""
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from graphfusion.datasets._options import Options
 from graphfusion.datasets._reading import about, describe, number_speakers
 from graphfusion.datasets._vectors import check_vectors, to_features
 from graphfusion.datasets.readers._stand_ins import Array, Budget
-from graphfusion.datasets.readers._tables import label_values, matrix, to_list
+from graphfusion.datasets.readers._tables import fill_absent, label_values, matrix, to_list
 
 _SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 _MODALITIES = ("text", "audio", "vision")
@@ -36,9 +37,9 @@ def read_splits(held: dict[Any, Any], budget: Budget, options: Options) -> Conte
         )
     if options.labels == "classes":
         raise ValueError("labels are scores here, the regression_labels; classes are not read.")
-    return Contents(
-        (), {_SPLITS[split]: _read(each, budget, options) for split, each in held.items()}
-    )
+    splits = {_SPLITS[split]: _read(each, budget, options) for split, each in held.items()}
+    fill_absent(list(chain(*splits.values())), budget)
+    return Contents((), splits)
 
 
 def _read(held: dict[Any, Any], budget: Budget, options: Options) -> list[RawConversation]:

@@ -17,7 +17,6 @@ from graphfusion.datasets.corpus import Corpus, make_corpus
 from graphfusion.datasets.readers._archive import Archive
 from graphfusion.datasets.readers._rows import (
     Layout,
-    check_bound,
     check_cost,
     check_layout_of_rows,
 )
@@ -49,7 +48,8 @@ def load_npz(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
 
     Raises:
         FormatError: If anything in the file is wrong. Nothing that it declares is allocated
-            before it is known to be there, and all of it takes at most 1032 times the file's size.
+            before it is known to be there, and nothing inflated before all of it is known to take
+            at most 1032 times the file's size and 32 MiB.
         OSError: If it cannot be opened.
     """
     return read_npz(path, make_corpus, Options(**options))
@@ -60,15 +60,14 @@ def read_npz(path: str | PathLike[str], finish: Finish[T], options: Options) -> 
     with reading(path) as data:
         archive = Archive(data)
         layout = check_layout_of_rows(archive.headers, options)
-        check_cost(archive.headers, layout, len(data))
+        check_cost(archive.headers, layout, 1, len(data))
         return finish(_contents(archive, layout, options, len(data)))
 
 
 def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> Contents:
     dialogue, speaker, split = (_names(archive.read(n)) for n in ("dialogue", "speaker", "split"))
     runs = _runs(dialogue, split, _optional(archive, "turn"))
-    # Each conversation is a Python object, and so is each of its tensors.
-    check_bound(len(runs) * 2**11 * (4 + len(layout.modalities)), size)
+    check_cost(archive.headers, layout, len(runs), size)
     classes = tuple(_names(archive.read("classes"))) if layout.named else ()
     score = _optional(archive, "score")
     if options.labels == "scores" and score is not None:

@@ -1,6 +1,6 @@
 """The field's pickles: a tuple of dicts keyed by conversation, or a dict of splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from os import PathLike
 from typing import Unpack
@@ -36,18 +36,22 @@ from graphfusion.datasets.readers.mmsa import read_splits
 def load_pickle(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
     """Reads a corpus from a pickle as the field passes them around.
 
-    The pickle holds a tuple of tables, dicts from a conversation's id to one entry per utterance,
-    and of lists of ids, one for each split; or MMSA's dict of splits. Which of these it is, is told
-    from its dicts and lists (:doc:`/guides/own_data` has a table):
+    The pickle holds a tuple or list of tables, dicts from a conversation's id to one entry per
+    utterance, and of lists of ids, one for each split; or MMSA's dict of splits. Which of these it
+    is, is found from its dicts and lists (:doc:`/guides/own_data` has a table):
 
     - DialogueRNN, DialogueGCN, MMGCN, MM-DFN: ids, speakers, labels, text, audio, visual,
-      sentences, train, test; a tenth element is not taken over unless it lists known ids, which
-      make a third split;
-    - DialogueRNN's MELD: ids, speakers, labels, text, audio, sentences, train, test, sentiments;
+      sentences, train, test;
+    - the MELD of DialogueRNN and DialogueGCN: ids, speakers, labels, text, audio, sentences, train,
+      test, sentiments;
+    - DialogueGCN's DailyDialog: speakers, text, dialogue acts, labels, train, test, dev;
     - COSMIC: speakers, labels, (sentiments,) four vectors of text, sentences, train, test, dev;
-    - M3NET, MultiEMO: ids, speakers, labels, (sentiments,) four vectors of text, audio, visual,
+    - SDT, GraphSmile: ids, speakers, labels, (sentiments,) four vectors of text, audio, visual,
       sentences, train, test;
     - MMSA: `{"train", "valid", "test": {"id", "regression_labels", "text", "audio", "vision"}}`.
+
+    The first and the fifth may have a last element more, which is not taken over, unless it lists
+    known ids, which make a third split.
 
     Features are vectors of numbers, or None where an utterance has none; several of text are
     modalities of their own, `text1` to `text4`. A modality whose table is empty is left out.
@@ -61,11 +65,12 @@ def load_pickle(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
             labels are. `missing="nan"`: vectors of nothing but NaN are absent. `frames="mean"`:
             features may be frames `[T, d]` and are averaged over T, less the frames of nothing but
             zeros, which are padding. `splits`: the names of a tuple's lists of ids in their order,
-            such as `("train", "dev", "test")`, where the file does not tell.
+            such as `("train", "dev", "test")`, where the file does not say.
 
     Raises:
         FormatError: If anything in the file is wrong, or it holds anything but numpy arrays of
-            numbers or strings and plain containers. Nothing in it runs as code.
+            numbers or strings and plain containers. Nothing in it runs as code, and all of it takes
+            at most 1032 times the file's size and 32 MiB.
         OSError: If it cannot be opened.
     """
     return read_pickle(path, make_corpus, Options(**options))
@@ -78,15 +83,15 @@ def read_pickle(path: str | PathLike[str], finish: Finish[T], options: Options) 
         budget = Budget(len(data))
         if isinstance(held, dict):
             return finish(read_splits(held, budget, options))
-        if not isinstance(held, tuple):
+        if not isinstance(held, tuple | list):
             raise ValueError(
-                "the pickle must hold a tuple of dicts and lists, or a dict of splits, but got "
-                f"{type(held).__name__}."
+                "the pickle must hold a tuple or list of dicts and lists, or a dict of splits, but "
+                f"got {type(held).__name__}."
             )
         return finish(_contents(held, budget, options))
 
 
-def _contents(fields: tuple[object, ...], budget: Budget, options: Options) -> Contents:
+def _contents(fields: Sequence[object], budget: Budget, options: Options) -> Contents:
     shape = find_shape(fields)
     places = dict(zip(shape.places, fields, strict=False))
     tables = {name: value for name, value in places.items() if isinstance(value, dict)}
@@ -102,7 +107,7 @@ def _contents(fields: tuple[object, ...], budget: Budget, options: Options) -> C
             if size == 0:
                 raise ValueError("the conversation must have an utterance, but has none.")
             budget.spend(size)
-            if key in tables["sentences"]:
+            if key in tables.get("sentences", ()):
                 entries(tables, "sentences", key, size, budget)
             labels[key], found = label_values(entries(tables, "labels", key, size, budget))
             types |= found

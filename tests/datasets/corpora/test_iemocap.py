@@ -35,26 +35,28 @@ def test_four_classes(tmp_path, put):
     put(tmp_path)
     six, four = IEMOCAP(tmp_path), IEMOCAP(tmp_path, num_classes=4)
     assert four.classes == ("happy", "sad", "neutral", "angry")
-    for split, talks in six.splits.items():
+    for split, conversations in six.splits.items():
         names = [
-            [name for name in (SIX[label] for label in talk.y) if name != "frustrated"]
-            for talk in talks
+            [name for name in (SIX[label] for label in conversation.y) if name != "frustrated"]
+            for conversation in conversations
         ]
         expected = [[name.replace("excited", "happy") for name in each] for each in names if each]
         assert [
-            [four.classes[label] for label in talk.y] for talk in four.splits[split]
+            [four.classes[label] for label in conversation.y] for conversation in four.splits[split]
         ] == expected
-        for talk in four.splits[split]:
-            (old,) = [each for each in talks if each.id == talk.id]
-            assert torch.equal(talk.features["text"], old.features["text"][old.y != 5])
+        for conversation in four.splits[split]:
+            (old,) = [each for each in conversations if each.id == conversation.id]
+            assert torch.equal(conversation.features["text"], old.features["text"][old.y != 5])
 
 
 def test_a_conversation_of_the_frustrated_is_left_out(tmp_path):
     sample = make_sample(lengths=((7, 2), (2,)), num_classes=6)
-    sample.talks[1].labels = [5, 5]
+    sample.conversations[1].labels = [5, 5]
     archive(tmp_path, sample)
     assert len(IEMOCAP(tmp_path).splits["train"]) == 2
-    assert [talk.id for talk in IEMOCAP(tmp_path, 4).splits["train"]] == [sample.talks[0].id]
+    assert [conversation.id for conversation in IEMOCAP(tmp_path, 4).splits["train"]] == [
+        sample.conversations[0].id
+    ]
 
 
 def test_the_files_names_decide_which_class_is_which(tmp_path):
@@ -126,19 +128,21 @@ def test_real_data():
     assert six.classes == SIX
 
     def counts(corpus):
-        return torch.cat([t.y for talks in corpus.splits.values() for t in talks]).bincount()
+        return torch.cat(
+            [t.y for conversations in corpus.splits.values() for t in conversations]
+        ).bincount()
 
     assert counts(six).tolist() == [648, 1084, 1708, 1103, 1041, 1849]
     assert counts(four).tolist() == [648 + 1041, 1084, 1708, 1103]
-    for split, talks in load(path).splits.items():
-        for talk, same in zip(talks, six.splits[split], strict=True):
-            assert torch.equal(talk.y, same.y)
-            assert torch.equal(talk.speaker, same.speaker)
-            assert torch.equal(talk.features["audio"], same.features["audio"])
-    for talks in four.splits.values():
-        for talk in talks:
-            assert talk.speaker[0] == 0
-            assert talk.speaker.max() < 2
+    for split, conversations in load(path).splits.items():
+        for conversation, same in zip(conversations, six.splits[split], strict=True):
+            assert torch.equal(conversation.y, same.y)
+            assert torch.equal(conversation.speaker, same.speaker)
+            assert torch.equal(conversation.features["audio"], same.features["audio"])
+    for conversations in four.splits.values():
+        for conversation in conversations:
+            assert conversation.speaker[0] == 0
+            assert conversation.speaker.max() < 2
 
 
 def test_the_frustrated_may_stay_as_context(tmp_path):

@@ -74,10 +74,10 @@ def test_a_missing_file(tmp_path):
 def test_real_data():
     corpus = MELD(real("meld.npz").parent)
     assert corpus.classes == SEVEN
-    assert {split: len(talks) for split, talks in corpus.splits.items()} == {
+    assert {split: len(conversations) for split, conversations in corpus.splits.items()} == {
         "train": 1038,
         "dev": 114,
         "test": 280,
     }
-    y = torch.cat([talk.y for talk in corpus.splits["test"]])
+    y = torch.cat([conversation.y for conversation in corpus.splits["test"]])
     assert y.bincount().tolist() == [1256, 281, 50, 208, 402, 68, 345]

@@ -26,12 +26,19 @@ def archive(folder, name, scores=SCORES):
 def tuples(folder, name, scores=SCORES):
     fields = pickle_fields(SAMPLE)
     rest = iter(scores)
-    fields[2] = {talk.id: np.array([next(rest) for _ in talk.labels]) for talk in SAMPLE.talks}
+    fields[2] = {
+        conversation.id: np.array([next(rest) for _ in conversation.labels])
+        for conversation in SAMPLE.conversations
+    }
     (folder / f"{name}.pkl").write_bytes(pickle.dumps(tuple(fields)))
 
 
 def labels(corpus):
-    return [talk.y.tolist() for talks in corpus.splits.values() for talk in talks]
+    return [
+        conversation.y.tolist()
+        for conversations in corpus.splits.values()
+        for conversation in conversations
+    ]
 
 
 @pytest.mark.parametrize(("dataset", "name"), [(MOSI, "mosi"), (MOSEI, "mosei")])
@@ -44,10 +51,10 @@ def test_both_cuts(tmp_path, dataset, name, put):
     assert seven.num_classes == 7
     assert labels(seven) == SEVEN
     assert repr(two).startswith(f"{dataset.__name__}(train=2, test=1, ")
-    talk, same = two.splits["train"][0], seven.splits["train"][0]
-    torch.testing.assert_close(talk.score, torch.tensor([-3, 0.4, -0.2]))
+    conversation, same = two.splits["train"][0], seven.splits["train"][0]
+    torch.testing.assert_close(conversation.score, torch.tensor([-3, 0.4, -0.2]))
     torch.testing.assert_close(same.score, torch.tensor([-3, 0, 0.4, -0.2]))
-    assert torch.equal(talk.features["audio"], same.features["audio"][[0, 2, 3]])
+    assert torch.equal(conversation.features["audio"], same.features["audio"][[0, 2, 3]])
 
 
 def test_scores_survive_selection_and_batching(tmp_path):
@@ -121,14 +128,16 @@ def test_real_data():
     two, seven = MOSI(folder), MOSI(folder, num_classes=7)
 
     def counts(corpus):
-        return torch.cat([t.y for talks in corpus.splits.values() for t in talks]).bincount()
+        return torch.cat(
+            [t.y for conversations in corpus.splits.values() for t in conversations]
+        ).bincount()
 
     assert counts(two).tolist() == [1023, 1080]
     assert len(counts(seven)) == 7
     assert counts(seven).sum() == 1023 + 96 + 1080
     for corpus in (two, seven):
         assert list(corpus.in_channels) == ["text", "audio", "visual", "text_minilm"]
-        for talk in corpus.splits["train"]:
-            assert (talk.speaker == 0).all()
-            expected = talk.score > 0 if corpus is two else talk.score.round() + 3
-            assert (talk.y == expected).all()
+        for conversation in corpus.splits["train"]:
+            assert (conversation.speaker == 0).all()
+            expected = conversation.score > 0 if corpus is two else conversation.score.round() + 3
+            assert (conversation.y == expected).all()

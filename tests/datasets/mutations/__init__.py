@@ -17,7 +17,13 @@ from graphfusion.datasets import Corpus, save
 from tests.datasets.mutations.archives import npz
 from tests.datasets.mutations.damage import damage, sample
 from tests.datasets.mutations.programs import pickled
-from tests.datasets.mutations.tensors import edit, safetensors_file
+from tests.datasets.mutations.tensors import (
+    edit,
+    safetensors_file,
+    with_right_checksum,
+    without_checksums,
+)
+from tests.datasets.mutations.values import field, mmsa
 
 Files = dict[str, bytes | None]  # of a folder; None: no such file
 
@@ -26,19 +32,26 @@ def _corpora() -> list[bytes]:
     files = []
     with tempfile.TemporaryDirectory() as folder:
         for masked in (False, True):
-            talks = []
-            for talk in sample(3).talks:
-                size = len(talk.labels)
+            conversations = []
+            for conversation in sample(3).conversations:
+                size = len(conversation.labels)
                 present = torch.ones(size, 3, dtype=torch.bool)
                 present[0, 1] = not masked
                 further = {"score": torch.ones(size)} if masked else {}
                 speaker = torch.arange(size) % 2
-                features = {name: torch.from_numpy(each) for name, each in talk.features.items()}
-                y = torch.tensor(talk.labels)
+                features = {
+                    name: torch.from_numpy(each) for name, each in conversation.features.items()
+                }
+                y = torch.tensor(conversation.labels)
                 present = dict(zip(features, present.unbind(1), strict=True))
-                talks.append(Conversation(features, speaker, y, present, id=talk.id, **further))
+                conversations.append(
+                    Conversation(features, speaker, y, present, id=conversation.id, **further)
+                )
             path = Path(folder, "corpus")
-            save(Corpus(("a", "b", "c"), {"train": talks[:2], "test": talks[2:]}), path)
+            save(
+                Corpus(("a", "b", "c"), {"train": conversations[:2], "test": conversations[2:]}),
+                path,
+            )
             files.append(path.read_bytes())
     return files
 
@@ -60,7 +73,8 @@ CORPORA, MODELS = _corpora(), _models()
 
 
 def corpus(rng: random.Random) -> bytes:
-    return safetensors_file(rng, rng.choice(CORPORA), "corpus", rng.choice(CORPORA))
+    data = safetensors_file(rng, rng.choice(CORPORA), "corpus", rng.choice(CORPORA))
+    return without_checksums(data) if rng.random() < 0.7 else data
 
 
 def model(rng: random.Random) -> Files:
@@ -70,6 +84,8 @@ def model(rng: random.Random) -> Files:
     kind = rng.choice(("weights", "weights", "weights", "config", "bytes", "other"))
     if kind == "weights":
         weights = safetensors_file(rng, files["model.safetensors"], "config", other)
+        if rng.random() < 0.7:
+            weights = with_right_checksum(weights)
         files["model.safetensors"] = weights
         files["config.json"] = rng.choice((text, None, None, _config(weights)))
     elif kind == "config":
@@ -93,6 +109,8 @@ def _config(weights: bytes) -> bytes | None:
 FORMS: dict[str, Callable[[random.Random], bytes | Files]] = {
     "npz": npz,
     "pickle": pickled,
+    "tuple": field,
+    "mmsa": mmsa,
     "safetensors": corpus,
     "model": model,
 }

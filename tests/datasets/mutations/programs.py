@@ -59,7 +59,16 @@ def pickled(rng: random.Random) -> bytes:
     which = rng.randrange(len(PICKLES))
     if rng.random() < 0.3:
         return damage(rng, PICKLES[which], rng.choice(PICKLES))
-    program, other = list(PROGRAMS[which]), rng.choice(PROGRAMS)
+    return _with_changes(rng, list(PROGRAMS[which]))
+
+
+def broken_program(rng: random.Random, data: bytes) -> bytes:
+    """Any pickle with some of its instructions inserted, lost or moved."""
+    return _with_changes(rng, instructions(data))
+
+
+def _with_changes(rng: random.Random, program: list[bytes]) -> bytes:
+    other = rng.choice(PROGRAMS)
     for _ in range(rng.choice((1, 1, 2, 4))):
         place = rng.randrange(len(program) + 1)
         kind = rng.choice(

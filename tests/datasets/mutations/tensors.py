@@ -4,6 +4,9 @@ import json
 import random
 import struct
 
+import safetensors.torch
+
+from graphfusion.models.saved_checksum import with_checksum
 from tests.datasets.mutations.damage import SIZES, damage
 
 VALUES = (
@@ -98,3 +101,31 @@ def _rewritten(rng: random.Random, index: dict, body: bytes) -> tuple[dict, byte
         }
         whole += raw
     return index, whole
+
+
+def without_checksums(data: bytes) -> bytes:
+    """A corpus without its checksums, as other tools write it: else they are all that is read."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        index = json.loads(data[8 : 8 + size])
+        inner = json.loads(index["__metadata__"]["corpus"])
+        del inner["checksums"]
+        index["__metadata__"]["corpus"] = json.dumps(inner)
+    except (ValueError, LookupError, TypeError):
+        return data
+    header = json.dumps(index).encode()
+    return struct.pack("<Q", len(header)) + header + data[8 + size :]
+
+
+def with_right_checksum(data: bytes) -> bytes:
+    """A model's weights with the checksum that they should have, without which none is read."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        index = json.loads(data[8 : 8 + size])
+        config = json.loads(index["__metadata__"]["config"])
+        config.pop("sha256", None)
+        index["__metadata__"] = with_checksum(config, safetensors.torch.load(data))
+    except (ValueError, LookupError, TypeError, AttributeError, safetensors.SafetensorError):
+        return data
+    header = json.dumps(index).encode()
+    return struct.pack("<Q", len(header)) + header + data[8 + size :]

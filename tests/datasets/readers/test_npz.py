@@ -47,14 +47,17 @@ def test_names_may_be_bytes_or_integers():
     arrays["classes"] = np.array([b"calm", "gerührt".encode()])
     corpus = load_bytes(load_npz, npz_bytes(arrays))
     assert corpus.classes == ("calm", "gerührt")
-    assert [talk.id for talk in corpus.splits["train"]] == ["5", "7"]
+    assert [conversation.id for conversation in corpus.splits["train"]] == ["5", "7"]
 
 
 def test_splits_need_not_follow_one_another():
     arrays = npz_arrays(make_sample(lengths=((1, 1, 1),), splits=("train",)))
     arrays["split"] = np.array(["train", "test", "train"])
     corpus = load_bytes(load_npz, npz_bytes(arrays))
-    ids = {split: [talk.id for talk in talks] for split, talks in corpus.splits.items()}
+    ids = {
+        split: [conversation.id for conversation in conversations]
+        for split, conversations in corpus.splits.items()
+    }
     assert ids == {"train": ["train0", "train2"], "test": ["train1"]}
 
 

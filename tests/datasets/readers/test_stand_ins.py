@@ -62,8 +62,10 @@ def test_an_array_of_python_2(dtype, order, code, fortran):
     array = array2(dtype, b"K\x02K\x03\x86", order, b"\x89\x88"[fortran : fortran + 1], raw)
     tables = b"}(" + b"".join(part(key) + array for key in FIELDS[0]) + b"u"
     corpus = load_bytes(load_pickle, program(audio=tables))
-    for talks in corpus.splits.values():
-        assert all(talk.features["audio"].tolist() == rows for talk in talks)
+    for conversations in corpus.splits.values():
+        assert all(
+            conversation.features["audio"].tolist() == rows for conversation in conversations
+        )
 
 
 def of_shape(shape):

@@ -1,0 +1,98 @@
+"""The configuration of a saved model: its constructor's arguments by name, as JSON."""
+
+import json
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
+
+_FORMAT = "graphfusion.model"
+_VERSION = 1
+
+
+def with_format(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments, behind the format and its version."""
+    return {"format": _FORMAT, "version": _VERSION, **arguments}
+
+
+def to_text(config: Mapping[str, Any]) -> str:
+    """The text of a configuration, the same for the same one."""
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_json(text: str | bytes) -> dict[str, Any]:
+    """An object in JSON.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"the config must be JSON, but: {error}.") from error
+    if not isinstance(config, dict):
+        raise ValueError(f'the config must have "format": "{_FORMAT}", but has not.')
+    return config
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """The constructor's arguments.
+
+    Raises:
+        ValueError: If it is no configuration, or of another version.
+    """
+    config = parse_json(text)
+    if config.pop("format", None) != _FORMAT:
+        raise ValueError(f'the config must have "format": "{_FORMAT}", but has not.')
+    version = config.pop("version", None)
+    if version != _VERSION:
+        raise ValueError(f"the config's version must be {_VERSION}, but got {version!r}.")
+    return config
+
+
+def differences(shown: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """Names of which the values differ, as text: 1 is not true."""
+
+    def text(config: Mapping[str, Any], name: str) -> str:
+        return json.dumps(config[name]) if name in config else ""
+
+    names = {**shown, **arguments}
+    return [name for name in names if text(shown, name) != text(arguments, name)]
+
+
+def needed(make: Callable[..., Any]) -> list[str]:
+    """The arguments that a configuration must hold: all that have names, but for modules."""
+    variadic = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    parts = ("encoder", "graph", "fusion", "head")
+    return [
+        name
+        for name, each in signature(make).parameters.items()
+        if each.kind not in variadic and name not in parts
+    ]
+
+
+def check_arguments(
+    make: Callable[..., Any], arguments: Mapping[str, Any], num_weights: int
+) -> None:
+    """Checks what the constructor takes, and what takes memory before any weight is compared.
+
+    Arguments that were added after a model was saved take their defaults.
+
+    Raises:
+        ValueError: If an argument is missing, unknown, or more than its weights can be.
+    """
+    try:
+        signature(make).bind(**arguments)
+    except TypeError as error:
+        name = getattr(make, "__name__", "the model")
+        raise ValueError(
+            f"its config must have the arguments of {name}, and its parts must be given, but: "
+            f"{error}."
+        ) from error
+    class_names, in_channels = arguments.get("class_names"), arguments.get("in_channels")
+    if not isinstance(class_names, list):  # else as many would be made up as num_classes says
+        raise ValueError(f"class_names must be a list of names, but got {class_names!r}.")
+    if isinstance(in_channels, dict) and len(in_channels) > num_weights:
+        raise ValueError(
+            f"in_channels must have a weight for each modality, but has {len(in_channels)} of them "
+            f"for {num_weights} weights."
+        )
