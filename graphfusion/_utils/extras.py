@@ -3,6 +3,8 @@
 from importlib.util import find_spec
 from types import ModuleType
 
+_RECORDINGS = ("safetensors", "pandas", "soundfile", "av", "tqdm")
+
 # The modules that an extra of pyproject.toml brings.
 MODULES = {
     "data": ("safetensors",),
@@ -21,6 +23,11 @@ MODULES = {
     "tables": ("pandas", "pyarrow"),
     "hub": ("safetensors", "huggingface_hub"),
     "testing": ("hypothesis",),
+    "recordings": _RECORDINGS,
+    "opensmile": (*_RECORDINGS, "opensmile"),
+    "text": (*_RECORDINGS, "sentence_transformers", "transformers"),
+    "speech": (*_RECORDINGS, "transformers"),
+    "faces": (*_RECORDINGS, "cv2"),
 }
 
 

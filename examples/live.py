@@ -1,0 +1,132 @@
+"""Live: a microphone a speaker, voice activity detection, features, a prediction an utterance.
+
+    python examples/live.py [FOLDER]
+
+silero-vad says where an utterance ends, openSMILE describes it, and the stream of a causal model
+predicts it from what came before. The same detector has cut the recordings of the training, for
+what is cut otherwise has other features. Measures what each of the three takes. The voices are
+those of `recordings.py`, made ones: a test of plumbing and of time, not of emotion.
+
+Needs `pip install 'graphfusion[train,opensmile,text,faces]' silero-vad onnxruntime`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from numpy.typing import NDArray
+from recordings import CLASSES, RATE, Said, draw_conversation, make_voice, score, train
+from silero_vad import VADIterator, load_silero_vad
+
+from graphfusion import MMDFN
+from graphfusion.recordings import OpenSmile, Segment, Sound, extract
+
+CHUNK = 512  # samples, 32 ms: what silero-vad takes
+PAUSE = 0.6  # seconds between utterances
+
+Channels = dict[str, NDArray[np.float32]]
+
+
+def make_channels(said: list[Said], rng: np.random.Generator) -> tuple[Channels, list[float]]:
+    """A channel for each speaker, as in a call, and when each utterance begins."""
+    size = round((sum(each.end - each.start + PAUSE for each in said) + 2 * PAUSE) * RATE)
+    channels = {each.speaker: 1e-3 * rng.normal(size=size) for each in said}
+    starts, place = [], round(PAUSE * RATE)
+    for each in said:
+        voice = make_voice(each, rng)
+        channels[each.speaker][place : place + len(voice)] = voice
+        starts.append(place / RATE)
+        place += len(voice) + round(PAUSE * RATE)
+    return {name: samples.astype(np.float32) for name, samples in channels.items()}, starts
+
+
+def detect(channels: Channels, times: list[float]) -> Iterator[tuple[str, int, int]]:
+    """Goes through all channels in steps of 32 ms.
+
+    Args:
+        channels: The samples of each speaker.
+        times: Gets the seconds that each step took.
+
+    Yields:
+        Speaker, first and last sample of each utterance, as soon as it has ended.
+    """
+    waits = {"sampling_rate": RATE, "min_silence_duration_ms": 300}
+    detectors = {name: VADIterator(load_silero_vad(onnx=True), **waits) for name in channels}
+    starts: dict[str, int] = {}
+    for place in range(0, min(map(len, channels.values())) - CHUNK + 1, CHUNK):
+        for name, samples in channels.items():
+            begin = perf_counter()
+            found = detectors[name](torch.from_numpy(samples[place : place + CHUNK])) or {}
+            times.append(perf_counter() - begin)
+            if "start" in found:
+                starts[name] = max(found["start"], 0)
+            if "end" in found:
+                yield name, starts[name], found["end"]
+
+
+def make_table(folder: Path, num_conversations: int) -> Path:
+    """Writes a sound file for each channel, and the table of what the detector finds in them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(num_conversations):
+        said = draw_conversation(rng)
+        channels, starts = make_channels(said, rng)
+        for name, samples in channels.items():
+            soundfile.write(folder / f"{number}_{name}.wav", samples, RATE)
+        for name, first, last in detect(channels, []):
+            nearest = int(np.abs(np.array(starts) - first / RATE).argmin())
+            row = (f"call{number}", name, first / RATE, last / RATE, f"{number}_{name}.wav")
+            split = "train" if number < 0.8 * num_conversations else "test"
+            rows.append((*row, said[nearest].label, split))
+    columns = ["conversation", "speaker", "start", "end", "audio", "label", "split"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "live.csv", index=False)
+    return folder / "live.csv"
+
+
+def listen(model: MMDFN, channels: Channels) -> dict[str, list[float]]:
+    """Prints a prediction for each utterance when it ends.
+
+    Returns:
+        Seconds that each step of the detection, and each utterance's features and prediction, took.
+    """
+    smile, stream = OpenSmile("eGeMAPSv02"), model.stream()
+    times: dict[str, list[float]] = {"detection": [], "features": [], "prediction": []}
+    order: dict[str, int] = {}
+    for name, first, last in detect(channels, times["detection"]):
+        sound = Sound(channels[name][first:last], RATE)
+        begin = perf_counter()
+        (vector,) = smile([Segment(f"{name} at {first / RATE:.1f} s", sound=sound)])
+        middle = perf_counter()
+        speaker = torch.tensor([order.setdefault(name, len(order))])
+        logits = stream.step({"audio": torch.from_numpy(vector)[None]}, speaker)
+        times["features"].append(middle - begin)
+        times["prediction"].append(perf_counter() - middle)
+        label = model.class_names[int(logits.argmax())]
+        print(f"{first / RATE:6.2f} to {last / RATE:6.2f} s  {name}: {label}")
+    return times
+
+
+def main(folder: Path, num_conversations: int = 24) -> dict[str, list[float]]:
+    """Trains a causal model on sound alone, and listens to a new conversation."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = make_table(folder, num_conversations)
+    corpus = extract(table, {"audio": OpenSmile()}, classes=CLASSES, cache=folder / "features")
+    model = train(corpus, folder / "run", causal=True)
+    print(f"{100 * score(model, corpus):.0f} % of the test part's utterances right")
+    rng = np.random.default_rng(8)
+    said = draw_conversation(rng, size=12)
+    times = listen(model, make_channels(said, rng)[0])
+    print("made as:", ", ".join(each.label for each in said))
+    for name, values in times.items():
+        middle, most = 1000 * np.quantile(values, [0.5, 0.95])
+        print(f"{name}: median {middle:.1f} ms, 95 % within {most:.1f} ms")
+    return times
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "live_example"))

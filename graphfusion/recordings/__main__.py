@@ -1,0 +1,160 @@
+"""From recordings to features and predictions, from the command line.
+
+python -m graphfusion.recordings check TABLE               all that is wrong with a table
+python -m graphfusion.recordings extract TABLE CORPUS      its features, as a corpus for training
+python -m graphfusion.recordings predict MODEL FILE SUBS   predictions for a new recording
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from graphfusion.datasets import save
+from graphfusion.recordings import (
+    Extractor,
+    Faces,
+    OpenSmile,
+    Recognizer,
+    SentenceText,
+    SpeechModel,
+    TableError,
+    TransformerText,
+    check_table,
+    extract,
+    read_table,
+)
+from graphfusion.recordings.table import utterances
+
+#: Of each modality, by the word before the colon; what stands after it is the argument.
+EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
+    "text": {
+        "sentence": SentenceText,
+        "mean": lambda model, revision=None: TransformerText(model, "mean", revision),
+        "first": lambda model, revision=None: TransformerText(model, "first", revision),
+    },
+    "audio": {
+        "opensmile": OpenSmile,
+        "speech": lambda model, revision=None: SpeechModel(model, revision=revision),
+    },
+    "video": {"faces": Faces},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line; None: the process's own.
+
+    Returns:
+        0 if all is well, 1 if something is wrong with the table or a file, 2 if a command cannot be
+        carried out.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    try:
+        return int(options.run(options))
+    except TableError as error:
+        sys.stdout.write("".join(f"{problem}\n" for problem in error.problems))
+        return 1
+    except (OSError, ImportError, ValueError, RuntimeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m graphfusion.recordings", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="list all that is wrong with a table and its files")
+    check.set_defaults(run=_check)
+    make = commands.add_parser("extract", help="extract features and write a corpus")
+    make.set_defaults(run=_extract)
+    for command in (check, make):
+        command.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
+        labels = command.add_mutually_exclusive_group()
+        labels.add_argument("--classes", help="their names, in order, such as calm,angry")
+        labels.add_argument("--scores", action="store_true", help="the labels are scores")
+    make.add_argument("corpus", type=Path, metavar="CORPUS", help="the .safetensors to write")
+    for modality, kinds in EXTRACTORS.items():
+        names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
+        make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
+    make.add_argument("--workers", type=int, default=1, help="threads that extract")
+    predict = commands.add_parser("predict", help="predict a recording that is new to a model")
+    predict.set_defaults(run=_predict)
+    predict.add_argument("model", type=Path, metavar="MODEL", help="the folder of a model")
+    predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")
+    predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
+    predict.add_argument("--output", type=Path, help="the .csv to write; else it is printed")
+    predict.add_argument("--html", type=Path, help="a page to look at and listen to")
+    for command in (make, predict):
+        command.add_argument("--cache", type=Path, help="a folder for features, to go on from")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    table = read_table(options.table)
+    check_table(table, classes=_classes(options))
+    rows = list(utterances(table))
+    conversations = len({each.conversation for each in rows})
+    sys.stdout.write(
+        f"{options.table}: {len(rows)} utterances in {conversations} conversations, no problems; "
+        f"without a label: {sum(each.label is None for each in rows)}, "
+        f"text: {sum(each.text is None for each in rows)}, "
+        f"audio: {sum(each.audio is None for each in rows)}, "
+        f"video: {sum(each.video is None for each in rows)}\n"
+    )
+    return 0
+
+
+def _extract(options: argparse.Namespace) -> int:
+    extractors = {
+        modality: make_extractor(modality, getattr(options, modality))
+        for modality in EXTRACTORS
+        if getattr(options, modality) is not None
+    }
+    if not extractors:
+        raise ValueError("one of --text, --audio and --video must be given, but none is.")
+    corpus = extract(
+        options.table,
+        extractors,
+        classes=_classes(options),
+        cache=options.cache,
+        workers=options.workers,
+    )
+    save(corpus, options.corpus)
+    sys.stdout.write(f"{options.corpus}: {corpus}\n")
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    recognizer = Recognizer.from_pretrained(options.model)
+    files = options.recording, options.subtitles, options.cache
+    frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
+    frame.to_csv(options.output or sys.stdout, index=False)
+    return 0
+
+
+def make_extractor(modality: str, wanted: str) -> Extractor:
+    """The extractor that a command line names: "sentence:NAME@REVISION", "faces".
+
+    Raises:
+        ValueError: If there is none.
+    """
+    kind, _, argument = wanted.partition(":")
+    kinds = EXTRACTORS[modality]
+    if kind not in kinds:
+        raise ValueError(f"--{modality} must be one of {list(kinds)}, but got {kind!r}.")
+    name, _, revision = argument.partition("@")
+    return kinds[kind](*filter(None, [name, revision]))
+
+
+def _classes(options: argparse.Namespace) -> Sequence[str] | None:
+    if options.scores:
+        return ()
+    return None if options.classes is None else options.classes.split(",")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

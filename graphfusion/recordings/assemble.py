@@ -1,0 +1,64 @@
+"""From features by conversation to a corpus."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from graphfusion import Conversation
+from graphfusion.data.conversation import MISSING
+from graphfusion.datasets import Corpus
+from graphfusion.recordings.cache import Vectors
+from graphfusion.recordings.extractors.protocol import Extractor
+from graphfusion.recordings.table import Utterance, by_conversation
+
+
+def assemble(
+    rows: Sequence[Utterance],
+    features: Mapping[str, Mapping[str, Vectors]],
+    extractors: Mapping[str, Extractor],
+    classes: Sequence[str] | None,
+) -> Corpus:
+    """Makes a corpus of utterances and their features.
+
+    Args:
+        rows: All utterances, those of a conversation in order.
+        features: `{conversation: {modality: vectors}}`.
+        extractors: What made them, by modality.
+        classes: The names of the classes; None: the labels, sorted.
+    """
+    if classes is None:
+        classes = sorted({str(each.label) for each in rows if each.label is not None})
+    splits: dict[str, list[Conversation]] = {}
+    for name, utterances in by_conversation(rows).items():
+        splits.setdefault(utterances[0].split, []).append(
+            make_conversation(utterances, features[name], classes)
+        )
+    fingerprints = {modality: dict(each.fingerprint) for modality, each in extractors.items()}
+    return Corpus(tuple(classes), splits, fingerprints)
+
+
+def make_conversation(
+    utterances: Sequence[Utterance], vectors: Mapping[str, Vectors], classes: Sequence[str]
+) -> Conversation:
+    """One conversation, of which whatever has a reason to be is absent."""
+    order = {speaker: n for n, speaker in enumerate(dict.fromkeys(u.speaker for u in utterances))}
+    present = {
+        name: torch.tensor([reason is None for reason in each.reasons])
+        for name, each in vectors.items()
+    }
+    return Conversation(
+        {name: each.values for name, each in vectors.items()},
+        torch.tensor([order[each.speaker] for each in utterances]),
+        _labels(utterances, classes),
+        present,
+        id=utterances[0].conversation,
+    )
+
+
+def _labels(utterances: Sequence[Utterance], classes: Sequence[str]) -> Tensor:
+    labels = [each.label for each in utterances]
+    if not classes:
+        return torch.tensor([float("nan") if label is None else float(label) for label in labels])
+    numbers = {name: number for number, name in enumerate(classes)}
+    return torch.tensor([MISSING if label is None else numbers[str(label)] for label in labels])

@@ -1,0 +1,150 @@
+"""From a table of utterances to a corpus of features."""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphfusion._utils.checks import check_modality, check_size
+from graphfusion.datasets import Corpus
+from graphfusion.recordings.assemble import assemble
+from graphfusion.recordings.cache import Vectors
+from graphfusion.recordings.checks import check_table
+from graphfusion.recordings.extractors.protocol import NEEDS, Extractor
+from graphfusion.recordings.jobs import Job, run_job
+from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LOGGER = logging.getLogger("graphfusion.recordings")
+
+#: `{conversation: {modality: vectors}}`.
+Features = dict[str, dict[str, Vectors]]
+
+
+def extract(
+    table: "str | PathLike[str] | pd.DataFrame",
+    extractors: Mapping[str, Extractor],
+    *,
+    classes: Sequence[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+) -> Corpus:
+    """Extracts the features of a table's utterances.
+
+    Before any work, everything that is wrong with the table and its files is raised at once. What
+    an utterance lacks is absent: no file named, under 100 ms, below -60 dBFS, no words, no face.
+    How many are, and why, is logged at the end.
+
+    An extraction that was cut off goes on from its cache. Several processes may share one.
+
+    Args:
+        table: A file or frame, see :func:`read_table`.
+        extractors: One for each modality, by name.
+        classes: The names of the classes in the order in which they are to be numbered; empty:
+            labels are scores; None: the labels of the table, sorted.
+        cache: A folder for a file per conversation and extractor.
+        workers: How many threads extract.
+        executor: Any executor in their place, of processes or of a cluster, which must reach the
+            files and the cache under the same paths.
+
+    Returns:
+        The corpus, with the extractors' fingerprints.
+
+    Raises:
+        ImportError: If an extra is not installed.
+        TypeError: If an extractor is none.
+        TableError: If the table or a file is wrong.
+        ExtractionError: If an extractor fails; it names the segment.
+
+    Warns:
+        UserWarning: If over half of a modality is absent.
+    """
+    check_extractors(extractors)
+    check_size("workers", workers)
+    frame = read_table(table)
+    check_table(frame, {each.needs for each in extractors.values()}, classes)
+    rows = list(utterances(frame))
+    features = extract_features(rows, extractors, cache, workers, executor)
+    report_absences(features)
+    return assemble(rows, features, extractors, classes)
+
+
+def check_extractors(extractors: object) -> None:
+    """Refuses what is no mapping of names to extractors."""
+    if not isinstance(extractors, Mapping) or not extractors:
+        raise TypeError(f"extractors must map names to extractors, but got {extractors!r:.100}.")
+    for name, each in extractors.items():
+        check_modality("extractors", name)
+        if not isinstance(each, Extractor) or each.needs not in NEEDS:
+            raise TypeError(
+                f"extractors[{name!r}] must be callable and have needs, dim and fingerprint, but "
+                f"is {type(each).__name__}."
+            )
+
+
+def extract_features(
+    rows: Sequence[Utterance],
+    extractors: Mapping[str, Extractor],
+    cache: str | PathLike[str] | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+) -> Features:
+    """Runs a job for each conversation and extractor; the results do not depend on how."""
+    from tqdm import tqdm
+
+    conversations = by_conversation(rows)
+    folder = None if cache is None else Path(cache).absolute()
+    features: Features = {name: dict.fromkeys(extractors) for name in conversations}  # type: ignore[misc]
+    total = len(rows) * len(extractors)
+    with _pool(workers, executor) as pool, tqdm(total=total, unit="utt", disable=None) as bar:
+        futures: dict[Future[Vectors], tuple[str, str]] = {
+            pool.submit(run_job, Job(modality, extractor, tuple(whole), folder)): (name, modality)
+            for name, whole in conversations.items()
+            for modality, extractor in extractors.items()
+        }
+        try:
+            for future in as_completed(futures):
+                name, modality = futures[future]
+                features[name][modality] = future.result()
+                bar.update(len(conversations[name]))
+        finally:
+            for future in futures:  # after an error, and nothing else
+                future.cancel()
+    return features
+
+
+def report_absences(features: Features) -> None:
+    """Logs how many utterances lack what and why, and warns of a modality that most lack."""
+    reasons: dict[str, list[str | None]] = {}
+    for each in features.values():
+        for modality, vectors in each.items():
+            reasons.setdefault(modality, []).extend(vectors.reasons)
+    for modality, whole in reasons.items():
+        counts = Counter(reason for reason in whole if reason is not None)
+        absent = counts.total()
+        said = ", ".join(f"{reason}: {count}" for reason, count in counts.most_common())
+        if absent:
+            _LOGGER.warning("%s: absent in %d of %d (%s)", modality, absent, len(whole), said)
+        if 2 * absent > len(whole):
+            warnings.warn(
+                f"{modality} must be there for most utterances to be of use, but is absent in "
+                f"{absent} of {len(whole)} ({said}).",
+                stacklevel=3,
+            )
+
+
+@contextmanager
+def _pool(workers: int, executor: Executor | None) -> Iterator[Executor]:
+    if executor is not None:  # its owner shuts it down
+        yield executor
+        return
+    with ThreadPoolExecutor(workers, "extract") as pool:
+        yield pool

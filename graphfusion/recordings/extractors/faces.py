@@ -1,0 +1,84 @@
+"""A stand-in for a real description of faces: OpenCV's cascade, and gradients in what it finds."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.protocol import Absent, Need
+from graphfusion.recordings.fingerprint import make_fingerprint
+from graphfusion.recordings.segment import Picture, Segment
+
+_SIDE = 32  # of a face, in pixels
+
+
+class Faces:
+    """The largest face's histograms of oriented gradients, averaged over an utterance.
+
+    **A stand-in**, which needs no model but the cascade that lies in OpenCV's package: it sees
+    frontal faces and coarse shapes, and knows nothing of expressions. For results, use an
+    extractor of your own. The largest face need not be the speaker's.
+
+    Raises:
+        ImportError: If OpenCV is not installed, or is one without cascades (5 and newer).
+
+    References:
+        Viola, Jones: *Rapid object detection using a boosted cascade of simple features*, CVPR
+        2001; Dalal, Triggs: *Histograms of oriented gradients for human detection*, CVPR 2005.
+    """
+
+    needs: Need = "video"
+    dim = 324
+
+    def __init__(self) -> None:
+        require("faces", "extract features of faces")
+        import cv2
+
+        if not hasattr(cv2, "CascadeClassifier"):
+            raise ImportError(
+                f"OpenCV must be older than 5 to have cascades, but is {cv2.__version__}: "
+                'pip install "opencv-python-headless<5"'
+            )
+        # Of several packages that bring the same module.
+        versions = {"versions": {"opencv": cv2.__version__}}
+        self.fingerprint = make_fingerprint("Faces", {}, ()) | versions
+
+    def __call__(self, segments: Sequence[Segment]) -> list[Any]:
+        """Returns `[324]` float32 of each segment's frames, or that there is no face in any."""
+        import cv2
+
+        # Made anew: a cascade keeps what it works on, and is not for several threads.
+        cascade = cv2.CascadeClassifier(_cascade())
+        return [self._one(cascade, segment) for segment in segments]
+
+    def _one(self, cascade: Any, segment: Segment) -> Any:
+        assert segment.frames is not None  # noqa: S101 - it needs video
+        described = (_describe(cascade, picture) for picture in segment.frames())
+        found = [each for each in described if each is not None]
+        return np.mean(found, 0) if found else Absent("no face")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def _describe(cascade: Any, picture: Picture) -> Any:
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    boxes = cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
+    if len(boxes) == 0:
+        return None
+    x, y, width, height = max(boxes, key=lambda box: (int(box[2]) * int(box[3]), *map(int, box)))
+    face = cv2.resize(grey[y : y + height, x : x + width], (_SIDE, _SIDE))
+    hog = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
+    return np.reshape(hog.compute(cv2.equalizeHist(face)), -1)
+
+
+@lru_cache
+def _cascade() -> str:
+    import cv2
+
+    return str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")

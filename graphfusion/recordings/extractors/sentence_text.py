@@ -1,0 +1,61 @@
+"""Sentence vectors by sentence-transformers."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.hub import LOCK, model_digest, model_folder
+from graphfusion.recordings.extractors.protocol import Need
+from graphfusion.recordings.fingerprint import make_fingerprint
+from graphfusion.recordings.segment import Segment
+
+
+class SentenceText:
+    """An utterance's words as one vector, by a model of sentence-transformers.
+
+    Args:
+        model: Its name on the hub, from where it is downloaded, or a folder.
+        revision: The hub's branch, tag or commit. Give a commit for results that can be repeated.
+
+    Raises:
+        ImportError: If sentence-transformers is not installed.
+        OSError: If there is no such model, or no way to it.
+
+    References:
+        Reimers, Gurevych: *Sentence-BERT*, EMNLP 2019.
+    """
+
+    needs: Need = "text"
+
+    def __init__(self, model: str, revision: str | None = None) -> None:
+        require("text", "extract features of text")
+        self.folder, self.revision = model_folder(model, revision)
+        self.model = model
+        self.fingerprint = make_fingerprint(
+            "SentenceText",
+            {},
+            ("sentence-transformers", "transformers", "torch"),
+            model_digest(self.folder),
+            model=model,
+            revision=self.revision,
+        )
+        with LOCK:
+            self.dim = int(_encoder(self.folder).get_embedding_dimension())
+
+    def __call__(self, segments: Sequence[Segment]) -> list[Any]:
+        """Returns `[dim]` float32 of each segment's text."""
+        texts = [segment.text for segment in segments]
+        with LOCK:
+            return list(_encoder(self.folder).encode(texts, show_progress_bar=False))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, revision={self.revision!r})"
+
+
+@lru_cache(maxsize=2)
+def _encoder(folder: Path) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

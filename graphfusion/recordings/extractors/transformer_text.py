@@ -1,0 +1,73 @@
+"""Vectors of text by any encoder of the Hugging Face hub."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.hub import (
+    LOCK,
+    load_encoder,
+    load_tokenizer,
+    model_digest,
+    model_folder,
+)
+from graphfusion.recordings.extractors.protocol import Need
+from graphfusion.recordings.fingerprint import make_fingerprint
+from graphfusion.recordings.segment import Segment
+
+_POOLING = ("mean", "first")
+
+
+class TransformerText:
+    """An utterance's words as one vector, pooled from the last hidden states of an encoder.
+
+    Each utterance is encoded by itself, so its vector does not depend on the others'.
+
+    Args:
+        model: A name on the hub, from where it is downloaded, or a folder.
+        pooling: "mean" over the tokens, or the "first" token (BERT's `[CLS]`, RoBERTa's `<s>`).
+        revision: The hub's branch, tag or commit. Give a commit for results that can be repeated.
+
+    Raises:
+        ImportError: If transformers is not installed.
+        ValueError: If there is no such pooling.
+        OSError: If there is no such model, or no way to it.
+    """
+
+    needs: Need = "text"
+
+    def __init__(self, model: str, pooling: str, revision: str | None = None) -> None:
+        require("text", "extract features of text")
+        if pooling not in _POOLING:
+            raise ValueError(f"pooling must be one of {list(_POOLING)}, but got {pooling!r}.")
+        self.folder, self.revision = model_folder(model, revision)
+        self.model, self.pooling = model, pooling
+        self.dim = int(load_encoder(self.folder).config.hidden_size)
+        self.fingerprint = make_fingerprint(
+            "TransformerText",
+            {"pooling": pooling},
+            ("transformers", "torch"),
+            model_digest(self.folder),
+            model=model,
+            revision=self.revision,
+        )
+
+    def __call__(self, segments: Sequence[Segment]) -> list[Any]:
+        """Returns `[dim]` float32 of each segment's text."""
+        import torch
+
+        with LOCK, torch.inference_mode():
+            return [self._one(segment.text) for segment in segments]
+
+    def _one(self, text: str | None) -> Any:
+        encoder, tokenizer = load_encoder(self.folder), load_tokenizer(self.folder)
+        # What is longer than the model takes is cut off, as everywhere with these models.
+        longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)
+        tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
+        (states,) = encoder(**tokens).last_hidden_state
+        return (states[0] if self.pooling == "first" else states.mean(0)).numpy()
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.model!r}, {self.pooling!r}, revision={self.revision!r})"
+        )

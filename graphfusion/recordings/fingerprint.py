@@ -1,0 +1,82 @@
+"""Fingerprints: what feature vectors depend on, as JSON has it, to be kept and compared."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from graphfusion._utils.files import open_regular
+
+Fingerprint: TypeAlias = Mapping[str, Any]
+
+# Where weights came from; it is the weights that are compared.
+_SOURCE = ("model", "revision")
+
+
+def make_fingerprint(
+    extractor: str,
+    options: Mapping[str, Any],
+    packages: tuple[str, ...],
+    weights: str | None = None,
+    **source: str | None,
+) -> dict[str, Any]:
+    """A fingerprint of one of our extractors.
+
+    Args:
+        extractor: The name of its class.
+        options: The constructor's arguments, but for the model.
+        packages: The distributions that compute the vectors, whose versions it names.
+        weights: The checksum of the model, if there is one.
+        **source: The `model` and its `revision`.
+    """
+    return {
+        "extractor": extractor,
+        **source,
+        "options": dict(options),
+        "versions": {name: version(name) for name in packages},
+        **({} if weights is None else {"sha256": weights}),
+    }
+
+
+def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
+    """The entries that make other features: another extractor, other options or weights.
+
+    Another version of a package ("versions") may, and is not among them; neither is where the
+    weights came from, if these are the same.
+    """
+    ignored = {"versions"}
+    if "sha256" in ours and "sha256" in theirs:
+        ignored.update(_SOURCE)
+    names = sorted((ours.keys() | theirs.keys()) - ignored)
+    return [name for name in names if ours.get(name) != theirs.get(name)]
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content."""
+    digest = sha256()
+    with open_regular(path) as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def folder_digest(folder: str | Path) -> str:
+    """SHA-256 of the names and contents of a model's files: weights, configuration, vocabulary.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+    """
+    folder = Path(folder)
+    kept = (".json", ".txt", ".model", ".safetensors", ".bin")
+    files = sorted(
+        (path.relative_to(folder).as_posix(), path)
+        for path in folder.rglob("*")
+        if path.suffix in kept and path.is_file()
+    )
+    if not files:
+        raise FileNotFoundError(f"model must be a folder of a model, but {folder} is not.")
+    digest = sha256()
+    for name, path in files:
+        digest.update(f"{name} {file_digest(path)}\n".encode())
+    return digest.hexdigest()

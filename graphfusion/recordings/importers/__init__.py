@@ -1,0 +1,1 @@
+"""Importers: a table of utterances from what others write."""

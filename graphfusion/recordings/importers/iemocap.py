@@ -1,0 +1,100 @@
+"""IEMOCAP's folders (Busso et al., 2008), as its release has them."""
+
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphfusion.recordings.importers.rows import Row, read_text, to_table
+from graphfusion.recordings.table import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LINE = re.compile(r"^(Ses0(\d)\w+_([FM])\w*\d+) \[(\d+\.\d+)-(\d+\.\d+)\]: ?(.*)$")
+_ASIDE = re.compile(r"^[FM]: ")  # a remark without times
+_LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t")
+
+#: The six that are usually predicted; all other utterances are context without a label.
+EMOTIONS = {
+    "hap": "happy",
+    "sad": "sad",
+    "neu": "neutral",
+    "ang": "angry",
+    "exc": "excited",
+    "fru": "frustrated",
+}
+
+
+def read_iemocap(
+    folder: str | PathLike[str],
+    emotions: Mapping[str, str] = EMOTIONS,
+    *,
+    test_session: int = 5,
+) -> "pd.DataFrame":
+    """Reads `Session1` to `Session5`: transcriptions, `EmoEvaluation`, and each dialogue's files.
+
+    Sound and video are the dialogue's, with each utterance's times; what is not there is absent.
+
+    Args:
+        folder: The one with the sessions.
+        emotions: `{abbreviation: class}`; one that is not among them is no label.
+        test_session: The session that is "test"; all others are "train".
+
+    Raises:
+        FileNotFoundError: If there is no transcription.
+        TableError: If a line is none of the kinds that the release has.
+        OSError: If a file cannot be read.
+    """
+    files = sorted(Path(folder).glob("Session?/dialog/transcriptions/Ses*.txt"))
+    if not files:
+        raise FileNotFoundError(
+            f"folder must have Session1/dialog/transcriptions and so on, but {folder} has none."
+        )
+    rows: list[Row] = []
+    problems: list[str] = []
+    for path in files:
+        rows += _dialogue(path, emotions, test_session, problems)
+    if problems:
+        raise TableError(problems)
+    return to_table(rows)
+
+
+def _dialogue(
+    path: Path, emotions: Mapping[str, str], test_session: int, problems: list[str]
+) -> list[Row]:
+    dialog, name = path.parent.parent, path.stem
+    evaluation = read_text(dialog / "EmoEvaluation" / path.name)
+    found = (_LABEL.match(line) for line in evaluation.splitlines())
+    labels = {match[1]: match[2] for match in found if match}
+    audio = _existing(dialog / "wav" / f"{name}.wav")
+    video = _existing(dialog / "avi/DivX" / f"{name}.avi")
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        match = _LINE.match(line)
+        if match is None:
+            if line.strip() and not _ASIDE.match(line):
+                problems.append(
+                    f"{path}, line {number}: must be an utterance, but is {line!r:.80}."
+                )
+            continue
+        utterance, session, sex, start, end, text = match.groups()
+        rows.append(
+            Row(
+                name,
+                f"Ses0{session}{sex}",
+                text,
+                float(start),
+                float(end),
+                audio,
+                video,
+                emotions.get(labels.get(utterance, "")),
+                "test" if int(session) == test_session else "train",
+            )
+        )
+    return sorted(rows, key=lambda row: row.start or 0)
+
+
+def _existing(path: Path) -> str | None:
+    return str(path.absolute()) if path.is_file() else None

@@ -1,0 +1,64 @@
+"""MELD's tables (Poria et al., ACL 2019): a file per split, one clip an utterance."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from graphfusion._utils.files import read_regular
+from graphfusion.recordings.importers.rows import Row, read_columns, to_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_meld(
+    path: str | PathLike[str],
+    clips: str | PathLike[str] | None = None,
+    *,
+    split: str,
+    label: Literal["Emotion", "Sentiment"] = "Emotion",
+) -> "pd.DataFrame":
+    """Reads one of MELD's `..._sent_emo.csv` as a table.
+
+    Its dialogue numbers begin anew in each split, so a conversation's id has the split, too:
+    "train_0". Where bytes of Windows' code page have got among the texts, they are put right. One
+    of the released clips, `dia125_utt3.mp4` of the training part, is damaged: :func:`check_table`
+    finds it, and with `table.loc[row - 1, ["audio", "video"]] = None` it is absent.
+
+    Args:
+        path: The table of a split.
+        clips: The folder of its clips, `dia0_utt0.mp4` and so on; None: text alone.
+        split: The split that it is, "train", "dev" or "test".
+        label: Which label.
+
+    Raises:
+        TableError: If a column is missing.
+        OSError: If it cannot be read.
+    """
+    rows = []
+    names = ("Utterance", "Speaker", label, "Dialogue_ID", "Utterance_ID")
+    for row in read_columns(_decode(read_regular(path)), str(path), names):
+        dialogue, utterance = row["Dialogue_ID"], row["Utterance_ID"]
+        clip = None
+        if clips is not None:
+            clip = str((Path(clips) / f"dia{dialogue}_utt{utterance}.mp4").absolute())
+        rows.append(
+            Row(
+                f"{split}_{dialogue}",
+                row["Speaker"].strip(),
+                row["Utterance"].strip(),
+                audio=clip,
+                video=clip,
+                label=row[label].strip(),
+                split=split,
+            )
+        )
+    return to_table(rows)
+
+
+def _decode(data: bytes) -> str:
+    """UTF-8, with characters of Windows' code page 1252 as bytes or as control characters."""
+    text = data.decode("utf-8-sig", "surrogateescape")
+    wrong = {0xDC00 + byte for byte in range(0x80, 0x100)} | set(range(0x80, 0xA0))
+    table = {code: bytes([code & 0xFF]).decode("cp1252", "replace") for code in wrong}
+    return text.translate(table)

@@ -1,0 +1,58 @@
+"""MMSA's `label.csv` (Mao et al., ACL 2022), of MOSI, MOSEI and CH-SIMS."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from graphfusion.recordings.importers.rows import Row, read_columns, read_text, to_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SPLITS = {"train": "train", "valid": "dev", "test": "test"}
+
+
+def read_mmsa(
+    path: str | PathLike[str],
+    clips: str | PathLike[str] | None = None,
+    *,
+    label: Literal["label", "annotation"] = "label",
+) -> "pd.DataFrame":
+    """Reads a `label.csv` as a table, a conversation per video and split.
+
+    A video's clips may be in several splits, of CH-SIMS for instance; those of a split are one
+    conversation, "train_aqgy3". All of it is said by one speaker, "?": the file does not say whom.
+
+    Args:
+        path: The `label.csv`.
+        clips: The folder of the clips, `VIDEO_ID/CLIP_ID.mp4`; None: text alone.
+        label: "label", the score (then `classes=()` for :func:`extract`), or "annotation", its
+            class.
+
+    Raises:
+        TableError: If a column is missing.
+        ValueError: If a split is none of train, valid and test.
+        OSError: If it cannot be read.
+    """
+    rows = []
+    names = ("video_id", "clip_id", "text", label, "mode")
+    for number, row in enumerate(read_columns(read_text(path), str(path), names), 1):
+        if row["mode"] not in _SPLITS:
+            wrong = f"mode must be one of {list(_SPLITS)}, but is {row['mode']!r}"
+            raise ValueError(f"{path}, row {number}: {wrong}.")
+        split = _SPLITS[row["mode"]]
+        clip = None
+        if clips is not None:
+            clip = str((Path(clips) / row["video_id"] / f"{row['clip_id']}.mp4").absolute())
+        rows.append(
+            Row(
+                f"{split}_{row['video_id']}",
+                "?",
+                row["text"],
+                audio=clip,
+                video=clip,
+                label=float(row[label]) if label == "label" else row[label],
+                split=split,
+            )
+        )
+    return to_table(rows)

@@ -1,0 +1,116 @@
+"""SubRip (`.srt`) and WebVTT (`.vtt`), as people and speech recognisers write them."""
+
+import html
+import re
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphfusion.recordings.importers.rows import read_text, timed_table
+from graphfusion.recordings.table import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
+_TIMING = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?$")
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>(.*?)(?=<v[.\s]|</v>|$)", re.DOTALL)
+_LABEL = re.compile(r"^\[([^\]]+)\]:\s*")  # what WhisperX writes
+_TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
+_BLOCKS = ("WEBVTT", "NOTE", "STYLE", "REGION")
+
+#: The speaker of a subtitle that names none.
+UNKNOWN = "?"
+
+
+def read_subtitles(
+    path: str | PathLike[str],
+    recording: str | PathLike[str] | None = None,
+    *,
+    video: bool = False,
+    split: str = "train",
+) -> "pd.DataFrame":
+    """Reads one conversation's subtitles as a table, a row each, one without words too.
+
+    A subtitle's speaker is its voice tag, `<v Ann>`, or what WhisperX writes before the words,
+    `[SPEAKER_00]:`. All others have one speaker, "?". A subtitle of several voices becomes a row
+    for each, at the same times.
+
+    Args:
+        path: A `.srt` or `.vtt` file.
+        recording: The file of sound, or of sound and video, that they are of.
+        video: Whether it has pictures, too.
+        split: Its split.
+
+    Raises:
+        TableError: If a block is no subtitle; it names the line.
+        ValueError: If it has another ending.
+        OSError: If it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".srt", ".vtt"):
+        raise ValueError(f"path must be a .srt or .vtt file, but got {path}.")
+    return timed_table(parse_subtitles(read_text(path), str(path)), path, recording, video, split)
+
+
+def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]:
+    """Speaker, start, end and words of each subtitle.
+
+    Raises:
+        TableError: If a block is none.
+    """
+    found: list[tuple[str, float, float, str]] = []
+    problems = []
+    for line, block in _blocks(text):
+        timing = next((n for n in (0, 1) if n < len(block) and _TIMING.match(block[n])), None)
+        if timing is not None:
+            start, end = _times(block[timing])
+            for speaker, words in _voices("\n".join(block[timing + 1 :])):
+                found.append((speaker, start, end, words))
+        elif not block[0].lstrip("\ufeff").startswith(_BLOCKS):
+            problems.append(f"{name}, line {line}: must be a subtitle, but is {block[0]!r:.80}.")
+    if not found and not problems:
+        problems.append(f"{name}: must have a subtitle, but has none.")
+    if problems:
+        raise TableError(problems)
+    return found
+
+
+def _blocks(text: str) -> list[tuple[int, list[str]]]:
+    """What stands between empty lines, with the number of its first line."""
+    blocks: list[tuple[int, list[str]]] = []
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            inside = False
+        elif inside:
+            blocks[-1][1].append(line)
+        else:
+            blocks.append((number, [line]))
+            inside = True
+    return blocks
+
+
+def _times(line: str) -> tuple[float, float]:
+    match = _TIMING.match(line)
+    assert match is not None  # noqa: S101 - a line of timing
+    hours, minutes, seconds, part, *end = match.groups()
+    return _seconds(hours, minutes, seconds, part), _seconds(*end)
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, part: str) -> float:
+    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
+    return whole + float(f"0.{part}")
+
+
+def _voices(text: str) -> list[tuple[str, str]]:
+    """Each voice with its words."""
+    voices = [(speaker.strip(), words) for speaker, words in _VOICE.findall(text)]
+    if not voices:
+        label = _LABEL.match(text)
+        voices = [(label[1], text[label.end() :]) if label else (UNKNOWN, text)]
+    return [(html.unescape(name) or UNKNOWN, _plain(words)) for name, words in voices]
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(_TAG.sub("", text)).split())

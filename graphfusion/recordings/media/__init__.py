@@ -1,0 +1,1 @@
+"""Sound and pictures of files: which part of which file, by its clock."""

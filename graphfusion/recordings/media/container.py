@@ -1,0 +1,131 @@
+"""Sound of any container that FFmpeg reads, decoded forward and kept only where it is asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+
+from graphfusion.recordings.segment import Samples, Sound
+
+
+class ContainerSound:
+    """The first stream of sound of a file, by PyAV.
+
+    It is decoded once, if parts are asked for in the order of their starts, and only what later
+    parts may need is kept. A part before it opens the file again.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If it is not there, or cannot be read.
+        ValueError: If it has no sound.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._open()
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+        return duration(self._path, "audio")
+
+    def read(self, start: float | None, end: float | None) -> Sound:
+        """The sound from `start` to `end`, in seconds, as far as there is any; None: all of it."""
+        first = 0 if start is None else round(start * self._rate)
+        if first < self._begin:
+            self._container.close()
+            self._open()
+        last = None if end is None else round(end * self._rate)
+        while last is None or self._reach < last:
+            part = next(self._parts, None)
+            if part is None:
+                break
+            self._keep.append(part)
+            self._reach += len(part)
+            self._forget(first)
+        self._forget(first)
+        # Two axes: parts of no samples at all have to join, too.
+        kept = np.concatenate([np.zeros(0, np.float32), *self._keep])
+        stop = None if last is None else max(last - self._begin, 0)
+        return Sound(kept[max(first - self._begin, 0) : stop].copy(), self._rate)
+
+    def _open(self) -> None:
+        self._container, stream = open_stream(self._path, "audio")
+        self._rate = int(stream.rate)
+        self._keep: list[Samples] = []
+        self._begin = self._reach = 0  # the samples that are kept
+        self._parts = self._decode(stream)
+
+    def _decode(self, stream: Any) -> Iterator[Samples]:
+        import av
+
+        # All channels: FFmpeg's own mixture of two into one is 3 dB louder than their average.
+        resampler = av.AudioResampler(format="fltp", rate=self._rate)
+        with decoding(self._path):
+            for number, frame in enumerate(self._container.decode(stream)):
+                if number == 0:
+                    yield np.zeros(self._delay(frame), np.float32)
+                frame.pts = None  # samples follow each other
+                yield from (each.to_ndarray().mean(0) for each in resampler.resample(frame))
+            yield from (each.to_ndarray().mean(0) for each in resampler.resample(None))
+
+    def _delay(self, frame: Any) -> int:
+        """By how many samples the sound begins after the video that it belongs to."""
+        if not self._container.streams.video or frame.time is None:
+            return 0
+        beginning = (self._container.start_time or 0) / 1e6
+        return max(round((float(frame.time) - beginning) * self._rate), 0)
+
+    def _forget(self, first: int) -> None:
+        """Drops the parts that end before a sample."""
+        while len(self._keep) > 1 and self._begin + len(self._keep[0]) <= first:
+            self._begin += len(self._keep.pop(0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+
+def open_stream(path: str, kind: str) -> tuple[Any, Any]:
+    """Opens a file and its first stream of "audio" or "video".
+
+    Raises:
+        OSError: If it is not there, or cannot be read.
+        ValueError: If it has none.
+    """
+    import av
+
+    with decoding(path):
+        container = av.open(path)
+    streams = getattr(container.streams, kind)
+    if not streams:
+        container.close()
+        raise ValueError(f"{path}: it must have a stream of {kind}, but has none")
+    return container, streams[0]
+
+
+def duration(path: str, kind: str) -> float:
+    """How long a file's first stream of "audio" or "video" is, in seconds."""
+    container, stream = open_stream(path, kind)
+    with container, decoding(path):
+        if container.duration:
+            return float(container.duration) / 1e6
+        # Written live, without an index: it has to be read to its end.
+        ends = [each.pts + (each.duration or 0) for each in container.demux(stream) if each.pts]
+        return float(max(ends, default=0) * stream.time_base)
+
+
+@contextmanager
+def decoding(path: str) -> Iterator[None]:
+    """Turns the errors of FFmpeg into an OSError that names the file."""
+    import av
+
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise OSError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,96 @@
+"""What is written as SubRip or WebVTT is read: times, words and who said them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfusion.recordings import TableError, read_subtitles
+from graphfusion.recordings.importers.subtitles import parse_subtitles
+
+pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
+
+NAMES = st.text("abcÄß 12", min_size=1, max_size=8).map(str.strip).filter(bool)
+TEXTS = st.text("abc é,.!?'-", max_size=12).map(lambda text: " ".join(text.split()))
+CUES = st.lists(st.tuples(NAMES, st.integers(0, 10**7), st.integers(1, 10**5), TEXTS), min_size=1)
+
+
+def clock(milliseconds, comma):
+    seconds, rest = divmod(milliseconds, 1000)
+    whole = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{whole}{',' if comma else '.'}{rest:03}"
+
+
+@given(CUES)
+def test_vtt_comes_back(cues):
+    blocks = [
+        f"{clock(start, False)} --> {clock(start + length, False)} align:start\n<v {who}>{text}</v>"
+        for who, start, length, text in cues
+    ]
+    read = parse_subtitles("\n\n".join(["WEBVTT - a title", "NOTE one\ntwo", *blocks]), "x.vtt")
+    expected = [(who, s / 1000, (s + length) / 1000, text) for who, s, length, text in cues]
+    assert [(who, text) for who, _, _, text in read] == [(who, text) for who, *_, text in expected]
+    assert [each[1:3] for each in read] == [pytest.approx(each[1:3]) for each in expected]
+
+
+@given(CUES)
+def test_srt_comes_back(cues):
+    blocks = [
+        f"{n}\n{clock(start, True)} --> {clock(start + length, True)}\n{text}"
+        for n, (_, start, length, text) in enumerate(cues, 1)
+    ]
+    read = parse_subtitles(
+        "\r\n\r\n".join(block.replace("\n", "\r\n") for block in blocks), "x.srt"
+    )
+    assert [text for *_, text in read] == [text for *_, text in cues]
+    assert {who for who, *_ in read} == {"?"}
+
+
+def test_a_file_as_people_write_it(tmp_path):
+    (tmp_path / "monday.vtt").write_text(
+        """\ufeffWEBVTT
+Kind: captions
+
+STYLE
+::cue { color: red }
+
+intro
+00:01.000 --> 00:02.500 position:10%
+<v.loud Ann Smith>Hello <i>there</i> &amp; welcome!
+
+00:02.500 --> 00:03.000
+<v Bob>Hi.</v> <v Ann Smith>Oh,
+you?
+
+00:03.000 --> 00:04.000
+
+1:00:03.000 --> 1:00:04.250
+[SPEAKER_01]: <00:00:04.100>It <c>works</c>
+""",
+        encoding="utf-8",
+    )
+    table = read_subtitles(tmp_path / "monday.vtt", tmp_path / "monday.mp4", video=True)
+    assert table[["speaker", "text", "start", "end"]].values.tolist() == [
+        ["Ann Smith", "Hello there & welcome!", 1.0, 2.5],
+        ["Bob", "Hi.", 2.5, 3.0],
+        ["Ann Smith", "Oh, you?", 2.5, 3.0],
+        ["?", None, 3.0, 4.0],
+        ["SPEAKER_01", "It works", 3603.0, 3604.25],
+    ]
+    assert set(table.conversation) == {"monday"}
+    assert set(table.video) == set(table.audio) == {str(tmp_path / "monday.mp4")}
+
+
+def test_what_is_no_subtitle_is_named_with_its_line():
+    with pytest.raises(TableError) as got:
+        parse_subtitles("1\n00:00:01,000 --> 00:00:02,000\nHi\n\nnot a cue\n\nnor this", "a.srt")
+    assert got.value.problems == [
+        "a.srt, line 5: must be a subtitle, but is 'not a cue'.",
+        "a.srt, line 7: must be a subtitle, but is 'nor this'.",
+    ]
+    with pytest.raises(TableError, match="must have a subtitle, but has none"):
+        parse_subtitles("WEBVTT\n", "a.vtt")
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must be a \.srt or \.vtt file"):
+        read_subtitles(tmp_path / "a.txt")

@@ -1,0 +1,152 @@
+"""Sound, pictures and models that are made at test time: nothing is downloaded."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from graphfusion.recordings.segment import Segment, Sound
+
+RATE = 16_000
+
+
+def tone(seconds, pitch=150.0, level=0.3, rate=RATE):
+    time = np.arange(round(seconds * rate)) / rate
+    harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 8))
+    return (level * harmonics / 2).astype(np.float32)
+
+
+def clicks(seconds, times, rate=44_100):
+    """Silence with 10 ms of a tone at each of these times."""
+    samples = np.zeros(round(seconds * rate), np.float32)
+    for time in times:
+        first = round(time * rate)
+        length = min(rate // 100, len(samples) - first)
+        samples[first : first + length] = 0.8 * np.sin(np.arange(length) * 2 * np.pi * 1000 / rate)
+    return samples
+
+
+def write_sound(path, samples, rate=RATE):
+    """By the ending: soundfile's formats, and M4A, MP4 (with pictures) or MKV by PyAV."""
+    path = Path(path)
+    if path.suffix in (".m4a", ".mp4", ".mkv"):
+        size = round(len(samples) / rate * 25)
+        pictures = None
+        if path.suffix != ".m4a":
+            pictures = [np.full((48, 64, 3), 2 * (n % 100), np.uint8) for n in range(size)]
+        write_container(path, samples, rate, pictures)
+    else:
+        import soundfile
+
+        soundfile.write(path, samples, rate)
+    return str(path)
+
+
+def write_container(path, samples, rate=RATE, pictures=None, fps=25, delay=0.0):
+    import av
+
+    with av.open(str(path), "w") as file:
+        video = None
+        if pictures is not None:
+            video = file.add_stream("mpeg4", rate=fps)
+            video.height, video.width = pictures[0].shape[:2]
+            video.pix_fmt, video.bit_rate = "yuv420p", 2_000_000
+        audio = None if samples is None else file.add_stream("aac", rate=rate, layout="mono")
+        for n, picture in enumerate(pictures or ()):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, fps)
+            file.mux(video.encode(frame))
+        if video is not None:
+            file.mux(video.encode())
+        if audio is not None:
+            for start in range(0, len(samples), 1024):
+                part = samples[None, start : start + 1024]
+                frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+                frame.pts, frame.sample_rate = start + round(delay * rate), rate
+                frame.time_base = Fraction(1, rate)
+                file.mux(audio.encode(frame))
+            file.mux(audio.encode())
+    return str(path)
+
+
+def sound_segment(samples, rate=RATE):
+    return Segment("a segment", sound=Sound(samples, rate))
+
+
+def text_segment(text):
+    return Segment("a segment", text=text)
+
+
+def make_bert(folder):
+    """A random BERT with a tokeniser of the letters and some words; 0.2 MB."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{a}" for a in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def make_hubert(folder):
+    """A random HuBERT; 0.2 MB."""
+    import torch
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    torch.manual_seed(0)
+    config = HubertConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(16, 16, 16),
+        conv_stride=(5, 8, 8),
+        conv_kernel=(10, 8, 8),
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )
+    HubertModel(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
+    return folder
+
+
+class Letters:
+    """Counts of a few letters: an extractor that needs nothing."""
+
+    needs = "text"
+    dim = 3
+
+    def __init__(self, revision=1):
+        self.fingerprint = {
+            "extractor": "Letters",
+            "revision": revision,
+            "versions": {"letters": "1.0"},
+        }
+        self.calls = 0
+
+    def __call__(self, segments):
+        self.calls += 1
+        return [[float(each.text.count(letter)) for letter in "aei"] for each in segments]
+
+
+class Power:
+    """Root mean square and duration: an extractor of sound that needs nothing."""
+
+    needs = "audio"
+    dim = 2
+    fingerprint = {"extractor": "Power"}  # noqa: RUF012
+
+    def __call__(self, segments):
+        return [[each.sound.level, each.sound.duration] for each in segments]

@@ -1,0 +1,229 @@
+"""Extractors of others' models: sizes, fingerprints, and vectors that depend on nothing else."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from graphfusion.recordings import Absent, Extractor, Segment
+from graphfusion.recordings.extractors import rebuild
+from graphfusion.recordings.fingerprint import differences, folder_digest
+from tests.recordings.made import (
+    RATE,
+    make_bert,
+    make_hubert,
+    sound_segment,
+    text_segment,
+    tone,
+)
+
+pytest.importorskip("pandas", reason="needs the extra `recordings`")
+
+SIZES = {"eGeMAPSv02": 88, "IS09": 384, "IS10": 1582, "ComParE_2016": 6373}
+
+
+def check(extractor, segments):
+    """What holds for all of them."""
+    assert isinstance(extractor, Extractor)
+    whole = extractor(segments)
+    assert all(np.shape(each) == (extractor.dim,) for each in whole)
+    assert all(np.isfinite(each).all() for each in whole)
+    for segment, each in zip(segments, whole, strict=True):  # by itself, and in any company
+        np.testing.assert_allclose(extractor([segment])[0], each, rtol=1e-4, atol=1e-5)
+    assert json.loads(json.dumps(extractor.fingerprint)) == extractor.fingerprint
+    again = rebuild("x", extractor.fingerprint)
+    assert differences(again.fingerprint, extractor.fingerprint) == []
+    assert np.array_equal(again(segments), whole)
+    copied = pickle.loads(pickle.dumps(extractor))
+    assert np.array_equal(copied(segments), whole)
+    assert len(pickle.dumps(extractor)) < 2000  # models stay where they are
+    return np.array(whole)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_opensmile(name):
+    pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    extractor = OpenSmile(name)
+    assert extractor.dim == SIZES[name]
+    values = check(extractor, [sound_segment(tone(1.0, 120)), sound_segment(tone(1.0, 240))])
+    assert np.abs(values[0] - values[1]).max() > 0.1
+    assert repr(extractor) == f"OpenSmile({name!r})"
+
+
+@pytest.mark.parametrize("pitch", [110.0, 160.0, 220.0])
+def test_opensmile_finds_the_pitch_that_was_made(pitch):
+    opensmile = pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    names = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02).feature_names
+    column = names.index("F0semitoneFrom27.5Hz_sma3nz_amean")
+    (vector,) = OpenSmile()([sound_segment(tone(2.0, pitch))])
+    assert abs(vector[column] - 12 * np.log2(pitch / 27.5)) < 0.3
+
+
+def test_opensmile_is_what_it_is_alone():
+    opensmile = pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    alone = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02)
+    samples = tone(1.5, 130)
+    expected = alone.process_signal(samples, RATE).to_numpy()[0]
+    assert np.array_equal(OpenSmile()([sound_segment(samples)])[0], expected)
+
+
+def test_full_scale_does_not_wrap():
+    pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    square = np.sign(np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)).astype(np.float32)
+    full, nearly = OpenSmile()([sound_segment(square), sound_segment(square * 0.999)])
+    assert np.abs(full - nearly).max() < 0.2 * np.abs(nearly).max()
+
+
+def test_opensmile_refuses_another_set():
+    pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    with pytest.raises(ValueError, match=r"feature_set must be one of \['eGeMAPSv02', .* 'MFCC'"):
+        OpenSmile("MFCC")
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    pytest.importorskip("transformers", reason="needs the extra `text`")
+    return make_bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def sentences(bert, tmp_path_factory):
+    package = pytest.importorskip("sentence_transformers", reason="needs the extra `text`")
+    folder = tmp_path_factory.mktemp("sentences")
+    package.SentenceTransformer(str(bert), device="cpu").save(str(folder))
+    return folder
+
+
+TEXTS = ["Where have you been?", "Here.", "a" * 500]
+
+
+def test_sentence_text(sentences):
+    from graphfusion.recordings import SentenceText
+
+    extractor = SentenceText(str(sentences))
+    assert extractor.dim == 32
+    values = check(extractor, [text_segment(text) for text in TEXTS])
+    assert np.abs(values[0] - values[1]).max() > 1e-3
+    assert extractor.fingerprint["sha256"] == folder_digest(sentences)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_transformer_text(bert, pooling):
+    from graphfusion.recordings import TransformerText
+
+    extractor = TransformerText(str(bert), pooling)
+    check(extractor, [text_segment(text) for text in TEXTS])
+    assert pooling in repr(extractor)
+
+
+def test_poolings_differ_and_another_is_refused(bert):
+    from graphfusion.recordings import TransformerText
+
+    one, other = (TransformerText(str(bert), pooling) for pooling in ("mean", "first"))
+    assert differences(one.fingerprint, other.fingerprint) == ["options"]
+    segments = [text_segment("Hello")]
+    assert np.abs(one(segments)[0] - other(segments)[0]).max() > 1e-3
+    with pytest.raises(ValueError, match="pooling must be one of"):
+        TransformerText(str(bert), "max")
+
+
+@pytest.mark.parametrize(("pooling", "layer", "dim"), [("mean", -1, 32), ("mean+std", 1, 64)])
+def test_speech_model(tmp_path, pooling, layer, dim):
+    pytest.importorskip("transformers", reason="needs the extra `speech`")
+    from graphfusion.recordings import SpeechModel
+
+    folder = make_hubert(tmp_path)
+    extractor = SpeechModel(str(folder), pooling, layer)
+    assert extractor.dim == dim
+    values = check(extractor, [sound_segment(tone(0.5, 120)), sound_segment(tone(0.8, 240))])
+    assert np.abs(values[0] - values[1]).max() > 1e-4
+    higher = sound_segment(tone(0.5, 120, rate=48_000), 48_000)
+    np.testing.assert_allclose(extractor([higher])[0], values[0], atol=0.1)
+    for options in ({"pooling": "max"}, {"layer": 3}):
+        with pytest.raises(ValueError, match="must be"):
+            SpeechModel(str(folder), **options)
+
+
+def test_faces():
+    cv2 = pytest.importorskip("cv2", reason="needs the extra `faces`")
+    from graphfusion.recordings import Faces
+
+    def draw(mouth):
+        picture = np.full((240, 320, 3), 90, np.uint8)
+        cv2.ellipse(picture, (160, 120), (58, 78), 0, 0, 360, (205, 175, 150), -1)
+        for x in (136, 184):
+            cv2.ellipse(picture, (x, 102), (15, 8), 0, 0, 360, (110, 80, 70), -1)
+            cv2.circle(picture, (x, 103), 5, (30, 20, 20), -1)
+            cv2.line(picture, (x - 13, 87), (x + 13, 87), (50, 30, 20), 5)
+        cv2.line(picture, (160, 110), (160, 136), (225, 195, 170), 7)
+        for side in (-1, 1):
+            cv2.line(picture, (160, 164), (160 + 24 * side, 164 - mouth), (110, 40, 40), 5)
+        return picture
+
+    empty = np.full((240, 320, 3), 90, np.uint8)
+    segments = [Segment("x", frames=lambda m=m: iter([empty, draw(m), empty])) for m in (8, -8)]
+    values = check(Faces(), segments)
+    assert np.abs(values[0] - values[1]).max() > 0.05
+    assert Faces()([Segment("x", frames=lambda: iter([empty]))]) == [Absent("no face")]
+
+
+def test_models_are_told_apart_by_their_weights(sentences, tmp_path):
+    import shutil
+
+    from graphfusion.recordings import SentenceText
+
+    moved = shutil.copytree(sentences, tmp_path / "moved")
+    one, other = SentenceText(str(sentences)), SentenceText(str(moved))
+    assert one.fingerprint["model"] != other.fingerprint["model"]
+    assert differences(one.fingerprint, other.fingerprint) == []
+    (weights,) = moved.glob("*.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    changed = shutil.copytree(moved, tmp_path / "changed")
+    (changed / weights.name).write_bytes(data)
+    third = SentenceText(str(changed))
+    assert differences(one.fingerprint, third.fingerprint) == ["sha256"]
+
+
+def test_no_model_is_downloaded_offline(monkeypatch):
+    hub = pytest.importorskip("huggingface_hub", reason="needs the extra `text`")
+    from graphfusion.recordings import SentenceText
+
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match=r"(?i)offline|cannot find"):
+        SentenceText("nobody/nothing")
+
+
+def test_a_folder_has_no_revision(bert):
+    from graphfusion.recordings import TransformerText
+
+    with pytest.raises(ValueError, match="revision must be None for a folder"):
+        TransformerText(str(bert), "mean", revision="main")
+
+
+def test_only_ours_are_rebuilt():
+    with pytest.raises(ValueError, match="made by 'os.system', which is none of graphfusion's"):
+        rebuild("audio", {"extractor": "os.system"})
+
+
+def test_versions_alone_make_no_difference():
+    one = {"extractor": "x", "versions": {"a": "1"}, "model": "m"}
+    assert differences(one, {**one, "versions": {"a": "2"}}) == []
+    assert differences(one, {**one, "model": "n"}) == ["model"]
+    assert differences(one, {**one, "more": 1}) == ["more"]
+
+
+def test_an_empty_folder_is_no_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be a folder of a model"):
+        folder_digest(tmp_path)
