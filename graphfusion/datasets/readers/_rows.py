@@ -93,6 +93,11 @@ def check_cost(
             cost += headers[name].nbytes + 4 * math.prod(headers[name].shape)
     # Each conversation is a Python object, and so is each of its tensors.
     cost += conversations * 2**11 * (4 + len(layout.modalities))
+    check_bound(cost, size)
+
+
+def check_bound(cost: int, size: int) -> None:
+    """Refuses a cost in bytes that a file of this size cannot explain."""
     bound = _PER_BYTE * size + _SPARE
     if cost > bound:
         raise ValueError(
