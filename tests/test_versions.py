@@ -33,7 +33,7 @@ def test_the_page_has_the_lower_bounds() -> None:
     told = re.findall(r"^\| `([\w-]+)` \| ([\d.]+) \| (.*?) \|", PAGE, re.MULTILINE)
     extras = PROJECT["optional-dependencies"]
     asked = [(line, "always") for line in PROJECT["dependencies"]]
-    for extra in ("data", "tables", "train", "hub", "testing"):
+    for extra in ("data", "tables", "train", "hub", "testing", "onnx"):
         asked += [(line, f"`{extra}`") for line in extras[extra] if "graphfusion" not in line]
     needed = [(*re.sub(r"\[.*?\]", "", line).split(">="), extra) for line, extra in asked]
     of_others = ("`recordings`", "`opensmile`", "`text`", "`text`, `speech`", "`faces`")

@@ -9,6 +9,11 @@ from torch import Tensor
 
 Gradients = tuple[Tensor | None, ...]
 
+NO_SECOND_DERIVATIVE = (
+    "The second derivative of a recurrent step is not implemented. PyTorch's own modules have it: "
+    "set the environment variable GRAPHFUSION_KERNELS to 0."
+)
+
 
 def first_derivative(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
     """The `backward` of a function of which no second derivative is to be had: asking is an error.
@@ -42,7 +47,4 @@ class _Last(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, *_: Tensor | None) -> Gradients:
-        raise RuntimeError(
-            "The second derivative of a recurrent step is not implemented. PyTorch's own modules "
-            "have it: set the environment variable GRAPHFUSION_KERNELS to 0."
-        )
+        raise RuntimeError(NO_SECOND_DERIVATIVE)

@@ -28,6 +28,7 @@ MODULES = {
     "text": (*_RECORDINGS, "sentence_transformers", "transformers"),
     "speech": (*_RECORDINGS, "transformers"),
     "faces": (*_RECORDINGS, "cv2"),
+    "onnx": ("onnx", "onnxscript"),
 }
 
 

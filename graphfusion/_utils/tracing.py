@@ -18,8 +18,7 @@ def check_not_tracing() -> None:
         raise RuntimeError(
             "a BatchLayout must not be made while torch.jit.trace is at work, for the trace would "
             "keep the lengths of this batch. Make it before, and trace a module that holds it, for "
-            "batches of these lengths; for any, use torch.compile, or export to ONNX with the "
-            "layout's tensors as inputs."
+            "batches of these lengths; for any, use torch.compile or graphfusion.export."
         )
 
 

@@ -7,8 +7,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from graphfusion._kernels.gru import PackedGRU
+from graphfusion._kernels.padded_gru import padded_gru
+from graphfusion._kernels.switch import use_operators
 from graphfusion._utils.checks import check_bool, check_dtype, check_real, check_size, check_tensor
 from graphfusion.data.packing import PackedIndices
+from graphfusion.data.padding import PaddedIndices
 
 
 class RecurrentEncoder(torch.nn.Module):
@@ -55,23 +58,38 @@ class RecurrentEncoder(torch.nn.Module):
         check_tensor("x", x, shape)
         check_dtype("x", x, next(self.rnn.parameters()))
 
-    def _encode(self, x: Tensor, sequences: PackedIndices) -> Tensor:
+    def _encode(self, x: Tensor, sequences: PackedIndices | PaddedIndices) -> Tensor:
         """Encodes `[n, ..., C]` to `[n, ..., out_channels]`; zeros for items in no sequence.
 
         What lies along further axes takes the same places in sequences of its own.
         """
+        if isinstance(sequences, PaddedIndices):
+            return self._encode_padded(x, sequences)
         data = x.index_select(0, sequences.order)
         encoded: Tensor = self._run(data.reshape(-1, x.size(-1)), sequences)
         out = encoded.new_zeros(*x.shape[:-1], encoded.size(-1))
         return out.index_copy(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
 
-    # Neither GRUs nor PackedSequence can be traced (torch 2.13).
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _encode_padded(self, x: Tensor, sequences: PaddedIndices) -> Tensor:
+        """The same of `[n, C]` in plain operators, in evaluation."""
+        order, first, present = sequences
+        steps = x.index_select(0, order.flatten()).view(*order.shape, self.in_channels)
+        encoded = padded_gru(self.rnn, steps, first, present)
+        encoded = encoded.where(present.unsqueeze(2), 0).flatten(0, 1)
+        return torch.zeros_like(encoded).index_copy(0, order.flatten(), encoded)
+
     def _run(self, data: Tensor, sequences: PackedIndices) -> Tensor:
         if len(data) == 0:  # nothing is present, and a GRU takes no empty sequence
             return data[:, :1].expand(-1, self.out_channels)
-        rows = len(data) // len(sequences.order)
-        encoded: Tensor = self.rnn(PackedSequence(data, sequences.batch_sizes * rows))[0].data
+        batch_sizes = sequences.batch_sizes * (len(data) // len(sequences.order))
+        run = self.rnn.encode if use_operators(data) else self._run_packed
+        out: Tensor = run(data, batch_sizes)
+        return out
+
+    # PyTorch's own GRU and PackedSequence cannot be traced (torch 2.13).
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _run_packed(self, data: Tensor, batch_sizes: Tensor) -> Tensor:
+        encoded: Tensor = self.rnn(PackedSequence(data, batch_sizes))[0].data
         return encoded
 
     def __repr__(self) -> str:

@@ -40,12 +40,21 @@ def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
     with the device.
     """
     size, longest = layout.num_utterances, layout.blocks.size(1)
-    past = longest - 1 if past is None else smaller(past, longest - 1)
-    future = longest - 1 if future is None else smaller(future, longest - 1)
+    exported = torch.compiler.is_exporting()  # once, for batches of all sizes
+    narrow = past is not None and future is not None
+    if past is None or not exported:
+        past = longest - 1 if past is None else smaller(past, longest - 1)
+    if future is None or not exported:
+        future = longest - 1 if future is None else smaller(future, longest - 1)
     height = larger(past + future, LEAST_HEIGHT)
     everyone = torch.arange(size, device=layout.ptr.device)
-    if size * (height + past + future) < layout.blocks.numel() * longest:
-        start = everyone[::height].unsqueeze(1)
+    if not exported:
+        narrow = size * (height + past + future) < layout.blocks.numel() * longest
+    if narrow:
+        if exported:  # with one to spare, for one alone would be a case of its own
+            start = torch.arange(size // height + 2, device=everyone.device).unsqueeze(1) * height
+        else:
+            start = everyone[::height].unsqueeze(1)
         reach = torch.arange(-past, height + future, device=everyone.device)
         columns, slot = start + reach, everyone
         filled = (columns >= 0) & (columns < size)

@@ -121,7 +121,7 @@ class ConversationGraph(torch.nn.Module):
 
         modality = torch.arange(num_modalities, device=x.device)
         height = rows.size(1)
-        start = slot // height * num_modalities * height + slot % height
+        start = slot + slot // height * (num_modalities - 1) * height
         row_of_node = start.unsqueeze(1) + modality * height
 
         degree = intra.sum(-1).flatten()[row_of_node] + inter.sum(-1)

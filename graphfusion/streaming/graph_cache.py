@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
 from graphfusion._utils.checks import check_tensor
+from graphfusion._utils.tracing import is_traced
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph, join_modalities
 from graphfusion.graph.impute import decay
@@ -94,13 +95,11 @@ class GraphCache:
             present: `[n, M]` bool.
             conversation: `[n]` int64, on the host, which conversations they are.
         """
-        if bool(present.all()):
+        if not is_traced() and bool(present.all()):
             return fused
         place = self._window(conversation)
         past, mask = self.fused[place], self.scale[place] > 0
-        size = past.size(2)
-        # Where a window is full, the next place has the oldest one.
-        distance = (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
+        distance = self._distance(conversation, past.size(2))
         weight = decay(distance.to(past.device).unsqueeze(1), mask, past.dtype)
         return fused.where(present.unsqueeze(2), (weight.unsqueeze(2) @ past).squeeze(2))
 
@@ -150,6 +149,11 @@ class GraphCache:
         everyone = torch.equal(conversation, torch.arange(len(self.position)))
         chosen = slice(None) if everyone else conversation.to(self.scale.device)
         return chosen, slice(None), slice(int(self.position[conversation].max()))
+
+    def _distance(self, conversation: Tensor, size: int) -> Tensor:
+        """How many utterances ago each place was filled, `[n, K]`."""
+        # Where a window is full, the next place has the oldest one.
+        return (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
 
     def _grow(self, more: int) -> None:
         pad = torch.nn.functional.pad

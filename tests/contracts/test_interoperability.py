@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import onnx
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +15,6 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from graphfusion import MMDFN, BatchLayout, Conversation, ConversationGraph, DynamicFusion
-from tests import onnx_export
 from tests._versions import needs_torch
 
 SIZES = {"text": 5, "audio": 4}
@@ -82,36 +79,6 @@ def test_fuses_any_graph_of_pyg() -> None:
     together = fusion(batch.x, batch.edge_index, batch.edge_attr)
     alone = [fusion(each.x, each.edge_index, each.edge_attr) for each in graphs]
     torch.testing.assert_close(together, torch.cat(alone))
-
-
-# Tracing PyTorch's own code warns, and a warning ends it.
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_the_whole_model_compiles_around_its_encoders() -> None:
-    """Graph and fusion without a break, exported too: tests/contracts/test_compile.py."""
-    torch.compiler.reset()
-    model = model_of()
-    fast = torch.compile(model, backend="eager", dynamic=True)
-    for lengths in LENGTHS[:2]:
-        batch = packed(lengths)
-        torch.testing.assert_close(fast(*batch), model(*batch))
-
-
-@pytest.mark.filterwarnings("ignore")  # every check of a shape is one to the tracer
-@pytest.mark.parametrize("kwargs", [{}, {"gated": False, "concat": False}])
-def test_onnx_runs_other_lengths_than_it_was_shown(kwargs: dict[str, bool]) -> None:
-    model = model_of(speaker_normalized=["audio"], **kwargs)
-    data = onnx_export.export(model, *packed(LENGTHS[0]))
-    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    taken = {each.name for each in session.get_inputs()}
-    for lengths in LENGTHS:
-        batch = packed(lengths)
-        inputs = onnx_export.arrays(*batch)
-        assert taken == inputs.keys()
-        (logits,) = session.run(["logits"], inputs)
-        expected = model(*batch).detach()
-        torch.testing.assert_close(torch.from_numpy(logits), expected, rtol=1e-4, atol=1e-4)
 
 
 @needs_torch("2.10", "torch.func over the making of a layout")

@@ -25,7 +25,8 @@ from graphfusion import (
     ConvFusion,
     DynamicFusion,
 )
-from tests import onnx_export
+from graphfusion.export import PaddedBatch, PaddedModel, StreamingStep, to_onnx
+from tests._versions import needs_torch
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"text": 5, "audio": 4}
@@ -109,10 +110,22 @@ def test_export() -> None:
     graph = build(x, layout)
     program = torch.export.export(fusion, (x, graph))
     torch.testing.assert_close(program.module()(x, graph), fusion(x, graph))
+    # A whole model: tests/export has the export of this, which takes longer.
+    model, conversation = (
+        model_of(),
+        Conversation(
+            {name: torch.randn(3, width) for name, width in SIZES.items()}, torch.tensor([0, 1, 0])
+        ),
+    )
+    padded = PaddedModel(model)(*PaddedBatch.of([conversation]))
+    torch.testing.assert_close(padded.flatten(0, 1), model(conversation))
 
 
-def test_onnx() -> None:
-    assert onnx_export.export(model_of(), *batch_of(3, 4))
+@pytest.mark.slow
+@needs_torch("2.13", "a loop in what is exported")
+def test_onnx(tmp_path: Path) -> None:
+    to_onnx(StreamingStep(model_of(num_layers=1, causal=True)), tmp_path / "step.onnx")
+    assert (tmp_path / "step.onnx").stat().st_size > 1000
 
 
 def test_vmap() -> None:

@@ -1,0 +1,111 @@
+"""A model as one graph of plain operators, for padded batches of any size."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from graphfusion._utils.evaluation import evaluation_view
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.padding import padded_layout
+from graphfusion.export.program import ANY, export
+from graphfusion.models.conversation_model import ConversationModel
+
+
+class PaddedBatch(NamedTuple):
+    """Conversations padded to the longest, as a :class:`PaddedModel` takes them.
+
+    Attributes:
+        features: `{modality: [B, T, d_m]}`.
+        speaker: `[B, T]` int64.
+        present: `{modality: [B, T]}` bool; false in all modalities where an utterance is padding.
+    """
+
+    features: dict[str, Tensor]
+    speaker: Tensor
+    present: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, conversations: Iterable[Conversation]) -> Self:
+        """Pads conversations."""
+        several = list(conversations)
+
+        def pad(values: Iterable[Tensor]) -> Tensor:
+            return pad_sequence(list(values), batch_first=True)
+
+        return cls(
+            {name: pad(each.features[name] for each in several) for name in several[0].features},
+            pad(each.speaker for each in several),
+            {name: pad(each.present[name] for each in several) for name in several[0].features},
+        )
+
+
+class PaddedModel(torch.nn.Module):
+    """A model in evaluation, in plain operators alone, so that it runs where there is no Python.
+
+    It shares the model's weights and computes the same logits. There is no layout: where everything
+    has one shape, an utterance of padding is one without any modality, on which nothing depends.
+
+    Args:
+        model: Any :class:`ConversationModel` of the library's parts.
+
+    Shapes:
+        - **input:** features `{modality: [B, T, d_m]}`, speaker `[B, T]`, present
+          `{modality: [B, T]}`.
+        - **output:** logits `[B, T, K]`; of padding, anything.
+
+    Example:
+        >>> import torch
+        >>> from graphfusion import MMDFN, Conversation
+        >>> from graphfusion.export import PaddedBatch, PaddedModel
+        >>> model = MMDFN({"text": 10}, num_classes=4, num_layers=2)
+        >>> batch = PaddedBatch.of(
+        ...     Conversation({"text": torch.randn(n, 10)}, torch.arange(n) % 2) for n in (5, 3))
+        >>> PaddedModel(model)(*batch).shape
+        torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, model: ConversationModel) -> None:
+        super().__init__()
+        if not isinstance(model, ConversationModel):
+            raise TypeError(f"model must be a ConversationModel, but got {type(model).__name__}.")
+        self.model = evaluation_view(model)
+        self.eval()
+
+    def forward(
+        self, features: Mapping[str, Tensor], speaker: Tensor, present: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Predicts every utterance."""
+        names = tuple(self.model.in_channels)
+        mask = torch.stack([present[name] for name in names], 2)
+        flat = {name: features[name].flatten(0, 1) for name in names}
+        logits: Tensor = self.model(flat, padded_layout(speaker, mask, names))
+        return logits.view(*speaker.shape, -1)
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs, in the order in which they are taken."""
+        names = list(self.model.in_channels)
+        features, present = (
+            [f"{kind}.{name}" for name in names] for kind in ("features", "present")
+        )
+        return [*features, "speaker", *present]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs."""
+        return ["logits"]
+
+    def export(self) -> torch.export.ExportedProgram:
+        """The model as :func:`torch.export.export` makes it, for any B and T."""
+        weight, sizes = next(self.model.parameters()), self.model.in_channels
+        example = PaddedBatch(  # its sizes and values do not matter
+            {name: weight.new_zeros(3, 7, d) for name, d in sizes.items()},
+            torch.zeros(3, 7, dtype=torch.int64, device=weight.device),
+            {name: torch.ones(3, 7, dtype=torch.bool, device=weight.device) for name in sizes},
+        )
+        axes = {0: ANY, 1: ANY}
+        shapes = (dict.fromkeys(sizes, axes), axes, dict.fromkeys(sizes, axes))
+        return export(self, tuple(example), shapes)

@@ -1,0 +1,201 @@
+"""A step of a causal model's stream as one graph of plain operators: state in, state out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphfusion._utils.evaluation import evaluation_view
+from graphfusion.data.standardize import Standardized
+from graphfusion.encoders.recurrent import RecurrentEncoder
+from graphfusion.encoders.utterance_encoder import UtteranceEncoder
+from graphfusion.export.program import ANY, export
+from graphfusion.fusion.dynamic_fusion import DynamicFusion
+from graphfusion.graph.builder import ConversationGraph
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.streaming.graph_cache import GraphCache, NewestRows
+from graphfusion.streaming.recurrent_state import RecurrentState
+
+State = dict[str, Tensor]
+
+
+class StreamingStep(torch.nn.Module):
+    """The next utterance of B conversations, as :meth:`Stream.step` predicts it.
+
+    All that the stream keeps is a dict of tensors that goes in and comes out. With a window, it is
+    as large as the window; without one, it grows by an utterance a step.
+
+    Args:
+        model: A causal model that can :meth:`ConversationModel.stream`.
+
+    Shapes:
+        - **input:** features `{modality: [B, d_m]}`, speaker `[B]`, present `{modality: [B]}`, the
+          state.
+        - **output:** logits `[B, K]`, the next state.
+
+    Example:
+        >>> import torch
+        >>> from graphfusion import MMDFN
+        >>> from graphfusion.export import StreamingStep
+        >>> step = StreamingStep(MMDFN({"text": 10}, num_classes=4, num_layers=2, causal=True))
+        >>> state = step.start(num_conversations=1, num_speakers=2)
+        >>> features, present = {"text": torch.randn(1, 10)}, {"text": torch.tensor([True])}
+        >>> logits, state = step(features, torch.tensor([0]), present, state)
+        >>> logits.shape
+        torch.Size([1, 4])
+    """
+
+    def __init__(self, model: ConversationModel) -> None:
+        super().__init__()
+        model.stream()  # refuses what is not causal
+        view = evaluation_view(model)
+        assert isinstance(view.encoder, UtteranceEncoder)  # noqa: S101 - for the type checker
+        assert isinstance(view.graph, ConversationGraph)  # noqa: S101
+        assert isinstance(view.fusion, DynamicFusion)  # noqa: S101
+        self.encoder, self.graph = view.encoder, view.graph
+        self.fusion, self.head = view.fusion, view.head
+        self.eval()
+
+    def start(self, num_conversations: int, num_speakers: int) -> State:
+        """The state before the first utterance.
+
+        Args:
+            num_conversations: B.
+            num_speakers: How many speakers a conversation may have; their numbers are less.
+        """
+        encoder = self.encoder
+        cache, past = self._cache(num_conversations), self.graph.past
+        places = 1 if past is None else max(past, 1)  # without a node yet
+        state: State = {}
+        for name, axis in cache.growing.items():
+            shape = list(getattr(cache, name).shape)
+            shape[axis] = places
+            state[name] = getattr(cache, name).new_zeros(shape)
+        for name, context in encoder.contexts.items():
+            state[f"context.{name}"] = RecurrentState(context, num_conversations).state
+        if encoder.speaker_encoder is not None:
+            size = num_conversations, num_speakers, len(encoder.modalities)
+            state["speakers"] = RecurrentState(encoder.speaker_encoder, *size).state
+        return state
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        speaker: Tensor,
+        present: Mapping[str, Tensor],
+        state: State,
+    ) -> tuple[Tensor, State]:
+        """Predicts an utterance of each conversation; the state that is given stays as it is."""
+        encoder, names = self.encoder, self.encoder.modalities
+        weight = self.fusion.weight
+        new: State = {}
+        standardized = Standardized(
+            {
+                name: x.where(present[name].unsqueeze(1), 0).to(weight.dtype)
+                for name, x in encoder.standardize(features).items()
+            }
+        )
+        projected = encoder.project(standardized)
+        everyone = torch.arange(speaker.size(0), device=speaker.device)
+        context = {}
+        for name in names:
+            if (key := f"context.{name}") in state:
+                recurrent = _recurrent(encoder.contexts[name], state[key])
+                context[name] = recurrent.step(projected[name], present[name], everyone)
+                new[key] = recurrent.state
+        mask = torch.stack([present[name] for name in names], 1)
+        spoken = {}
+        if encoder.speaker_encoder is not None:
+            recurrent = _recurrent(encoder.speaker_encoder, state["speakers"])
+            own = torch.stack([projected[name] for name in names], 1)
+            own = recurrent.step(own, mask, everyone, speaker)
+            spoken = dict(zip(names, own.unbind(1), strict=True))
+            new["speakers"] = recurrent.state
+        nodes = encoder.join(projected, context, spoken)
+        cache = self._cache(speaker.size(0))
+        vars(cache).update({name: state[name] for name in cache.growing})
+        newest = cache.newest(nodes, mask, everyone)
+        fused = self.fusion(nodes, newest)
+        logits: Tensor = self.head(cache.impute(fused, mask, everyone), standardized)
+        cache.append(newest, fused, everyone)
+        new |= {name: getattr(cache, name) for name in cache.growing}
+        return logits, {key: new[key] for key in state}
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs, in the order in which they are taken."""
+        names = list(self.encoder.in_channels)
+        features, present = (
+            [f"{kind}.{name}" for name in names] for kind in ("features", "present")
+        )
+        return [*features, "speaker", *present, *(f"state.{key}" for key in self.start(1, 1))]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs."""
+        return ["logits", *(f"next.{key}" for key in self.start(1, 1))]
+
+    def export(self) -> torch.export.ExportedProgram:
+        """The step as :func:`torch.export.export` makes it, for any number of conversations.
+
+        And of speakers, and, without a window, of utterances so far.
+        """
+        size, sizes, weight = 3, self.encoder.in_channels, self.fusion.weight
+        state = self.start(size, 4)
+        shapes: dict[str, dict[int, Any]] = {}
+        grows: dict[str, int] = GraphCache.growing if self.graph.past is None else {}
+        for key, value in state.items():
+            axes = {int(key in {"nodes", "speakers"} or key.startswith("context.")): ANY}
+            if key == "speakers":
+                axes[2] = ANY
+            if key in grows:
+                axes[grows[key]] = ANY
+                state[key] = value.repeat_interleave(5, grows[key])
+            shapes[key] = axes
+        example = (
+            {name: weight.new_zeros(size, d) for name, d in sizes.items()},
+            torch.zeros(size, dtype=torch.int64, device=weight.device),
+            {name: torch.ones(size, dtype=torch.bool, device=weight.device) for name in sizes},
+            state,
+        )
+        several = {0: ANY}
+        named = dict.fromkeys(sizes, several)
+        return export(self, example, (named, several, named, shapes))
+
+    def _cache(self, size: int) -> "_Grown":
+        return _Grown(self.graph, self.fusion, size, len(self.encoder.modalities))
+
+
+class _Grown(GraphCache):
+    """A cache that is given, its places in order, the newest last."""
+
+    def _window(self, conversation: Tensor) -> tuple[slice, slice, slice]:
+        del conversation  # all of them
+        return slice(None), slice(None), slice(None)
+
+    def _distance(self, conversation: Tensor, size: int) -> Tensor:
+        return (size - torch.arange(size, device=conversation.device)).unsqueeze(0)
+
+    def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
+        """Appends the newest utterances; with a window, the oldest ones go."""
+        del conversation  # all of them
+        if self.graph.past == 0:
+            return
+        added = {
+            "unit": newest.unit,
+            "scale": newest.scale,
+            "fused": fused.to(self.fused.dtype),
+            "nodes": torch.stack(newest.inputs).to(self.nodes.dtype),
+        }
+        for name, axis in self.growing.items():
+            old = getattr(self, name)
+            if self.graph.past is not None:
+                old = old.narrow(axis, 1, old.size(axis) - 1)
+            setattr(self, name, torch.cat([old, added[name].unsqueeze(axis)], axis))
+
+
+def _recurrent(encoder: RecurrentEncoder, state: Tensor) -> RecurrentState:
+    recurrent = RecurrentState.__new__(RecurrentState)
+    recurrent.encoder, recurrent.state = encoder, state.clone()
+    return recurrent

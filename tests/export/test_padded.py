@@ -1,0 +1,97 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from graphfusion import MMDFN, Conversation
+from graphfusion._kernels.gru import PackedGRU
+from graphfusion._kernels.padded_gru import padded_gru
+from graphfusion.export import PaddedBatch, PaddedModel
+from graphfusion.testing.strategies import seeds
+from tests.asserts import assert_equal
+
+SIZES = {"text": 5, "audio": 4}
+OPTIONS = {
+    "as published": {},
+    "window": {"past": 2, "future": 1},
+    "half a window": {"past": 2},
+    "ours": {"speaker_normalized": ["audio"], "utterance_channels": 5},
+    "causal": {"causal": True, "past": 3},
+    "no speakers": {"speaker_weights": dict.fromkeys(SIZES, 0.0), "context": ()},
+}
+
+
+def conversation(length: int) -> Conversation:
+    return Conversation(
+        {name: torch.randn(length, size, dtype=torch.float64) for name, size in SIZES.items()},
+        torch.randint(0, 3, (length,)),
+        present={name: torch.rand(length) < 0.7 for name in SIZES},
+    )
+
+
+def model_of(option: str) -> MMDFN:
+    small = {"channels": 6, "hidden_channels": 4, "num_layers": 2, "context": ("text",)}
+    model = MMDFN(SIZES, 3, **(small | OPTIONS[option])).double()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    return model.eval()
+
+
+def assert_same(padded: Tensor, model: MMDFN, conversations: list[Conversation]) -> None:
+    expected = model(Batch.from_data_list(conversations))
+    rows = [row[: each.num_nodes] for row, each in zip(padded, conversations, strict=True)]
+    assert_equal(torch.cat(rows), expected)
+
+
+@given(seeds, st.lists(st.integers(1, 9), min_size=1, max_size=4))
+@pytest.mark.parametrize("option", OPTIONS)
+def test_is_the_model(option: str, seed: int, lengths: list[int]) -> None:
+    torch.manual_seed(seed)
+    model, conversations = model_of(option), [conversation(length) for length in lengths]
+    assert_same(PaddedModel(model)(*PaddedBatch.of(conversations)), model, conversations)
+
+
+def test_nothing_depends_on_what_lies_in_the_padding() -> None:
+    model, conversations = model_of("as published"), [conversation(5), conversation(2)]
+    features, speaker, present = PaddedBatch.of(conversations)
+    for value in features.values():
+        value[1, 2:] = torch.nan
+    speaker[1, 2:] = 17
+    assert_same(PaddedModel(model)(features, speaker, present), model, conversations)
+
+
+def test_leaves_the_model_in_its_mode_and_shares_its_weights() -> None:
+    model = model_of("as published").train()
+    padded = PaddedModel(model)
+    assert model.training
+    assert not padded.model.training
+    for one, other in zip(padded.parameters(), model.parameters(), strict=True):
+        assert one is other
+
+
+def test_refuses_what_is_no_model() -> None:
+    with pytest.raises(TypeError, match="model must be a ConversationModel, but got Linear"):
+        PaddedModel(torch.nn.Linear(2, 2))
+
+
+@given(seeds, st.lists(st.integers(1, 6), min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_a_padded_gru_is_pytorchs(
+    seed: int, lengths: list[int], bidirectional: bool, bias: bool
+) -> None:
+    """Over sequences one after the other in a column, and side by side."""
+    torch.manual_seed(seed)
+    gru = PackedGRU(3, 4, 2, bias=bias, bidirectional=bidirectional).double()
+    sequences = [torch.randn(length, 3, dtype=torch.float64) for length in lengths]
+    expected = torch.cat([gru(sequence)[0] for sequence in sequences])
+    first = torch.cat([torch.arange(length) == 0 for length in lengths]).unsqueeze(1)
+    here = torch.ones_like(first)
+    assert_equal(padded_gru(gru, torch.cat(sequences).unsqueeze(1), first, here)[:, 0], expected)
+    padded = torch.nn.utils.rnn.pad_sequence(sequences)
+    step = torch.arange(len(padded)).unsqueeze(1)
+    out = padded_gru(
+        gru, padded, (step == 0).expand(-1, len(lengths)), step < torch.tensor(lengths)
+    )
+    rows = [row[:length] for row, length in zip(out.unbind(1), lengths, strict=True)]
+    assert_equal(torch.cat(rows), expected)
