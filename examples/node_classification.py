@@ -255,6 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
     parser.add_argument("--lr", type=float, nargs="+", default=[0.01], help="to choose from")
     parser.add_argument("--output", type=Path, help="a picture of accuracy against depth")
     options = parser.parse_args(arguments)
+    for name in ("seeds", "epochs"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
 
     scores: dict[str, dict[str, list[list[float]]]] = {}
     print("Test accuracy in % (mean ± standard deviation over seeds)")

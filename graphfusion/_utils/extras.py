@@ -3,13 +3,14 @@
 from importlib.util import find_spec
 from types import ModuleType
 
-_RECORDINGS = ("safetensors", "pandas", "soundfile", "av", "tqdm")
+_DATA = ("safetensors", "tqdm")
+_RECORDINGS = (*_DATA, "pandas", "soundfile", "av")
 
 # The modules that an extra of pyproject.toml brings.
 MODULES = {
-    "data": ("safetensors",),
+    "data": _DATA,
     "train": (
-        "safetensors",
+        *_DATA,
         "pytorch_lightning",
         "torchmetrics",
         "pandas",
@@ -20,8 +21,8 @@ MODULES = {
         "jinja2",
         "jsonargparse",
     ),
-    "tables": ("pandas", "pyarrow"),
-    "hub": ("safetensors", "huggingface_hub"),
+    "tables": (*_DATA, "pandas", "pyarrow"),
+    "hub": (*_DATA, "huggingface_hub"),
     "testing": ("hypothesis",),
     "recordings": _RECORDINGS,
     "opensmile": (*_RECORDINGS, "opensmile"),

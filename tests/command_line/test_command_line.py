@@ -141,7 +141,7 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
 def test_a_broken_file_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"nothing of the kind")
     assert main(["train", str(tmp_path / "a.safetensors"), "--output", str(tmp_path)]) == 1
-    assert "must be safetensors, an .npz or a pickle" in capsys.readouterr().err
+    assert "must be safetensors, an .npz, a pickle" in capsys.readouterr().err
     assert main(["validate", str(tmp_path / "a.safetensors")]) == 1
 
 
