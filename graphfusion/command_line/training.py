@@ -11,7 +11,6 @@ from pytorch_lightning.utilities import rank_zero_only
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus, load
 from graphfusion.training import (
-    GRIDS,
     Recipe,
     Run,
     by_prefix,
@@ -23,6 +22,7 @@ from graphfusion.training import (
     table,
 )
 from graphfusion.training.run import about_model
+from graphfusion.training.search import GRIDS
 
 
 @rank_zero_only

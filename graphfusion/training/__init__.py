@@ -12,12 +12,11 @@ from graphfusion.training.prediction import evaluate, predict  # noqa: E402
 from graphfusion.training.recipes import MODELS, Recipe  # noqa: E402
 from graphfusion.training.report import write_report  # noqa: E402
 from graphfusion.training.run import Run, load_model  # noqa: E402
-from graphfusion.training.search import GRIDS, search  # noqa: E402
+from graphfusion.training.search import search  # noqa: E402
 from graphfusion.training.seeds import fit_seeds  # noqa: E402
 from graphfusion.training.settings import Settings  # noqa: E402
 
 __all__ = [
-    "GRIDS",
     "MODELS",
     "Recipe",
     "Run",
