@@ -7,13 +7,13 @@ library's own format is :func:`save`'s; :func:`validate` lists everything that i
 """
 
 from graphfusion.datasets._load import load
-from graphfusion.datasets._problems import Problem
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.corpora.iemocap import IEMOCAP
 from graphfusion.datasets.corpora.meld import MELD
 from graphfusion.datasets.corpora.mosi import MOSEI, MOSI
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.format import load_safetensors, save
+from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.readers.npz import load_npz
 from graphfusion.datasets.readers.pickles import load_pickle
 from graphfusion.datasets.synthetic import SyntheticProcess, synthetic

@@ -14,13 +14,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from graphfusion.datasets._from_table import Columns
 from graphfusion.datasets._load import load
-from graphfusion.datasets._options import TableAsked
-from graphfusion.datasets._problems import Problem
 from graphfusion.datasets._progress import bar
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.format import write
+from graphfusion.datasets.readers._options import TableAsked
+from graphfusion.datasets.readers._reading import FormatError
+from graphfusion.datasets.tables.from_table import Columns
 from graphfusion.datasets.validation import examine
 
 _ROLES = {each.name for each in fields(Columns)}

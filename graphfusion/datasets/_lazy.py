@@ -8,8 +8,8 @@ from typing import overload
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._checksums import conversation_checksum
-from graphfusion.datasets._tensors import to_tensors
+from graphfusion.datasets.storage.checksums import conversation_checksum
+from graphfusion.datasets.storage.tensors import to_tensors
 
 
 class Lazy(Sequence[Conversation]):

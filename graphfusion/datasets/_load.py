@@ -4,16 +4,16 @@ from os import PathLike
 from typing import TypeVar, Unpack
 
 from graphfusion._utils.files import open_regular
-from graphfusion.datasets._contents import Finish
-from graphfusion.datasets._frames import is_csv
-from graphfusion.datasets._options import Options, TableAsked
-from graphfusion.datasets._problems import Problem
-from graphfusion.datasets._reading import FormatError
-from graphfusion.datasets._table_files import load_table
+from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.corpus import Corpus, make_corpus
 from graphfusion.datasets.format import load_safetensors
+from graphfusion.datasets.readers._contents import Finish
+from graphfusion.datasets.readers._options import Options, TableAsked
+from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.readers.npz import read_npz
 from graphfusion.datasets.readers.pickles import read_pickle
+from graphfusion.datasets.tables.files import load_table
+from graphfusion.datasets.tables.frames import is_csv
 
 T = TypeVar("T")
 TABLES = ("parquet", "csv")

@@ -9,12 +9,6 @@ from typing import Any
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._checksums import fingerprint
-from graphfusion.datasets._consistency import errors, inconsistencies
-from graphfusion.datasets._contents import Contents
-from graphfusion.datasets._extractors import check_extractors, select_extractors
-from graphfusion.datasets._frames import to_pandas
-from graphfusion.datasets._from_table import Columns, read_table
 from graphfusion.datasets._lazy import (
     channels_of,
     facts_of,
@@ -22,12 +16,18 @@ from graphfusion.datasets._lazy import (
     labels_of,
     regroup,
 )
-from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets._selected import select
-from graphfusion.datasets._table_features import Source, sources_of
-from graphfusion.datasets._tensors import to_tensors
-from graphfusion.datasets._to_table import to_frame
-from graphfusion.datasets._words import describe, say_unused
+from graphfusion.datasets.checks.consistency import errors, inconsistencies
+from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
+from graphfusion.datasets.checks.words import describe, say_unused
+from graphfusion.datasets.readers._contents import Contents
+from graphfusion.datasets.readers._reading import FormatError
+from graphfusion.datasets.storage.checksums import fingerprint
+from graphfusion.datasets.storage.tensors import to_tensors
+from graphfusion.datasets.tables.features import Source, sources_of
+from graphfusion.datasets.tables.frames import to_pandas
+from graphfusion.datasets.tables.from_table import Columns, read_table
+from graphfusion.datasets.tables.to_table import to_frame
 
 
 @dataclass(frozen=True, repr=False)

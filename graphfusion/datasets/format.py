@@ -41,15 +41,15 @@ from os import PathLike
 
 from graphfusion._utils.extras import import_safetensors
 from graphfusion._utils.files import write_atomically
-from graphfusion.datasets._consistency import inconsistencies
-from graphfusion.datasets._layout import FORMAT, VERSION
-from graphfusion.datasets._opened import open_splits
 from graphfusion.datasets._progress import Progress, silent
-from graphfusion.datasets._reading import FormatError, naming
-from graphfusion.datasets._source import Source
-from graphfusion.datasets._store import Store
-from graphfusion.datasets._writer import Writer
+from graphfusion.datasets.checks.consistency import inconsistencies
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.readers._reading import FormatError, naming
+from graphfusion.datasets.storage.layout import FORMAT, VERSION
+from graphfusion.datasets.storage.opened import open_splits
+from graphfusion.datasets.storage.source import Source
+from graphfusion.datasets.storage.store import Store
+from graphfusion.datasets.storage.writer import Writer
 
 
 def save(corpus: Corpus, path: str | PathLike[str]) -> None:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import MISSING, Conversation
-from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.readers._reading import number_speakers
 
 LEAVE_OUT = -1
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_real, check_size
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._reading import number_speakers
 from graphfusion.datasets._smoothing import smooth
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.readers._reading import number_speakers
 
 CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
 _SIZES = {"text": 20, "audio": 16, "visual": 8}

@@ -8,17 +8,17 @@ from typing import Unpack
 import torch
 
 from graphfusion.data.conversation import MISSING
-from graphfusion.datasets._consistency import Consistency
-from graphfusion.datasets._doubts import doubts
 from graphfusion.datasets._load import TABLES, detect, load, read, refuse_options
-from graphfusion.datasets._opened import Opened, open_splits
-from graphfusion.datasets._options import TableAsked
-from graphfusion.datasets._problems import AnyConversation, Check, Faults, Problem, Splits
 from graphfusion.datasets._progress import Progress, silent
-from graphfusion.datasets._reading import FormatError
-from graphfusion.datasets._source import Source
-from graphfusion.datasets._store import Store
-from graphfusion.datasets._words import describe, say_unused
+from graphfusion.datasets.checks.consistency import Consistency
+from graphfusion.datasets.checks.doubts import doubts
+from graphfusion.datasets.checks.problems import AnyConversation, Check, Faults, Problem, Splits
+from graphfusion.datasets.checks.words import describe, say_unused
+from graphfusion.datasets.readers._options import TableAsked
+from graphfusion.datasets.readers._reading import FormatError
+from graphfusion.datasets.storage.opened import Opened, open_splits
+from graphfusion.datasets.storage.source import Source
+from graphfusion.datasets.storage.store import Store
 
 
 def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:

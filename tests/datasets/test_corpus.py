@@ -8,7 +8,7 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, load_npz
-from graphfusion.datasets._consistency import inconsistencies
+from graphfusion.datasets.checks.consistency import inconsistencies
 from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes
 
 

@@ -17,7 +17,7 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation, Standardize
 from graphfusion.datasets import Corpus, FormatError, load, save
-from graphfusion.datasets._rows import Rows
+from graphfusion.datasets.storage.rows import Rows
 from tests.datasets.made_corpora import (
     assert_same,
     bits,

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, FormatError, load, save, validate
 from graphfusion.datasets.__main__ import main
-from graphfusion.datasets._reading import number_speakers
+from graphfusion.datasets.readers._reading import number_speakers
 from tests.datasets.made_corpora import assert_same, bits, corpora
 from tests.datasets.samples import load_bytes
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.datasets._vectors import average
+from graphfusion.datasets.readers._vectors import average
 
 FRAMES = st.lists(
     st.lists(st.sampled_from([0.0, 1.0, -2.5, math.nan]), min_size=2, max_size=2),

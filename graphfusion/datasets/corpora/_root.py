@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 
 from graphfusion.datasets._load import detect, load
-from graphfusion.datasets._options import Asked
-from graphfusion.datasets._reading import FormatError
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.readers._options import Asked
+from graphfusion.datasets.readers._reading import FormatError
 
 # The nouns and adjectives for one emotion; files have either, or the first letters of it.
 _WORDS = (

@@ -7,11 +7,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._problems import search
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import search
 from graphfusion.datasets.corpora._root import load_from
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.labels import relabel
+from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.sentiment import SENTIMENTS, cut
 
 _SOURCE = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from graphfusion.datasets._reading import check_dtype, check_layout
+from graphfusion.datasets.readers._reading import check_dtype, check_layout
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _PIECE = 2**20  # bytes

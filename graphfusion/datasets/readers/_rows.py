@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graphfusion.datasets._options import Options
-from graphfusion.datasets._vectors import check_vectors
 from graphfusion.datasets.readers._archive import Header
+from graphfusion.datasets.readers._options import Options
+from graphfusion.datasets.readers._vectors import check_vectors
 
 _NAMES = ("dialogue", "speaker", "split")
 _KNOWN = (*_NAMES, "label", "classes", "score", "present", "turn", "utt")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfusion.datasets._reading import check_dtype, check_layout
+from graphfusion.datasets.readers._reading import check_dtype, check_layout
 
 ONLY = "only numpy arrays, scalars and plain containers are read."
 LONGEST_KEY = 1000  # characters, bytes or bits; an honest name of a conversation takes a few dozen

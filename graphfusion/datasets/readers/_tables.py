@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphfusion.datasets._contents import RawConversation
-from graphfusion.datasets._options import Options
-from graphfusion.datasets._reading import describe
-from graphfusion.datasets._vectors import average, check_vectors
+from graphfusion.datasets.readers._contents import RawConversation
+from graphfusion.datasets.readers._options import Options
+from graphfusion.datasets.readers._reading import describe
 from graphfusion.datasets.readers._stand_ins import Array, Budget, plain
+from graphfusion.datasets.readers._vectors import average, check_vectors
 
 # To say None takes a byte; so many numbers that stand in its place are counted as one byte.
 _NONES = 64

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfusion.datasets._contents import Contents, RawConversation
-from graphfusion.datasets._labels import to_y
-from graphfusion.datasets._options import Options
-from graphfusion.datasets._reading import about, describe, number_speakers
-from graphfusion.datasets._vectors import check_vectors, to_features
+from graphfusion.datasets.readers._contents import Contents, RawConversation
+from graphfusion.datasets.readers._labels import to_y
+from graphfusion.datasets.readers._options import Options
+from graphfusion.datasets.readers._reading import about, describe, number_speakers
 from graphfusion.datasets.readers._stand_ins import Array, Budget
 from graphfusion.datasets.readers._tables import fill_absent, label_values, matrix, to_list
+from graphfusion.datasets.readers._vectors import check_vectors, to_features
 
 _SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 _MODALITIES = ("text", "audio", "vision")

@@ -8,18 +8,18 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfusion.datasets._contents import Contents, Finish, RawConversation, T
-from graphfusion.datasets._labels import label_kind, to_score, to_y
-from graphfusion.datasets._options import Asked, Options
-from graphfusion.datasets._reading import about, number_speakers, reading
-from graphfusion.datasets._vectors import to_features
 from graphfusion.datasets.corpus import Corpus, make_corpus
 from graphfusion.datasets.readers._archive import Archive
+from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
+from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
+from graphfusion.datasets.readers._options import Asked, Options
+from graphfusion.datasets.readers._reading import about, number_speakers, reading
 from graphfusion.datasets.readers._rows import (
     Layout,
     check_cost,
     check_layout_of_rows,
 )
+from graphfusion.datasets.readers._vectors import to_features
 
 
 def load_npz(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:

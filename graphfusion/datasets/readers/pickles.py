@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion.data.conversation import MISSING
-from graphfusion.datasets._contents import Contents, Finish, RawConversation, T
-from graphfusion.datasets._labels import label_kind, to_y
-from graphfusion.datasets._options import Asked, Options
-from graphfusion.datasets._problems import search
-from graphfusion.datasets._reading import FormatError, about, number_speakers, reading
-from graphfusion.datasets._vectors import to_features
+from graphfusion.datasets.checks.problems import search
 from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
+from graphfusion.datasets.readers._labels import label_kind, to_y
+from graphfusion.datasets.readers._options import Asked, Options
+from graphfusion.datasets.readers._reading import FormatError, about, number_speakers, reading
 from graphfusion.datasets.readers._shapes import find_shape
 from graphfusion.datasets.readers._splits import find_splits
 from graphfusion.datasets.readers._stand_ins import Budget
@@ -30,6 +29,7 @@ from graphfusion.datasets.readers._tables import (
     speakers_of,
 )
 from graphfusion.datasets.readers._unpickler import Unpickler
+from graphfusion.datasets.readers._vectors import to_features
 from graphfusion.datasets.readers.mmsa import read_splits
 
 

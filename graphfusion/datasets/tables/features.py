@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.datasets._table_problems import TableProblems
+from graphfusion.datasets.tables.problems import TableProblems
 
 # A column of vectors, columns of numbers, or an array with a row for each of the table's.
 Source: TypeAlias = str | Sequence[str] | NDArray[Any] | Tensor

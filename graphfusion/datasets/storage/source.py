@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from graphfusion._utils.files import open_regular
-from graphfusion.datasets._problems import Problem
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import Problem
+from graphfusion.datasets.readers._reading import FormatError
 
 
 class Identity(NamedTuple):

@@ -6,8 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from graphfusion.datasets._safetensors import Column
-from graphfusion.datasets._source import Source
+from graphfusion.datasets.storage.safetensors import Column
+from graphfusion.datasets.storage.source import Source
 
 
 class Rows:

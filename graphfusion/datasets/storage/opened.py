@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._contents import RawConversation
 from graphfusion.datasets._lazy import Lazy
-from graphfusion.datasets._store import Store
+from graphfusion.datasets.readers._contents import RawConversation
+from graphfusion.datasets.storage.store import Store
 
 
 class Opened(Lazy):
@@ -28,16 +28,20 @@ class Opened(Lazy):
 
     @property
     def ids(self) -> list[str]:
+        """Their ids."""
         return self.store.ids[self._places.start : self._places.stop]
 
     @property
     def in_channels(self) -> dict[str, int]:
+        """The size of each modality's feature vectors."""
         return self.store.in_channels
 
     def labels(self) -> list[Tensor]:
+        """The labels `[U]` of each."""
         return self.store.labels()[self._places.start : self._places.stop]
 
     def checksums(self) -> list[str] | None:
+        """The checksum of each; None: these are not known."""
         known = self.store.checksums()
         return known and known[self._places.start : self._places.stop]
 

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._checksums import (
+from graphfusion.datasets._lazy import Lazy
+from graphfusion.datasets._progress import Progress
+from graphfusion.datasets.checks.consistency import Consistency
+from graphfusion.datasets.checks.problems import Problem, faults
+from graphfusion.datasets.storage.checksums import (
     KEY,
     IndexDigest,
     conversation_checksum,
     to_bytes,
     with_checksums,
 )
-from graphfusion.datasets._consistency import Consistency
-from graphfusion.datasets._lazy import Lazy
-from graphfusion.datasets._problems import Problem, faults
-from graphfusion.datasets._progress import Progress
-from graphfusion.datasets._safetensors import Column, place_columns, render_header
-from graphfusion.datasets._tensors import to_tensors
+from graphfusion.datasets.storage.safetensors import Column, place_columns, render_header
+from graphfusion.datasets.storage.tensors import to_tensors
 
 _BUFFER = 2**22  # bytes of a tensor that are written at once
 _ALIGNMENT = 8

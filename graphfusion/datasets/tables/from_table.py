@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._reading import number_speakers
-from graphfusion.datasets._table_features import Source, columns_of, read_features
-from graphfusion.datasets._table_labels import read_labels, read_scores, unlabelled
-from graphfusion.datasets._table_problems import TableProblems
+from graphfusion.datasets.readers._reading import number_speakers
+from graphfusion.datasets.tables.features import Source, columns_of, read_features
+from graphfusion.datasets.tables.labels import read_labels, read_scores, unlabelled
+from graphfusion.datasets.tables.problems import TableProblems
 
 
 @dataclass(frozen=True)

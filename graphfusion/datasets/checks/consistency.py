@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphfusion.data.conversation import MISSING, Conversation
 from graphfusion.datasets._lazy import Lazy
-from graphfusion.datasets._problems import AnyConversation, Faults, Problem, Splits, search
+from graphfusion.datasets.checks.problems import AnyConversation, Faults, Problem, Splits, search
 
 
 class Consistency:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphfusion.datasets._problems import Problem
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import Problem
+from graphfusion.datasets.readers._reading import FormatError
 
 KEY = "checksums"
 _ALGORITHM = "sha256"  # most processors compute it, twice as fast as others

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from graphfusion.datasets._frames import read_csv, read_parquet
-from graphfusion.datasets._from_table import Columns
-from graphfusion.datasets._reading import naming
-from graphfusion.datasets._table_features import find_vectors
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.readers._reading import naming
+from graphfusion.datasets.tables.features import find_vectors
+from graphfusion.datasets.tables.frames import read_csv, read_parquet
+from graphfusion.datasets.tables.from_table import Columns
 
 
 def load_table(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_not_empty, check_tensor
-from graphfusion.datasets._extractors import check_extractors
-from graphfusion.datasets._problems import Problem
+from graphfusion.datasets.checks.extractors import check_extractors
+from graphfusion.datasets.checks.problems import Problem
 
 FORMAT = "graphfusion.corpus"
 VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from graphfusion.data.moments import Moments
-from graphfusion.datasets._problems import AnyConversation, Check, Problem, search
+from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, search
 
 _ENOUGH = 20  # utterances; fewer say nothing about how a column varies
 _HARDLY = 1e-5  # of a column's largest value, as its standard deviation

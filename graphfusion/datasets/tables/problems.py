@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from graphfusion.datasets._problems import Problem
-from graphfusion.datasets._reading import FormatError
+from graphfusion.datasets.checks.problems import Problem
+from graphfusion.datasets.readers._reading import FormatError
 
 _SHOWN = 20
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation, trusted_conversation
-from graphfusion.datasets._checksums import Checksums
-from graphfusion.datasets._contents import RawConversation
-from graphfusion.datasets._layout import check_header, check_tensors, read_header
-from graphfusion.datasets._problems import faults
-from graphfusion.datasets._reading import FormatError, naming
-from graphfusion.datasets._rows import Rows, read_whole
-from graphfusion.datasets._safetensors import check_file, parse_columns
-from graphfusion.datasets._source import Source
+from graphfusion.datasets.checks.problems import faults
+from graphfusion.datasets.readers._contents import RawConversation
+from graphfusion.datasets.readers._reading import FormatError, naming
+from graphfusion.datasets.storage.checksums import Checksums
+from graphfusion.datasets.storage.layout import check_header, check_tensors, read_header
+from graphfusion.datasets.storage.rows import Rows, read_whole
+from graphfusion.datasets.storage.safetensors import check_file, parse_columns
+from graphfusion.datasets.storage.source import Source
 
 
 class Store:

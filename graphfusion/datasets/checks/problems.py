@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphfusion._utils.checks import all_finite
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._contents import RawConversation
+from graphfusion.datasets.readers._contents import RawConversation
 
 AnyConversation: TypeAlias = RawConversation | Conversation
 Splits: TypeAlias = Mapping[str, Sequence[RawConversation]] | Mapping[str, Sequence[Conversation]]

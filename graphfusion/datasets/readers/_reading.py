@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion._utils.files import read_regular
-from graphfusion.datasets._problems import Problem
+from graphfusion.datasets.checks.problems import Problem
 
 
 class FormatError(ValueError):

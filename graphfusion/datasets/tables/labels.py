@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion.data.conversation import MISSING
-from graphfusion.datasets._labels import label_kind, to_score, to_y
-from graphfusion.datasets._table_problems import TableProblems
+from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
+from graphfusion.datasets.tables.problems import TableProblems
 
 
 def read_labels(

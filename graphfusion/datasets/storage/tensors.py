@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphfusion.datasets._problems import AnyConversation
+from graphfusion.datasets.checks.problems import AnyConversation
 
 
 def to_tensors(conversation: AnyConversation, modalities: Sequence[str]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.datasets._options import Options
+from graphfusion.datasets.readers._options import Options
 
 
 def check_vectors(name: str, shape: tuple[int, ...], frames: Literal["mean"] | None) -> None:

@@ -1,0 +1,1 @@
+"""What conversations and corpora must be, and what they are hardly on purpose."""
