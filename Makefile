@@ -23,8 +23,8 @@ test test-all nightly: export OMP_NUM_THREADS = 1
 test: .venv/installed      ## every property and function, on few and small examples; doctests included
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS)
 
-test-all: .venv/installed  ## all tests, with all examples
-	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+test-all: .venv/installed  ## all tests but those of minutes, with all examples
+	$(BIN)/python -m pytest -m "not nightly" --numprocesses $(WORKERS)
 
 nightly: .venv/installed   ## the same with twenty times as many examples, and mutants, in hours
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses $(WORKERS)

@@ -111,4 +111,4 @@ def wheel(session: nox.Session) -> None:
 def pytest(session: nox.Session) -> None:
     """Says with what, and why tests were skipped."""
     session.run("python", "-c", "import sys, torch; print(sys.version, torch.__version__)")
-    session.run("python", "-m", "pytest", "-rs", *session.posargs)
+    session.run("python", "-m", "pytest", "-rs", "-m", "not nightly", *session.posargs)

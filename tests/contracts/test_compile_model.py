@@ -83,7 +83,9 @@ def test_a_case_is_one_graph_forward_and_backward(masked: bool, past: int | None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize(
+    "backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.nightly)]
+)
 def test_the_backward_is_compiled_too(backend: str) -> None:
     assert_one_graph(model_of(), True, backend, LENGTHS[:3])
 
@@ -98,7 +100,13 @@ OPTIONS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "option",
+    [
+        "ours",
+        *(pytest.param(each, marks=pytest.mark.nightly) for each in OPTIONS if each != "ours"),
+    ],
+)
 def test_so_is_every_other_model(option: str) -> None:
     assert_one_graph(model_of(**OPTIONS[option]).eval(), True, batches=LENGTHS[:2])
 

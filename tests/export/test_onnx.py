@@ -59,8 +59,15 @@ def batch(lengths: tuple[int, ...]) -> PaddedBatch:
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{}, {"past": 2, "future": 1}, {"speaker_normalized": ["audio"], "utterance_channels": 5}],
-    ids=["as published", "window", "ours"],
+    [
+        pytest.param({}, id="as published", marks=pytest.mark.nightly),
+        pytest.param({"past": 2, "future": 1}, id="window"),
+        pytest.param(
+            {"speaker_normalized": ["audio"], "utterance_channels": 5},
+            id="ours",
+            marks=pytest.mark.nightly,
+        ),
+    ],
 )
 def test_a_model_of_padded_batches(kwargs: dict[str, object], tmp_path: Path) -> None:
     padded = PaddedModel(model_of(**kwargs))
@@ -77,7 +84,7 @@ def test_a_model_of_padded_batches(kwargs: dict[str, object], tmp_path: Path) ->
         torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("past", [None, 3])
+@pytest.mark.parametrize("past", [pytest.param(None, marks=pytest.mark.nightly), 3])
 def test_a_step_of_a_stream(past: int | None, tmp_path: Path) -> None:
     step = StreamingStep(model_of(causal=True, past=past))
     program, onnx = step.export().module(), session(step, tmp_path / "step.onnx")
