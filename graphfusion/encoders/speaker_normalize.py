@@ -48,7 +48,9 @@ def speaker_normalize(x: Tensor, layout: BatchLayout, modality: int | str | None
     column = layout.column(modality)
     if layout.present is not None:
         x = select(x, layout, column)
-        group = group.where(layout.present[:, column], size)  # a group of their own, all of zeros
+        # A group of their own, all of zeros; the first, for a number of utterances in its place
+        # would be fixed in what is exported.
+        group = group.where(layout.present[:, column], -1) + 1
     # A sum in bfloat16 would lose its digits.
     exact = x.to(torch.promote_types(x.dtype, torch.float32))
     mean: Tensor = scatter(exact, group, dim_size=size + 1, reduce="mean")

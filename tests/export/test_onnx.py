@@ -40,7 +40,7 @@ def session(module: torch.nn.Module, file: Path) -> onnxruntime.InferenceSession
 
 
 def run(session: onnxruntime.InferenceSession, names: list[str], *inputs: object) -> list[Tensor]:
-    arrays = dict(zip(names, (each.numpy() for each in tree_leaves(inputs)), strict=True))
+    arrays = dict(zip(names, (each.detach().numpy() for each in tree_leaves(inputs)), strict=True))
     taken = {each.name for each in session.get_inputs()}  # it drops what is used by nothing
     out: list[np.ndarray] = session.run(None, {name: arrays[name] for name in taken})
     return [torch.from_numpy(each) for each in out]
