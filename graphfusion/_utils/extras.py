@@ -11,6 +11,7 @@ MODULES = {
     "data": _DATA,
     "train": (
         *_DATA,
+        "pyarrow",
         "pytorch_lightning",
         "torchmetrics",
         "pandas",

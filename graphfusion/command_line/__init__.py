@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         COMMANDS[chosen.subcommand](**given)
     except FormatError as error:
-        for problem in error.problems:
+        sys.stderr.write(f"graphfusion: {error}\n")  # which names the file
+        for problem in error.problems[1:]:
             sys.stderr.write(f"graphfusion: {problem}\n")
         return 1
     except (OSError, ValueError, TypeError, ImportError) as error:

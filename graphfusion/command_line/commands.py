@@ -75,7 +75,9 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
     from graphfusion.command_line.training import open_for
     from graphfusion.training import evaluate, load_model
 
-    scores = evaluate(load_model(model), open_for(model, file), split, sentiment)
+    scores = evaluate(load_model(model), open_for(model, file, split), split, sentiment)
+    if all(score != score for score in scores.values()):
+        raise ValueError(f"{split} must have a labelled utterance to be scored, but has none.")
     for name, score in scores.items():
         sys.stdout.write(f"{name} {score:.4f}\n")
 
@@ -90,12 +92,13 @@ def predict(
         file: Conversations with the model's modalities.
         output: Gets a row for every utterance: conversation, utterance, predicted, and each class's
             probability. A .csv or a .parquet.
-        split: Which of the file's conversations; if not given, all of them.
+        split: Which of the file's conversations; if not given, all of them, and then a table needs
+            neither labels nor splits.
     """
     from graphfusion.command_line.training import open_for, write_table
     from graphfusion.training import load_model, predict
 
-    write_table(predict(load_model(model), open_for(model, file), split), output)
+    write_table(predict(load_model(model), open_for(model, file, split), split), output)
 
 
 def cross_validate(

@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus, load
+from graphfusion.datasets._load import TABLES, detect
 from graphfusion.training import (
     Recipe,
     Run,
@@ -38,9 +39,16 @@ def open_corpus(file: Path, modalities: Sequence[str] | None) -> Corpus:
     return corpus if modalities is None else corpus.select(modalities)
 
 
-def open_for(model: Path, file: Path) -> Corpus:
-    """The file's corpus, with the modalities that the model was trained on."""
-    return open_corpus(file, about_model(model).get("modalities"))
+def open_for(model: Path, file: Path, split: str | None) -> Corpus:
+    """The file's corpus, with the modalities that the model was trained on.
+
+    Without a split, all of it is to be predicted: a table needs neither labels nor splits then.
+    """
+    modalities = about_model(model).get("modalities")
+    if split is None and detect(file) in TABLES:
+        corpus = load(file, label=None, split=None)
+        return corpus if modalities is None else corpus.select(modalities)
+    return open_corpus(file, modalities)
 
 
 def train_file(
@@ -134,9 +142,7 @@ def compare_folders(models: Sequence[Path]) -> None:
         runs[name] = [Run(each) for each in found]
     say(percent(table(runs)).to_markdown(disable_numparse=True))
     if len(runs) > 1:
-        say(
-            f"\n{list(runs)[-1]} less each other one, of 95 % of a paired bootstrap, and by seed:\n"
-        )
+        say(f"\n{list(runs)[-1]} less each other one; low and high: 95 % of a paired bootstrap\n")
         say(percent(compare(runs)).to_markdown(disable_numparse=True))
 
 

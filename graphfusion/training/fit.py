@@ -188,7 +188,8 @@ def _check_fit(model: ConversationModel, corpus: Corpus, settings: Settings) -> 
     if corpus.classes and tuple(model.class_names) != tuple(corpus.classes):
         raise ValueError(
             "corpus must have the model's class_names in the same order, "
-            f"{list(model.class_names)}, but has {list(corpus.classes)}."
+            f"{list(model.class_names)}, but has {list(corpus.classes)}; make the model with "
+            "class_names=corpus.classes."
         )
     if (model.task == "classification") != bool(corpus.classes):
         has = "classes" if corpus.classes else "scores"

@@ -59,6 +59,9 @@ def write_report(
         sections.append(_worst(first.predictions, classes))
     if corpus is not None:
         sections += _gates(first, corpus)
+    if len(runs) > 1:
+        for section in sections[1:]:
+            section["title"] += f" of seed {first.config['seed']}"
     template = Environment(
         loader=PackageLoader("graphfusion.training", ""), autoescape=True, trim_blocks=True
     ).get_template("report.html")

@@ -67,6 +67,26 @@ def test_a_file_becomes_a_model_and_predictions(
     load_model(trained / "logistic/seed_0/model")
 
 
+def test_a_table_to_be_predicted_needs_no_labels(
+    file: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = load(file).select(["text", "audio+prosody"])
+    table = corpus.to_table().drop(columns=["label", "split"])
+    table.to_parquet(tmp_path / "new.parquet")
+    model = trained / "mmdfn/seed_0/model"
+    about = json.loads((model / "data.json").read_text())
+    assert about["modalities"] == ["text", "audio+prosody"]
+    # Its modalities are joined already, as those of the model.
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).write_bytes((model / name).read_bytes())
+    arguments = [str(tmp_path / "model"), str(tmp_path / "new.parquet")]
+    assert main(["predict", *arguments, "--output", str(tmp_path / "p.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == len(table)
+    assert main(["evaluate", *arguments]) == 1
+    assert "'label'" in capsys.readouterr().err
+
+
 def test_arguments_may_be_in_a_file(file: Path, tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(
         "preset: meld\nsettings: {epochs: 1, num_layers: 1, channels: 4, lr: 1e-2, past: null}\n"

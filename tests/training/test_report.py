@@ -50,11 +50,11 @@ def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) ->
         "mmdfn on made.npz",
         "Scores",
         "Learning curves",
-        "Confusion matrix",
-        "F1 of each class",
-        "Calibration",
-        "Most wrong",
-        "Gates",
+        "Confusion matrix of seed 0",
+        "F1 of each class of seed 0",
+        "Calibration of seed 0",
+        "Most wrong of seed 0",
+        "Gates of seed 0",
         "Settings",
     ]
     assert page.pictures == 4
