@@ -88,7 +88,8 @@ class UtteranceClassifier(torch.nn.Module):
         x = torch.cat([features[name] for name in self.in_channels], 1)
         check_not_empty("features", x)
         check_dtype("features", x, self.hidden.bias)
-        check_tensor("logits", logits, [len(x), self.classifier.out_features])
+        # Not len(x), which would be fixed in what is exported.
+        check_tensor("logits", logits, [x.size(0), self.classifier.out_features])
         check_dtype("logits", logits, self.hidden.bias)
         alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
         if self.training:
