@@ -51,7 +51,7 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     assert list(found.loc["same"]) == [0, 0, 0, 2, 0, 0]
     bad = found.loc["bad"]
     # A hundred percent against the F1 that a library finds; draws scatter around it.
-    assert bad["difference"] == pytest.approx(1 - f1(labels, wrong))
+    assert bad["difference"] == pytest.approx(1 - f1(labels, wrong), abs=1e-6)
     assert bad["by seed"] == pytest.approx(bad["difference"])
     assert 0 < bad["low"] < bad["difference"] < bad["high"] < 1
     with pytest.raises(ValueError, match=r"at least, but got \['good'\]"):
@@ -73,7 +73,8 @@ def test_the_difference_is_that_of_the_scores(
         for name, predicted in (("one", one), ("other", other))
     }
     found = compare(runs).loc["one", "difference"]
-    assert found == pytest.approx(f1(labels, other) - f1(labels, one))
+    # The library's are float32.
+    assert found == pytest.approx(f1(labels, other) - f1(labels, one), abs=1e-6)
 
 
 def test_scores_are_compared_by_their_error(tmp_path: Path) -> None:
