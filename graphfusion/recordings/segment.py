@@ -60,6 +60,7 @@ class Segment:
             whole video is never in memory.
 
     Example:
+        >>> from graphfusion.recordings import Segment
         >>> segment = Segment("an example", text="Where have you been?")
         >>> segment.sound is None
         True

@@ -31,6 +31,7 @@ class Settings:
         ValueError: If one is out of its range.
 
     Example:
+        >>> from graphfusion.training import Settings
         >>> Settings.from_preset("meld", epochs=10).lr
         0.0005
     """

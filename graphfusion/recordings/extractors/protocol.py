@@ -77,6 +77,7 @@ def per_segment(
         ValueError: If there is no such need, the size is not positive, or the fingerprint is empty.
 
     Example:
+        >>> from graphfusion.recordings import Segment, per_segment
         >>> fingerprint = {"extractor": "letters", "revision": 1}
         >>> length = per_segment(lambda each: [len(each.text)], "text", 1, fingerprint)
         >>> length([Segment("an example", text="Hi!")])
