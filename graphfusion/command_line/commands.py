@@ -1,5 +1,6 @@
 """The commands. What they need is imported when one runs, so that `--help` does not wait for it."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,7 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
     from graphfusion.training import evaluate, load_model
 
     scores = evaluate(load_model(model), open_for(model, file, split), split, sentiment)
-    if all(score != score for score in scores.values()):
+    if all(map(math.isnan, scores.values())):
         raise ValueError(f"{split} must have a labelled utterance to be scored, but has none.")
     for name, score in scores.items():
         sys.stdout.write(f"{name} {score:.4f}\n")

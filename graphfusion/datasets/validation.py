@@ -54,7 +54,7 @@ class Report:
     Args:
         problems: All that is wrong.
         content: What the file holds, in words.
-        notes: What is worth to be known and no problem.
+        notes: What there is to know, and no problem.
     """
 
     problems: list[Problem]

@@ -43,15 +43,20 @@ def _flat(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def percent(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of fractions as text, in percent, each with its deviation if it has one."""
+    """A table of scores as text, each with its deviation if it has one.
+
+    Fractions are in percent; a mean absolute error has its own unit.
+    """
     shown = {}
     for name in frame:
         if name == "seeds":
             shown[name] = frame[name].astype(str)
         elif not name.endswith(" std"):
             spread = frame.get(f"{name} std", pd.Series(np.nan, frame.index))
+            scale, digits = (1, 3) if "mae" in name.split() else (100, 1)
             shown[name] = [
-                f"{100 * value:.1f}" + ("" if np.isnan(std) else f" ± {100 * std:.1f}")
+                f"{scale * value:.{digits}f}"
+                + ("" if np.isnan(std) else f" ± {scale * std:.{digits}f}")
                 for value, std in zip(frame[name], spread, strict=True)
             ]
     return pd.DataFrame(shown, index=frame.index)
@@ -66,11 +71,12 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         runs: `{model: its runs}`, at least two models. Runs of two models are paired by seed.
 
     Returns:
-        A row for each other model, with `difference`, the last model's mean less the other one's;
-        `low` and `high`, of 95 % of a paired bootstrap, in which conversations are drawn with
-        replacement, the same for both, because the utterances of one depend on each other;
-        `seeds`, how many both have, and `by seed` and `by seed std`, the mean and the standard
-        deviation of the differences between runs of the same seed (NaN where there are too few).
+        A row for each other model, with `seeds`, how many both have, and, each after the name of
+        the score, `f1` or `mae`: `difference`, the last model's mean less the other one's; `low`
+        and `high`, of 95 % of a paired bootstrap, in which conversations are drawn with
+        replacement, the same for both, because the utterances of one depend on each other; and
+        `by seed` and `by seed std`, the mean and the standard deviation of the differences between
+        runs of the same seed (NaN where there are too few).
 
     Raises:
         ValueError: If there are fewer than two models, or their runs predicted other utterances.
@@ -86,6 +92,7 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         for other in each
     ):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
+    score = "mae" if first["label"].dtype.kind == "f" else "f1"
     names, conversation = np.unique(first["conversation"], return_inverse=True)
     rng = np.random.default_rng(0)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _DRAWS)
@@ -105,12 +112,12 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             if one.config["seed"] == other.config["seed"]
         ]
         lines[name] = {
-            "difference": gain[0],
-            "low": low,
-            "high": high,
             "seeds": len(by_seed),
-            "by seed": pd.Series(by_seed, dtype=float).mean(),
-            "by seed std": pd.Series(by_seed, dtype=float).std(),
+            f"{score} difference": gain[0],
+            f"{score} low": low,
+            f"{score} high": high,
+            f"{score} by seed": pd.Series(by_seed, dtype=float).mean(),
+            f"{score} by seed std": pd.Series(by_seed, dtype=float).std(),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
 

@@ -1,7 +1,6 @@
 """Predictions of a trained model as a table, and their scores."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from os import PathLike
 
 import pandas as pd
@@ -131,15 +130,11 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
         return pd.DataFrame(rows)
     table = pd.DataFrame(rows, columns=list(model.class_names))
     if model.task == "classification":
-        predicted: Iterable[str] = table.idxmax(axis=1)
+        predicted = table.idxmax(axis=1)
     else:
-        predicted = ["+".join(name for name in row if row[name] > 0.5) for row in _dicts(rows)]
+        predicted = table.apply(lambda row: "+".join(row.index[row > 0.5]), axis=1)
     table.insert(0, "predicted", predicted)
     return table
-
-
-def _dicts(rows: Iterable[object]) -> Iterator[Mapping[str, float]]:
-    return (row for row in rows if isinstance(row, dict))
 
 
 def _places(model: ConversationModel, classes: Sequence[str]) -> Tensor | None:
@@ -155,7 +150,7 @@ def _places(model: ConversationModel, classes: Sequence[str]) -> Tensor | None:
 
 def labels_of(corpus: Corpus, split: str) -> list[object]:
     """The labels as :func:`predict` names classes: a class, or a score; None where missing."""
-    y = torch.cat(list(chain(corpus.labels(split))))
+    y = torch.cat(corpus.labels(split))
     if not corpus.classes:
         return [None if score != score else score for score in y.tolist()]
     return [None if label == MISSING else corpus.classes[label] for label in y.tolist()]

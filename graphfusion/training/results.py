@@ -51,7 +51,7 @@ def write_results(
         "modalities": config["data"]["modalities"],
         "in_channels": corpus.in_channels,
         "extractors": corpus.extractors,
-        "corpus": corpus.fingerprint,
+        "corpus": config["data"]["fingerprint"],
         "recipe": config["recipe"],
     }
     write_json(folder / MODEL / DATA, about)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from graphfusion._utils.files import read_regular
@@ -108,9 +109,17 @@ def load_model(
     recipe = about.get("recipe")
     if parts:
         return ConversationModel.from_pretrained(folder, **parts)
-    if recipe is None or recipe["model"] not in ("bigru", "logistic", "zero_filled"):
+    if recipe is None:
         return MMDFN.from_pretrained(folder)
-    like = Recipe(**recipe).build_for(about["in_channels"], about["classes"])
+    try:
+        with torch.device("meta"):  # no weight is drawn, nor any memory taken, for what a file says
+            like = Recipe(**recipe).build_for(about["in_channels"], about["classes"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / DATA} must say what the model was made of, but: {error!r}."
+        ) from error
+    if isinstance(like, MMDFN):
+        return MMDFN.from_pretrained(folder)
     parts = {name: getattr(like, name) for name in ("encoder", "graph", "fusion", "head")}
     return ConversationModel.from_pretrained(folder, **parts)
 

@@ -3,9 +3,6 @@
 import copy
 import io
 import pickle
-from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import torch
@@ -137,19 +134,9 @@ def test_copies_are_equal_and_apart(copied: object) -> None:
     assert not torch.equal(other(*batch), before)
 
 
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[None]:
-    """A group of one process."""
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    minute = timedelta(minutes=1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1, timeout=minute)
-    yield
-    torch.distributed.destroy_process_group()
-
-
 @pytest.mark.usefixtures("alone")
 def test_distributed_data_parallel() -> None:
-    """Of several processes: tests/examples/test_mmdfn_iemocap.py."""
+    """Of several processes: tests/training/test_fit.py."""
     model = model_of()
     wrapped = torch.nn.parallel.DistributedDataParallel(copy.deepcopy(model))
     for lengths in LENGTHS[:2]:  # the second step fails if the first left a weight without gradient

@@ -6,8 +6,6 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -244,16 +242,6 @@ def test_dynamic_quantisation(kwargs: dict[str, object]) -> None:
     torch.testing.assert_close(small(*batch), expected, rtol=0, atol=0.1 * scale)
     first = {name: value[:1] for name, value in batch[0].items()}
     assert small.stream().step(first, torch.tensor([0])).isfinite().all()
-
-
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[None]:
-    """A group of one process."""
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    minute = timedelta(minutes=1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1, timeout=minute)
-    yield
-    torch.distributed.destroy_process_group()
 
 
 @pytest.mark.usefixtures("alone")

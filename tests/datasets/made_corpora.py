@@ -54,7 +54,7 @@ def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
             else:
                 y = torch.randn(u, generator=generator)
             y[missing] = -100 if classes else torch.nan
-            talk = Conversation(
+            conversation = Conversation(
                 features,
                 torch.randint(0, draw(st.sampled_from([1, 3, 2**62])), (u,), generator=generator),
                 y,
@@ -62,8 +62,8 @@ def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
                 id=next(ids),
             )
             if scored:
-                talk.score = torch.randn(u, generator=generator).where(~missing, torch.nan)
-            splits[split].append(talk)
+                conversation.score = torch.randn(u, generator=generator).where(~missing, torch.nan)
+            splits[split].append(conversation)
     known = draw(st.lists(st.sampled_from(modalities), unique=True))
     extractors = {name: {"model": draw(st.text(max_size=3)), "sizes": [1, None]} for name in known}
     return Corpus(tuple(classes), splits, extractors)
@@ -75,19 +75,24 @@ def assert_same(one: Corpus, other: Corpus) -> None:
     assert list(one.splits) == list(other.splits)
     assert one.extractors == other.extractors
     assert one.fingerprint == other.fingerprint
-    for split, talks in one.splits.items():
-        for a, b in zip(talks, other.splits[split], strict=True):
+    for split, conversations in one.splits.items():
+        for a, b in zip(conversations, other.splits[split], strict=True):
             assert set(a.keys()) == set(b.keys())
             assert (a.id, a.num_nodes) == (b.id, b.num_nodes)
             assert list(a.features) == list(b.features)
             assert bits(a) == bits(b)
 
 
-def bits(talk: Conversation) -> list[object]:
+def bits(conversation: Conversation) -> list[object]:
     """All tensors of a conversation, comparable where they are NaN, too."""
-    tensors = [talk.speaker, talk.y, *talk.present.values(), *talk.features.values()]
-    if "score" in talk:
-        tensors.append(talk.score)
+    tensors = [
+        conversation.speaker,
+        conversation.y,
+        *conversation.present.values(),
+        *conversation.features.values(),
+    ]
+    if "score" in conversation:
+        tensors.append(conversation.score)
     return [
         (each.dtype, each.shape, each.reshape(-1).view(torch.uint8).tolist()) for each in tensors
     ]
@@ -108,7 +113,7 @@ def put_together(path, header: object, tensors: dict[str, torch.Tensor]) -> None
 
 def small_corpus() -> Corpus:
     """Two conversations to train on and one to test on, without a problem."""
-    talks = [
+    conversations = [
         Conversation(
             {"text": torch.full((u, 3), 0.5), "audio": torch.full((u, 2), 2.0)},
             speaker=torch.arange(u) % 2,
@@ -117,7 +122,7 @@ def small_corpus() -> Corpus:
         )
         for name, u in (("one", 3), ("two", 2), ("three", 4))
     ]
-    return Corpus(("calm", "angry"), {"train": talks[:2], "test": talks[2:]})
+    return Corpus(("calm", "angry"), {"train": conversations[:2], "test": conversations[2:]})
 
 
 def small_file(path) -> tuple[dict, dict[str, torch.Tensor]]:

@@ -71,23 +71,25 @@ def renamed():
 
 def other(field, change):
     corpus = small_corpus()
-    talk = corpus.splits["train"][1]
-    change(talk[field])
+    conversation = corpus.splits["train"][1]
+    change(conversation[field])
     return corpus
 
 
 def retyped():
     corpus = small_corpus()
-    for talks in corpus.splits.values():
-        for talk in talks:
-            talk.features["audio"] = talk.features["audio"].view(torch.int32).view(torch.float32)
-            talk.features["text"] = talk.features["text"].double()
+    for conversations in corpus.splits.values():
+        for conversation in conversations:
+            conversation.features["audio"] = (
+                conversation.features["audio"].view(torch.int32).view(torch.float32)
+            )
+            conversation.features["text"] = conversation.features["text"].double()
     return corpus
 
 
 def test_a_fingerprint_is_that_of_everything():
     corpus = small_corpus()
-    talks = corpus.splits["train"]
+    conversations = corpus.splits["train"]
     made = [
         copied(),
         renamed(),
@@ -97,10 +99,10 @@ def test_a_fingerprint_is_that_of_everything():
         other("present", lambda present: present["text"].fill_(False)),
         retyped(),
         Corpus(("angry", "calm"), corpus.splits),
-        Corpus(corpus.classes, {"train": talks[::-1], "test": corpus.splits["test"]}),
-        Corpus(corpus.classes, {"train": talks, "dev": corpus.splits["test"]}),
+        Corpus(corpus.classes, {"train": conversations[::-1], "test": corpus.splits["test"]}),
+        Corpus(corpus.classes, {"train": conversations, "dev": corpus.splits["test"]}),
         Corpus(corpus.classes, dict(reversed(corpus.splits.items()))),
-        Corpus(corpus.classes, {"train": [*talks, *corpus.splits["test"]], "test": []}),
+        Corpus(corpus.classes, {"train": [*conversations, *corpus.splits["test"]], "test": []}),
         corpus.select(["audio", "text"]),
         corpus.select(["text"]),
     ]
@@ -147,9 +149,12 @@ def test_extractors_that_no_file_could_keep(extractors, error, message):
 
 
 def test_scores_are_labels_too():
-    talk = Conversation(
-        {"text": torch.zeros(2, 1)}, torch.tensor([0, 1]), torch.tensor([0.5, torch.nan]), id="talk"
+    conversation = Conversation(
+        {"text": torch.zeros(2, 1)},
+        torch.tensor([0, 1]),
+        torch.tensor([0.5, torch.nan]),
+        id="conversation",
     )
-    (y,) = Corpus((), {"train": [talk]}).labels("train")
+    (y,) = Corpus((), {"train": [conversation]}).labels("train")
     assert y[0] == 0.5
     assert y[1].isnan()

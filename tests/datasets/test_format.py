@@ -83,8 +83,8 @@ def test_real_data_convert(tmp_path, name):
     assert len(found) == len(doubts)
     again = load(tmp_path / "corpus")
     assert again.classes == corpus.classes
-    for split, talks in corpus.splits.items():
-        for one, other in zip(again.splits[split], talks, strict=True):
+    for split, conversations in corpus.splits.items():
+        for one, other in zip(again.splits[split], conversations, strict=True):
             assert set(one.keys()) == set(other.keys())
             assert one.id == other.id
             for field in {"speaker", "y", "score"} & set(one.keys()):
@@ -99,49 +99,58 @@ def test_real_data_convert(tmp_path, name):
 def test_the_smallest_floats_come_back():
     values = torch.arange(6).view(2, 3).to(torch.float8_e5m2)
     zeros = torch.zeros(2, dtype=torch.int64)
-    corpus = Corpus(("a",), {"train": [Conversation({"text": values}, zeros, zeros, id="talk")]})
+    corpus = Corpus(
+        ("a",), {"train": [Conversation({"text": values}, zeros, zeros, id="conversation")]}
+    )
     assert_same(load_bytes(load, saved(corpus)), corpus)
 
 
 def test_a_conversation_holds_no_more_than_its_own():
-    for talk in load_bytes(load, saved(small_corpus())).splits["train"]:
-        for value in (talk.speaker, talk.y, *talk.present.values(), *talk.features.values()):
+    for conversation in load_bytes(load, saved(small_corpus())).splits["train"]:
+        for value in (
+            conversation.speaker,
+            conversation.y,
+            *conversation.present.values(),
+            *conversation.features.values(),
+        ):
             assert value.untyped_storage().nbytes() == value.nbytes
 
 
 def test_features_that_learn_are_saved_as_they_are():
     corpus = small_corpus()
-    talk = corpus.splits["train"][0]
-    talk.features["text"] = talk.features["text"].requires_grad_()
+    conversation = corpus.splits["train"][0]
+    conversation.features["text"] = conversation.features["text"].requires_grad_()
     assert saved(corpus) == saved(small_corpus())
-    assert talk.features["text"].requires_grad
+    assert conversation.features["text"].requires_grad
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (
-            lambda talk: talk.features.update(text=talk.features["text"].double()),
+            lambda conversation: conversation.features.update(
+                text=conversation.features["text"].double()
+            ),
             r"features.text must have one dtype .* \['torch.float32', 'torch.float64'\]",
         ),
         (
-            lambda talk: setattr(talk, "score", torch.zeros(3)),
+            lambda conversation: setattr(conversation, "score", torch.zeros(3)),
             "score, but only one of the first and 'two' has one",
         ),
         (
-            lambda talk: setattr(talk, "speaker", torch.tensor([0, 1])),
+            lambda conversation: setattr(conversation, "speaker", torch.tensor([0, 1])),
             r"'one': speaker must have shape \[3\], but got \[2\]",
         ),
         (
-            lambda talk: setattr(talk, "features", {"text": torch.zeros(3, 3)}),
+            lambda conversation: setattr(conversation, "features", {"text": torch.zeros(3, 3)}),
             "'two': features must have the modalities and sizes {'text': 3} of the corpus",
         ),
         (
-            lambda talk: talk.features["audio"][1].fill_(torch.nan),
+            lambda conversation: conversation.features["audio"][1].fill_(torch.nan),
             "'one': audio must be finite, but utterance 1 has NaN",
         ),
         (
-            lambda talk: talk.y.fill_(7),
+            lambda conversation: conversation.y.fill_(7),
             r"'one': labels must be in \[0, 2\), .* but utterance 0 has 7",
         ),
     ],
@@ -199,7 +208,7 @@ class Reluctant:
 
 def small_talk():
     zeros = torch.zeros(1, dtype=torch.int64)
-    return Conversation({"text": torch.zeros(1, 1)}, zeros, zeros, id="talk")
+    return Conversation({"text": torch.zeros(1, 1)}, zeros, zeros, id="conversation")
 
 
 def test_there_is_no_folder(tmp_path):
@@ -377,15 +386,15 @@ def test_bytes_that_are_no_bools_are_true():
     assert data.endswith(b"\1\0")  # the tensor with the smallest items comes last
     data = data.replace(b"checksums", b"unchecked")  # as a file of other tools
     corpus = load_bytes(load, data[:-2] + b"\2\0")
-    (talk,) = corpus.splits["train"]
-    (mask,) = talk.present.values()
+    (conversation,) = corpus.splits["train"]
+    (mask,) = conversation.present.values()
     assert mask.view(torch.uint8).tolist() == [1, 0]
 
 
 def half_present():
     features = {"text": torch.tensor([[1.0], [torch.nan]])}
     zeros, present = torch.zeros(2, dtype=torch.int64), torch.tensor([True, False])
-    return Conversation(features, zeros, zeros, dict.fromkeys(features, present), id="talk")
+    return Conversation(features, zeros, zeros, dict.fromkeys(features, present), id="conversation")
 
 
 DATA_OF_ONE = saved(Corpus(("a",), {"train": [half_present()]}))

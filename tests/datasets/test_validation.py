@@ -60,13 +60,13 @@ def test_every_fault_is_listed_with_its_place_and_no_other(places, data):
 def test_every_fault_of_an_npz_is_listed(places):
     sample = make_sample()
     arrays = npz_arrays(sample)
-    for talk, name in places:
-        arrays[name][[0, 3, 5][talk]] = 9 if name == "label" else np.nan
+    for conversation, name in places:
+        arrays[name][[0, 3, 5][conversation]] = 9 if name == "label" else np.nan
     problems = load_bytes(validate, npz_bytes(arrays))
     found = {(each.conversation, each.field) for each in problems if each.field != "classes"}
     assert found == {
-        (sample.conversations[talk].id, "y" if name == "label" else f"features.{name}")
-        for talk, name in places
+        (sample.conversations[conversation].id, "y" if name == "label" else f"features.{name}")
+        for conversation, name in places
     }
 
 
@@ -146,7 +146,7 @@ def test_all_that_is_wrong_among_conversations_is_listed():
     ]
 
 
-def talk(name, speaker, y):
+def conversation(name, speaker, y):
     return Conversation(
         {"text": torch.full((len(y), 1), float(len(name)))},
         torch.tensor(speaker),
@@ -160,9 +160,12 @@ def test_what_loads_but_hardly_on_purpose():
     corpus = Corpus(
         ("calm", "angry", "glad"),
         {
-            "train": [talk("gap", [0, 2, 1], [0, 0, 0]), talk("good", [0, 1, 0, 2], [0] * 4)],
+            "train": [
+                conversation("gap", [0, 2, 1], [0, 0, 0]),
+                conversation("good", [0, 1, 0, 2], [0] * 4),
+            ],
             "dev": [],
-            "test": [talk("tardy", [1, 0, 5], [1, 0, 1])],
+            "test": [conversation("tardy", [1, 0, 5], [1, 0, 1])],
         },
     )
 
@@ -239,7 +242,7 @@ def test_a_missing_file_is_missing(tmp_path):
 
 
 def test_an_error_carries_its_problems_through_pickle():
-    error = FormatError("file: wrong", [Problem("talk", "y", "wrong")])
+    error = FormatError("file: wrong", [Problem("conversation", "y", "wrong")])
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.problems) == (str(error), error.problems)
 

@@ -48,12 +48,12 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     }
     found = compare(runs)
     assert list(found.index) == ["bad", "same"]
-    assert list(found.loc["same"]) == [0, 0, 0, 2, 0, 0]
+    assert list(found.loc["same"]) == [2, 0, 0, 0, 0, 0]
     bad = found.loc["bad"]
     # A hundred percent against the F1 that a library finds; draws scatter around it.
-    assert bad["difference"] == pytest.approx(1 - f1(labels, wrong), abs=1e-6)
-    assert bad["by seed"] == pytest.approx(bad["difference"])
-    assert 0 < bad["low"] < bad["difference"] < bad["high"] < 1
+    assert bad["f1 difference"] == pytest.approx(1 - f1(labels, wrong), abs=1e-6)
+    assert bad["f1 by seed"] == pytest.approx(bad["f1 difference"])
+    assert 0 < bad["f1 low"] < bad["f1 difference"] < bad["f1 high"] < 1
     with pytest.raises(ValueError, match=r"at least, but got \['good'\]"):
         compare({"good": runs["good"]})
     other = write(tmp_path / "other", 0, NAMES[labels[5:]], NAMES[labels[5:]])
@@ -72,7 +72,7 @@ def test_the_difference_is_that_of_the_scores(
         name: [write(folder / name, 0, NAMES[labels], NAMES[predicted])]
         for name, predicted in (("one", one), ("other", other))
     }
-    found = compare(runs).loc["one", "difference"]
+    found = compare(runs).loc["one", "f1 difference"]
     # The library's are float32.
     assert found == pytest.approx(f1(labels, other) - f1(labels, one), abs=1e-6)
 
@@ -83,8 +83,9 @@ def test_scores_are_compared_by_their_error(tmp_path: Path) -> None:
         name: [write(tmp_path / name, 0, labels, labels + off)]
         for name, off in (("far", 0.5), ("near", 0.1))
     }
-    assert compare(runs).loc["far", "difference"] == pytest.approx(-0.4)
-    assert math.isnan(compare(runs).loc["far", "by seed std"])
+    assert compare(runs).loc["far", "mae difference"] == pytest.approx(-0.4)
+    assert math.isnan(compare(runs).loc["far", "mae by seed std"])
+    assert percent(compare(runs)).loc["far", "mae difference"] == "-0.400"  # and no percent
 
 
 def test_tables(runs: list[Run]) -> None:

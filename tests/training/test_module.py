@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
 from graphfusion import Conversation
-from graphfusion.training import MODELS, Recipe, Settings
+from graphfusion.training import MODELS, Recipe
 from graphfusion.training.module import TrainingModule
 
 SMALL = {"num_layers": 2, "channels": 8, "hidden_channels": 4}
@@ -127,7 +127,3 @@ def test_an_optimiser_of_other_parameters_is_refused() -> None:
     names[0], names[1] = names[1], names[0]
     with pytest.raises(ValueError, match=f"but it has {names[0]} in the place of {names[1]}"):
         module.on_load_checkpoint({"history": [], "optimizer_states": [state]})
-
-
-def test_settings_have_defaults() -> None:
-    assert Settings().batch_size == 32
