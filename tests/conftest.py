@@ -1,4 +1,5 @@
 import os
+from typing import IO
 
 import pytest
 import torch
@@ -34,4 +35,14 @@ def _seed() -> None:
 @pytest.fixture
 def num_steps() -> int:
     """How many training steps a test takes where it would take a thousand, had it the time."""
-    return 1000 if PROFILE == "nightly" else 10
+    return {"quick": 3, "nightly": 1000}.get(PROFILE, 10)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have empty pictures: to draw them takes longer than to train a small model."""
+
+    def save(_: object, file: IO[bytes], **__: object) -> None:
+        file.write(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)

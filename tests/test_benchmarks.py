@@ -122,6 +122,7 @@ def test_interleaving() -> None:
     assert seconds.keys() == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_a_process_of_its_own() -> None:
     assert 0 < run.peak_memory("model 8") < 4
     assert "MALLOC_MMAP_THRESHOLD_" not in os.environ

@@ -61,6 +61,7 @@ def test_each_is_missed_with_the_command_that_brings_it(
     assert got.value.name == module
 
 
+@pytest.mark.slow
 def test_every_example_names_the_extra_that_it_lacks() -> None:
     program = f"""
 import runpy, sys

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
+from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.fit import fit
 from graphfusion.training.recipes import Recipe
@@ -51,5 +52,14 @@ def fit_seeds(
         runs.append(
             fit(model, corpus, place, recipe.settings, seed=seed, recipe=recipe, **arguments)
         )
-    rank_zero_only(write_report)(runs, folder / "report.html", corpus)
+    _write_report(runs, folder / "report.html", corpus)
     return runs
+
+
+@rank_zero_only
+def _write_report(runs: Sequence[Run], path: Path, corpus: Corpus) -> None:
+    """About all runs; of a single one, it is its own."""
+    if len(runs) == 1:
+        write_atomically(path, (runs[0].folder / "report.html").read_bytes())
+    else:
+        write_report(runs, path, corpus)

@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor
@@ -22,8 +24,16 @@ def inputs(
     return [*leaves, batch_sizes]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize(
+    ("dtype", "directions"),
+    [
+        (torch.float32, 2),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in product([torch.float64, torch.bfloat16], [1, 2])
+        ),
+    ],
+)
 def test_is_an_operator_as_pytorch_wants_them(dtype: torch.dtype, directions: int) -> None:
     arguments = inputs(directions=directions, dtype=dtype)
     torch.library.opcheck(gru_steps, arguments, rtol=0.02, atol=0.02)

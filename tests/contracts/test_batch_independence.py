@@ -55,6 +55,7 @@ def test_beside_others_of_any_scale(
     holds(model, batch.with_x(x.to(dtype)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("past", [None, 10])
 @pytest.mark.parametrize("masked", [False, True])

@@ -1,7 +1,6 @@
 """Graph, fusion and single parts under `torch.compile` and `torch.export`."""
 
 import io
-import itertools
 import logging
 from collections.abc import Callable
 
@@ -50,14 +49,11 @@ def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool
     assert len(compiled) == 1
 
 
-# Two of all combinations are enough for the quick run.
-COMBINATIONS = [
-    pytest.param(*each, marks=() if each in {(True, None, True), (False, 1, False)} else SLOW)
-    for each in itertools.product([True, False], [None, 1], [True, False])
-]
-
-
-@pytest.mark.parametrize(("gated", "past", "masked"), COMBINATIONS)
+# The quick run compiles the whole model, which has them in it.
+@SLOW
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("past", [None, 1])
+@pytest.mark.parametrize("gated", [True, False])
 def test_graph_and_fusion_compile_whole_and_once(
     gated: bool, past: int | None, masked: bool
 ) -> None:
@@ -89,7 +85,7 @@ def test_the_utterance_classifier_compiles_whole_and_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("masked", [pytest.param(False, marks=SLOW), True])
 def test_exports(masked: bool, caplog: pytest.LogCaptureFixture) -> None:
     class Stack(torch.nn.Module):
         def __init__(self) -> None:

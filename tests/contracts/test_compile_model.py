@@ -111,6 +111,7 @@ def test_so_is_every_other_model(option: str) -> None:
     assert_one_graph(model_of(**OPTIONS[option]).eval(), True, batches=LENGTHS[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's own, where it gives up
 def test_the_switch_leaves_the_encoders_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which cannot be traced: the graph breaks there, and the model is the same."""

@@ -104,7 +104,7 @@ def test_float16_has_room_for_128_layers_of_the_papers_size(gated: bool) -> None
     assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
 
 
-@pytest.mark.parametrize("num_layers", [2, 128])
+@pytest.mark.parametrize("num_layers", [2, pytest.param(128, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("kind", VECTORS)
 def test_float32_is_near_float64(kind: str, gated: bool, num_layers: int) -> None:

@@ -169,6 +169,10 @@ def test_second_derivatives() -> None:
     (first,) = torch.autograd.grad(fusion(x, EDGES).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="not implemented.* GRAPHFUSION_KERNELS to 0"):
         first.sum().backward()
+
+
+@pytest.mark.slow
+def test_second_derivatives_without_kernels() -> None:
     subprocess.run(
         [sys.executable, "-c", SECOND], env=os.environ | {"GRAPHFUSION_KERNELS": "0"}, check=True
     )

@@ -81,6 +81,7 @@ def test_bad_arguments(capsys, arguments):
     assert "usage: python -m graphfusion.datasets" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_as_a_module(tmp_path):
     path = tmp_path / "corpus"
     save(small_corpus(), path)

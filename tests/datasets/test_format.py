@@ -71,6 +71,7 @@ def test_the_other_formats_convert(sample, form):
     assert_same(load_bytes(load, saved(corpus)), corpus)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["iemocap6.npz", "meld.npz", "mosi.npz"])
 def test_real_data_convert(tmp_path, name):
@@ -222,11 +223,13 @@ def test_only_a_corpus_is_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_without_safetensors(tmp_path):
     save(small_corpus(), tmp_path / "corpus")
     code = f"""
 import sys
 sys.modules["safetensors"] = None  # as if it were not installed
+from graphfusion import MMDFN
 from graphfusion.datasets import load, save, synthetic, validate
 path = {str(tmp_path / "corpus")!r}
 for use in (load, validate, lambda path: save(synthetic(1, 1), path)):

@@ -46,6 +46,7 @@ def test_the_files_are_the_same_every_time():
         assert broken(form, number) != broken(form, number + len(FORMS))
 
 
+@pytest.mark.slow
 @needs_resource
 def test_harm_is_noticed():
     code = """

@@ -182,7 +182,10 @@ def scores(process, modalities, history):
     return torch.stack(right), torch.stack(expected)
 
 
-@pytest.mark.parametrize("modalities", SUBSETS)
+@pytest.mark.parametrize(
+    "modalities",
+    [*SUBSETS[:1], *(pytest.param(each, marks=pytest.mark.slow) for each in SUBSETS[1:])],
+)
 @pytest.mark.parametrize("history", [False, True])
 def test_the_best_classifier_is_as_good_as_it_believes(modalities, history):
     right, expected = scores(PROCESS, modalities, history)
@@ -205,13 +208,18 @@ def test_the_posterior_is_calibrated():
 @pytest.mark.parametrize(
     ("modalities", "synergy", "best", "alone"),
     [
-        (("text",), 1.0, 0.695, 0.505),
-        (("audio",), 1.0, 0.694, 0.505),
-        (("visual",), 1.0, 0.649, 0.442),
-        (("text", "visual"), 1.0, 0.765, 0.551),
-        (("audio", "visual"), 1.0, 0.765, 0.551),
-        (("text", "audio"), 1.0, 0.906, 0.708),
         (MODALITIES, 1.0, 0.915, 0.726),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (
+                (("text",), 1.0, 0.695, 0.505),
+                (("audio",), 1.0, 0.694, 0.505),
+                (("visual",), 1.0, 0.649, 0.442),
+                (("text", "visual"), 1.0, 0.765, 0.551),
+                (("audio", "visual"), 1.0, 0.765, 0.551),
+                (("text", "audio"), 1.0, 0.906, 0.708),
+            )
+        ),
         (MODALITIES, 0.0, 0.896, 0.688),  # whoever does not know of it never combines them
     ],
 )
@@ -221,6 +229,7 @@ def test_the_best_scores_are_those_of_the_docstring(modalities, synergy, best, a
     assert abs(scores(process, modalities, False)[1].mean() - alone) < 0.01
 
 
+@pytest.mark.slow
 def test_who_knows_more_does_not_do_worse():
     best = {
         (names, history): scores(PROCESS, names, history)[1].mean()

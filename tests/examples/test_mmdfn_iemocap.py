@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
 SMALL = ["--set", "num_layers=1", "channels=4", "hidden_channels=2"]
 
-pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_conversations_are_what_they_say(seed: int) -> None:
     assert torch.equal(batch.tokens, example.make_conversations(20, seed).tokens)
 
 
+@pytest.mark.slow
 def test_the_graph_pays(capsys: pytest.CaptureFixture[str]) -> None:
     (with_graph,), (without,) = example.main(seeds=1).values()
     assert with_graph > without + 0.1

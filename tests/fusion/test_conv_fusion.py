@@ -111,5 +111,6 @@ def test_repr() -> None:
     assert repr(ConvFusion(GCNConv(5, 3))) == "ConvFusion(GCNConv(5, 3))"
 
 
+@pytest.mark.slow
 def test_keeps_the_contracts() -> None:
     check_fusion(ConvFusion(TransformerConv(6, 4), GCNConv(4, 3)))

@@ -62,7 +62,13 @@ FUSIONS: dict[str, Callable[[], torch.nn.Module]] = {
 }
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        each if each == "relational" else pytest.param(each, marks=pytest.mark.slow)
+        for each in FUSIONS
+    ],
+)
 def test_any_fusion_keeps_the_contracts(name: str) -> None:
     model = model_of(FUSIONS[name]())
     check_model(model)

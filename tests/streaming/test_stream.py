@@ -16,6 +16,8 @@ from graphfusion.testing.batches import VECTORS
 from graphfusion.testing.strategies import batches, models, seeds
 from tests.asserts import assert_equal
 
+SLOW = pytest.mark.slow
+
 SMALL = {"channels": 4, "hidden_channels": 3, "num_layers": 2}
 
 
@@ -119,9 +121,16 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_been(
 
 @pytest.mark.parametrize(
     ("past", "gated", "kind", "masked"),
-    [(past, gated, "normal", False) for past in (None, 0, 40) for gated in (True, False)]
-    + [(past, True, "normal", True) for past in (None, 0, 40)]
-    + [(10, True, kind, False) for kind in VECTORS],
+    [
+        (40, True, "normal", True),
+        *(pytest.param(past, True, "normal", True, marks=SLOW) for past in (None, 0)),
+        *(
+            pytest.param(past, gated, "normal", False, marks=SLOW)
+            for past in (None, 0, 40)
+            for gated in (True, False)
+        ),
+        *(pytest.param(10, True, kind, False, marks=SLOW) for kind in VECTORS),
+    ],
 )
 def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str, masked: bool) -> None:
     torch.manual_seed(0)

@@ -10,7 +10,10 @@ from graphfusion.datasets import Corpus
 from graphfusion.training import Recipe, Run, by_prefix, cross_validate, search
 
 Make = Callable[..., Recipe]
-pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 def times(folder: Path) -> list[int]:

@@ -30,7 +30,10 @@ from tests.runs import weights, write_npz
 ROOT = Path(__file__).parents[2]
 Make = Callable[..., Recipe]
 
-pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 def train(recipe: Recipe, corpus: Corpus, folder: Path, **arguments: object) -> Run:
@@ -110,7 +113,11 @@ def test_the_same_seed_gives_the_same_weights(corpus: Corpus, folder: Path, smal
 
 
 @pytest.mark.parametrize(
-    "besides", [{}, {"modality_dropout": 0.4, "drop_features": 0.4, "average": 0.5}]
+    "besides",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"modality_dropout": 0.4, "drop_features": 0.4, "average": 0.5},
+    ],
 )
 def test_a_run_goes_on_wherever_it_was_moved(
     corpus: Corpus, folder: Path, small: Make, besides: dict[str, float]

@@ -9,7 +9,10 @@ import torch
 
 from graphfusion.training import Recipe, Run, fit_seeds, load_model
 
-pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.mark.parametrize(

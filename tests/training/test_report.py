@@ -66,6 +66,7 @@ def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) ->
     assert len(re.findall(">→<", text)) == 10
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_shown_as_they_are(corpus: Corpus, folder: Path, small: Make) -> None:
     odd = Corpus(("<b>x</b>", "y & z", '"'), corpus.splits)
     fit_seeds(small("logistic", epochs=1), odd, folder, [0], source="<script>alert(1)</script>")

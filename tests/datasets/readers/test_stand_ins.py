@@ -169,7 +169,10 @@ def test_a_copy_repeated_many_times(copy):
     refused(many, "repeats its contents")
 
 
-@pytest.mark.parametrize("opener", [b"]", b"}U\1a", b"(", b")"])
+@pytest.mark.parametrize(
+    "opener",
+    [b"(", *(pytest.param(each, marks=pytest.mark.slow) for each in (b"]", b"}U\1a", b")"))],
+)
 def test_deep_nesting(opener):
     deep = {
         b"]": b"]" * 10**5 + b"a" * (10**5 - 1),
