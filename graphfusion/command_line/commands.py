@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from graphfusion.command_line.parser import Settings
 
-Model = Literal["mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "bigru", "logistic"]
+Model = Literal[
+    "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
+    "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
+]  # fmt: skip
 Preset = Literal["iemocap", "meld", "mosi", "iemocap_tuned", "meld_tuned"]
 
 
@@ -35,7 +38,7 @@ def train(
         file: Conversations with features: safetensors, .npz, a pickle, Parquet or CSV.
         output: A folder.
         model: MM-DFN; without its gate (static), graph, speaker encoder or mask of what is absent;
-            or a baseline.
+            with another fusion (no_fusion to self_attention); or a baseline.
         preset: Whose settings.
         modalities: Which of the file's, in which order; such as [text,audio+prosody], of
             which the second joins two into one.
@@ -170,6 +173,38 @@ def compare(models: list[Path]) -> None:
     compare_folders(models)
 
 
+def benchmark(
+    file: Path,
+    output: Path = Path("runs/benchmark"),
+    models: list[Model] | None = None,
+    preset: Preset = "iemocap",
+    modalities: list[str] | None = None,
+    settings: Settings | None = None,
+    seeds: int = 5,
+    trials: int = 0,
+) -> None:
+    """Compare fusions: one encoder, head, training and budget for all of them.
+
+    Prints a row for each model: its test score by the strict protocol, the difference from the
+    same model without fusion with 95 % of a paired bootstrap, its parameters, and milliseconds a
+    training step.
+
+    Args:
+        file: Conversations with features, with test conversations.
+        output: A folder; runs that are there already are not run again.
+        models: As of train; if not given, MM-DFN and all other fusions.
+        preset: As of train.
+        modalities: As of train.
+        settings: As of train.
+        seeds: How many runs of each model.
+        trials: How many learning rates and dropouts to try for each model, on held-out
+            conversations; 0: the preset's.
+    """
+    from graphfusion.command_line.training import benchmark_file
+
+    benchmark_file(file, output, models, preset, modalities, settings or {}, seeds, trials)
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
@@ -177,4 +212,5 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cross-validate": cross_validate,
     "search": search,
     "compare": compare,
+    "benchmark": benchmark,
 }
