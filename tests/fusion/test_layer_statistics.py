@@ -41,7 +41,7 @@ def test_gates_are_measured_over_single_channels() -> None:
     h0 = fusion.lin(x).relu().detach()
     gates = fusion.cell.gates(h0, torch.zeros_like(h0)).detach()
     for place, name in enumerate(("input", "forget", "output")):
-        low, high = (gates[..., place, :].quantile(share) for share in (0.01, 0.99))
+        low, high = (float(gates[..., place, :].quantile(share)) for share in (0.01, 0.99))
         assert (first[f"{name} low"], first[f"{name} high"]) == pytest.approx((low, high))
 
 
