@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(
-            "\ngraphfusion: interrupted; `train --resume true` goes on from the last epoch.\n"
+            "\ngraphfusion: interrupted; `train --resume` goes on from the last epoch.\n"
         )
         return 130
     return 0

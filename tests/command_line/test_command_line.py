@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphfusion.command_line import main, training
 from graphfusion.command_line.commands import COMMANDS
@@ -37,7 +39,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(file: Path) -> Path:
     """The folder of runs of two models."""
     output = str(file.parent / "runs")
-    modalities = "--modalities=[text,audio+prosody]"
+    modalities = "--modalities=text,audio+prosody"
     for model in ("logistic", "mmdfn"):
         assert (
             main(["train", str(file), "--output", output, "--model", model, modalities, *SMALL])
@@ -125,6 +127,7 @@ def test_cross_validation_and_search(
         (["train", "FILE", "--settings.num_layers=0"], "num_layers must be at least 1"),
         (["train", "FILE", "--seeds=0"], "seeds must be in [0, 2**32), at least one, but got []"),
         (["train", "FILE", "--modalities=[face]"], "but got ['face']"),
+        (["train", "FILE", "--modalities=text,face"], "but got ['face']"),
         (["predict", "nowhere", "FILE"], "must have a model.safetensors, but nowhere has none"),
         (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or a .parquet"),
         (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
@@ -183,7 +186,25 @@ def test_interruption(
 
     monkeypatch.setattr(training, "train_file", interrupt)
     assert main(["train", str(file)]) == 130
-    assert "--resume true" in capsys.readouterr().err
+    assert "`train --resume` goes on" in capsys.readouterr().err
+
+
+@given(
+    st.lists(st.sampled_from(["text", "audio", "a b", "x+y"]), unique=True, min_size=1),
+    st.sampled_from(
+        ["--modalities={}", "--modalities=[{}]", "--modalities [{}]", "--modalities {}"]
+    ),
+    st.booleans(),
+)
+def test_names_and_flags(names: list[str], form: str, resume: bool) -> None:
+    calls: list[tuple[object, ...]] = []
+    words = ["train", "a.npz", *form.format(",".join(names)).split(" ", form.count(" "))]
+    words += ["--resume"] * resume
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_file", lambda *arguments: calls.append(arguments))
+        assert main(words) == 0
+    ((_, _, _, _, modalities, _, _, _, resumed, *_),) = calls
+    assert (modalities, resumed) == (names, resume)
 
 
 def test_settings() -> None:
