@@ -93,13 +93,22 @@ def test_a_table_to_be_predicted_needs_no_labels(
     assert "'label'" in capsys.readouterr().err
 
 
-def test_arguments_may_be_in_a_file(file: Path, tmp_path: Path) -> None:
+def test_arguments_may_be_in_a_file(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "settings.yaml").write_text(
         "preset: meld\nsettings: {epochs: 1, num_layers: 1, channels: 4, lr: 1e-2, past: null}\n"
     )
     arguments = ["train", str(file), "--config", str(tmp_path / "settings.yaml")]
     arguments += ["--output", str(tmp_path), "--settings.hidden_channels=2", "--seeds", "2"]
     assert main(arguments) == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 2  # and nothing else where there is no terminal
+    for seed, line in enumerate(shown):
+        run = Run(tmp_path / f"made/mmdfn/seed_{seed}")
+        score = run.result["validation"]["f1"]
+        assert f"mmdfn, seed {seed}: best epoch 0 (of 0 to 0), held-out f1 {score:.4f}, " in line
+        assert line.endswith(f" s: {run.folder}")
     recipe = Run(tmp_path / "made/mmdfn/seed_1").config["recipe"]
     assert recipe["preset"] == "meld"
     assert recipe["changes"] == {
