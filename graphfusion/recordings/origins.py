@@ -1,12 +1,12 @@
 """What made the features that a model was trained on, as its folder says."""
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from graphfusion._utils.files import read_regular
+from graphfusion._utils.warn import warn
 from graphfusion.recordings.fingerprint import Fingerprint, differences
 
 _DATA = "data.json"
@@ -61,8 +61,7 @@ def check_same(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
             f"the extractor of {modality!r} must be the one of the training, but differs ({said})."
         )
     if ours.get("versions") != theirs.get("versions"):
-        warnings.warn(
+        warn(
             f"the extractor of {modality!r} should have the training's versions, "
             f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
-            stacklevel=3,
         )
