@@ -21,7 +21,9 @@ def read_origins(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
     """
     path = folder / _DATA
     if not path.is_file():
-        raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none.")
+        inner = folder / "model"  # of a run's folder
+        hint = f"; did you mean {inner}?" if (inner / _DATA).is_file() else "."
+        raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none{hint}")
     try:
         data = json.loads(read_regular(path, 2**24))
         # None: as they are in the corpus.

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -138,6 +140,9 @@ def test_cross_validation_and_search(
         (["train", "FILE", "--modalities=[face]"], "but got ['face']"),
         (["train", "FILE", "--modalities=text,face"], "but got ['face']"),
         (["predict", "nowhere", "FILE"], "must have a model.safetensors, but nowhere has none"),
+        (["predict", "RUN", "FILE"], "mmdfn/seed_0 has none; did you mean "),
+        (["evaluate", "RUN", "FILE"], "mmdfn/seed_0/model?"),
+        (["predict", "RUNS", "FILE"], "mmdfn/seed_0/model?"),
         (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or a .parquet"),
         (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
         (["compare", "nowhere"], "must have folders seed_N of finished runs"),
@@ -154,8 +159,9 @@ def test_mistakes_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stand_ins = {"FILE": str(file), "MODEL": str(trained / "mmdfn/seed_0/model")}
-    assert main([stand_ins.get(each, each) for each in arguments]) == 2
+    runs = trained / "mmdfn"
+    stand_ins = {"FILE": file, "RUNS": runs, "RUN": runs / "seed_0", "MODEL": runs / "seed_0/model"}
+    assert main([str(stand_ins.get(each, each)) for each in arguments]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.startswith("graphfusion: ")
@@ -179,6 +185,25 @@ def test_a_broken_file_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["train", str(tmp_path / "a.safetensors"), "--output", str(tmp_path)]) == 1
     assert "must be safetensors, an .npz, a pickle" in capsys.readouterr().err
     assert main(["validate", str(tmp_path / "a.safetensors")]) == 1
+
+
+@given(st.data())
+def test_a_damaged_file_is_named(
+    file: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whether the model's or the conversations' is cut off; what is left begins as it should."""
+    model = trained / "mmdfn/seed_0/model"
+    folder = tmp_path_factory.mktemp("damaged")
+    for each in model.iterdir():
+        (folder / each.name).write_bytes(each.read_bytes())
+    (folder / "made.safetensors").write_bytes(file.read_bytes())
+    path = folder / data.draw(st.sampled_from(["model.safetensors", "made.safetensors"]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(9, len(whole) - 1))])
+    words = ["predict", str(folder), str(folder / "made.safetensors"), f"--output={folder}/p.csv"]
+    with redirect_stderr(StringIO()) as said:
+        assert main(words) in (1, 2)
+    assert f"{path}: the file must be whole, but is damaged: " in said.getvalue()
 
 
 def test_files_are_validated_and_converted(file: Path, tmp_path: Path) -> None:
