@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from graphfusion.command_line.parser import Settings
 
+# A word such as "text,audio+prosody", which jsonargparse does not split, or a list.
+Modalities = list[str] | str | None
 Model = Literal[
     "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
     "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
@@ -20,7 +22,7 @@ def train(
     output: Path = Path("runs"),
     model: Model = "mmdfn",
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     seeds: int = 1,
     seed: int = 0,
@@ -40,13 +42,13 @@ def train(
         model: MM-DFN; without its gate (static), graph, speaker encoder or mask of what is absent;
             with another fusion (no_fusion to self_attention); or a baseline.
         preset: Whose settings.
-        modalities: Which of the file's, in which order; such as [text,audio+prosody], of
-            which the second joins two into one.
+        modalities: Which of the file's, in which order; such as text,audio+prosody, of which the
+            second joins two into one.
         settings: Others than the preset's, of the training or of MM-DFN, such as
             --settings.epochs=10 --settings.past=20.
         seeds: How many runs, with different seeds.
         seed: The first of them.
-        resume: Whether to go on from the last epoch of runs that were cut off.
+        resume: Go on from the last epoch of runs that were cut off.
         devices: How many processes or GPUs share the work.
         workers: How many processes read the file.
     """
@@ -57,7 +59,7 @@ def train(
         output,
         model,
         preset,
-        modalities,
+        _names(modalities),
         settings or {},
         seeds,
         seed,
@@ -74,7 +76,7 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
         model: The folder `model` of a run.
         file: Conversations with the model's modalities.
         split: Which of them.
-        sentiment: Whether scores are of sentiment, from -3 to 3.
+        sentiment: Scores are of sentiment, from -3 to 3.
     """
     from graphfusion.command_line.training import open_for
     from graphfusion.training import evaluate, load_model
@@ -110,7 +112,7 @@ def cross_validate(
     output: Path = Path("runs/cross"),
     model: Model = "mmdfn",
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     folds: int = 5,
     prefix: int | None = None,
@@ -130,14 +132,15 @@ def cross_validate(
     """
     from graphfusion.command_line.training import cross_validate_file
 
-    cross_validate_file(file, output, model, preset, modalities, settings or {}, folds, prefix)
+    names = _names(modalities)
+    cross_validate_file(file, output, model, preset, names, settings or {}, folds, prefix)
 
 
 def search(
     file: Path,
     output: Path = Path("runs/search"),
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     grid: dict[str, list[int | float | bool | str]] | None = None,
     trials: int = 20,
@@ -158,7 +161,7 @@ def search(
     """
     from graphfusion.command_line.training import search_file
 
-    search_file(file, output, preset, modalities, settings or {}, grid, trials, seeds)
+    search_file(file, output, preset, _names(modalities), settings or {}, grid, trials, seeds)
 
 
 def compare(models: list[Path]) -> None:
@@ -178,7 +181,7 @@ def benchmark(
     output: Path = Path("runs/benchmark"),
     models: list[Model] | None = None,
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     seeds: int = 5,
     trials: int = 0,
@@ -202,7 +205,11 @@ def benchmark(
     """
     from graphfusion.command_line.training import benchmark_file
 
-    benchmark_file(file, output, models, preset, modalities, settings or {}, seeds, trials)
+    benchmark_file(file, output, models, preset, _names(modalities), settings or {}, seeds, trials)
+
+
+def _names(modalities: Modalities) -> list[str] | None:
+    return modalities.split(",") if isinstance(modalities, str) else modalities
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
