@@ -1,4 +1,5 @@
 import os
+import sys
 from importlib import import_module
 from importlib.metadata import version as installed
 from logging import getLogger
@@ -14,6 +15,7 @@ import graphfusion
 HERE = Path(__file__).parent
 # The pages' code draws with docs/_ext and runs the examples; their kernels inherit the path.
 PATHS = [str(HERE / "_ext"), str(HERE.parent / "examples")]
+sys.path.insert(0, PATHS[0])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*PATHS, os.environ.get("PYTHONPATH")]))
 os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # of a progress bar that nobody sees
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernel's debugger, which nobody uses
@@ -31,6 +33,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "myst_nb",
+    "results_table",  # docs/_ext: the role {result}
 ]
 exclude_patterns = ["_build", "_templates", "results_table.md"]
 templates_path = ["_templates"]
