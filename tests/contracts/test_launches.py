@@ -73,7 +73,9 @@ def test_kernels_are_linear_in_the_layers(
     for num_layers in (1, 16):
         model = model_of(num_layers, window).to("meta")
         kernels = step(model, features, layout, training).kernels
-        assert kernels.total() == base + per_layer * num_layers, kernels
+        # PyTorch 2.8 launches two more in a training step.
+        more = kernels.total() - base - per_layer * num_layers
+        assert more in ({0, 2} if training else {0}), kernels
 
 
 def test_the_kernels_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
