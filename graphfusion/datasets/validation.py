@@ -24,14 +24,19 @@ from graphfusion.datasets.storage.store import Store
 def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
     """Lists everything that is wrong with a file of conversations.
 
-    That is more than what :func:`load` refuses: it also asks that every class has an example in
-    "train", every split a conversation and every conversation a split; that speakers are numbered
-    by first appearance; that no two conversations have the same features; that no utterance has a
-    vector of nothing but zeros, which is how extractors say that they failed; and that every column
-    that varies at all varies in training. The values of all conversations are checked to the end,
-    and so are all checksums. What keeps a file from being cut into conversations is listed alone,
-    since nothing is known about those until it is mended; in a pickle, that is the first
-    conversation that cannot be read.
+    That is more than what :func:`load` refuses. It also asks that
+
+    - every class has an example in "train", every split a conversation and every conversation a
+      split, and that training takes these splits;
+    - speakers are numbered by first appearance;
+    - no two conversations have the same features;
+    - no utterance has a vector of nothing but zeros, which is how extractors say that they failed;
+    - no column is constant in "train" alone, or varies so little there that
+      :class:`~graphfusion.Standardize` clips it.
+
+    The values of all conversations are checked to the end, and so are all checksums. What keeps a
+    file from being cut into conversations is listed alone, since nothing is known about those until
+    it is mended; in a pickle, that is the first conversation that cannot be read.
 
     Args:
         path: A file that :func:`load` reads, or should.

@@ -308,7 +308,8 @@ def test_a_modality_with_a_column_s_name():
 @pytest.mark.parametrize("form", ["parquet", "csv", "tsv"])
 def test_files(tmp_path, capsys, form):
     path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
-    frame = table(speaker=["None", "None", "007", "7"])
+    splits = ["train", "train", "dev", "train"]
+    frame = table(speaker=["None", "None", "007", "7"], split=splits)
     if form == "parquet":
         with_arrays(frame).to_parquet(path)
     else:
@@ -318,7 +319,7 @@ def test_files(tmp_path, capsys, form):
     assert main(["convert", str(path), str(target)]) == 0
     assert_same(load(target), corpus)
     assert main(["validate", str(path)]) == 0
-    assert "Corpus(train=1, test=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
+    assert "Corpus(train=1, dev=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
     options = ["--columns", "turn=", "label=", "--features", "x=text", "--classes", "sad,glad"]
     assert main(["convert", str(path), str(target), *options]) == 0
     again = load(target)

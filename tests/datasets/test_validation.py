@@ -1,6 +1,7 @@
 """The validator: everything that is wrong, each with its place, and nothing else."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion import Conversation
+from graphfusion import Conversation, Standardize
 from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
+from graphfusion.training.data import check_splits, held_out
 from tests.datasets.made_corpora import (
     assert_same,
     put_together,
@@ -288,3 +290,74 @@ def test_a_flipped_bit_is_found_wherever_it_is():
                 assert_same(again, whole)
 
     load_bytes(flip, b"")
+
+
+SPLITS = ("train", "test", "dev", "val", "valid", "validation", "extra")
+
+
+@given(st.dictionaries(st.sampled_from(SPLITS), st.integers(1, 3)))
+def test_splits_are_doubted_as_far_as_training_refuses_them(sizes):
+    made = {
+        split: [conversation(f"{split} {'x' * n}", [0, 1], [0, 1]) for n in range(size)]
+        for split, size in ({"train": 1} | sizes).items()
+    }
+    corpus = Corpus(("calm", "angry"), made)
+
+    def check(path):
+        save(corpus, path)
+        return [each.message for each in validate(path) if each.field == "splits"]
+
+    refused = []
+    for ask in (check_splits, partial(held_out, seed=0)):
+        try:
+            ask(corpus)
+        except ValueError as error:
+            refused.append(f"the {error}")
+    assert load_bytes(check, b"") == refused
+
+
+@given(
+    st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+    st.sampled_from([0.0, 1e-9, 1e-6, 1e-3, 1.0]),
+    st.sampled_from([0.0, 1e-9, 1e-6, 1e-3, 1.0, 1e3]),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 2**31),
+)
+def test_columns_are_doubted_as_far_as_standardising_clips_them(level, spread, shift, dtype, seed):
+    """Or where they are constant in training, and it can do nothing about them."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [torch.randn(n, 2, generator=generator, dtype=torch.float64) for n in (40, 5)]
+    for each, moved in zip(rows, (0.0, shift), strict=True):
+        each[:, 1] = level + spread * each[:, 1] + moved
+    train, test = (
+        Conversation({"text": x.to(dtype)}, torch.zeros(len(x)).long(), torch.zeros(len(x)).long())
+        for x in rows
+    )
+    train.id, test.id = "train", "dev"
+
+    def check(path):
+        save(Corpus(("calm",), {"train": [train], "dev": [test]}), path)
+        return [each.message for each in validate(path)]
+
+    standardize = Standardize({"text": 2}).fit([train])
+    clipped = max(
+        float(standardize(each.features)["text"][:, 1].abs().max()) for each in (train, test)
+    )
+    known, new = (each.features["text"][:, 1] for each in (train, test))
+    largest = max(float(known.abs().max()), float(new.abs().max()))
+    unscaled = float(standardize.statistics["text"].scale[1]) == 1
+    constant = unscaled and bool((new < known.min()).any() or (new > known.max()).any())
+    flat = float(known.double().std(correction=0)) <= 1e-5 * largest
+    found = load_bytes(check, b"")
+    if constant:
+        assert found == [
+            "text must vary in 'train' as elsewhere, but is constant there, in 1 of 2 columns, the "
+            "first: 1."
+        ]
+    elif flat and clipped == 200:
+        assert found == [
+            "text must vary in 'train' as elsewhere, but hardly does there, so that standardising "
+            "clips at 200, in 1 of 2 columns, the first: 1."
+        ]
+    else:
+        assert found == []
