@@ -100,8 +100,9 @@ class Corpus:
             frame: Of pandas or Arrow, or whatever speaks Arrow's or the data frames' interchange
                 protocol, or has `to_pandas`.
             features: Where each modality is: a column of vectors (lists, arrays, or lists in JSON),
-                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table, in
-                which rows of NaN are missing. Or the names of columns that are modalities.
+                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table. A
+                vector of nothing but NaN counts as missing, which is warned of where no null says
+                so. Or the names of columns that are modalities.
             conversation: The column that says which conversation a row is of.
             turn: That by which its utterances are sorted, numbers or times; None: as they stand.
             speaker: That of who says it, names or numbers; None: always the same one.
@@ -117,6 +118,9 @@ class Corpus:
             FormatError: If anything in the table is wrong: a `ValueError` with all of it, by row
                 (counted from 0) and column.
             TypeError: If `frame` is no table, or `features` names no modalities.
+
+        Warns:
+            UserWarning: If vectors of nothing but NaN count as missing; it says how many.
 
         Example:
             >>> import pandas as pd

@@ -1,5 +1,6 @@
 """Says everything that is wrong with a file of conversations."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -120,21 +121,23 @@ class _Notes:
     """Counts what is no problem."""
 
     def __init__(self) -> None:
-        self._counts = {"utterances without any modality": 0, "utterances without a label": 0}
+        self._counts = Counter[str]()
         self.in_channels: dict[str, int] = {}
 
     def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
         self.in_channels = self.in_channels or {
             name: each.size(1) for name, each in conversation.features.items()
         }
-        bare = ~torch.stack(list(conversation.present.values())).any(0)
+        present = conversation.present
+        self._counts["any modality"] += int((~torch.stack(list(present.values())).any(0)).sum())
+        for name, here in present.items():
+            self._counts[repr(name)] += int((~here).sum())
         y = conversation.y
         unlabelled = y.isnan() if y.is_floating_point() else y == MISSING
-        for name, mask in zip(self._counts, (bare, unlabelled), strict=True):
-            self._counts[name] += int(mask.sum())
+        self._counts["a label"] += int(unlabelled.sum())
 
     def problems(self) -> tuple[Problem, ...]:
         return ()
 
     def say(self) -> list[str]:
-        return [f"{name}: {count}" for name, count in self._counts.items() if count]
+        return [f"utterances without {name}: {n}" for name, n in self._counts.items() if n]

@@ -35,7 +35,8 @@ def test_every_problem_has_a_line(tmp_path, capsys):
     tensors["y"][5] = 7
     put_together(source, header, tensors)
     lines = (
-        f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity.\n"
+        f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity "
+        "at position 0.\n"
         f"{source}: conversation 'three': labels must be in [0, 2), or -100 where missing, "
         "but utterance 0 has 7.\n"
     )
@@ -51,9 +52,13 @@ def test_silent_utterances_are_noted(tmp_path, capsys):
     header, tensors = small_file(path)
     present = torch.ones(9, 2, dtype=torch.bool)
     present[[1, 4]] = False
+    present[5, 1] = False
     put_together(path, header, tensors | {"present": present})
     assert main(["validate", str(path)]) == 0
-    assert capsys.readouterr().out.endswith("no problems; utterances without any modality: 2\n")
+    assert capsys.readouterr().out.endswith(
+        "no problems; utterances without any modality: 2; utterances without 'text': 2; utterances "
+        "without 'audio': 3\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["validate", "none"], ["convert", "none", "out"]])

@@ -55,6 +55,8 @@ def test_every_fault_is_listed_with_its_place_and_no_other(places, data):
     assert len(problems) == len(places)
     for each in problems:
         assert "utterance 0 has" in each.message
+        if each.field.startswith("features."):  # the last channel's, of 3 or 2
+            assert f"at position {2 if each.field == 'features.text' else 1}." in each.message
         assert "such utterances" not in each.message
 
 
@@ -80,9 +82,10 @@ def test_how_often_is_told():
         return [str(each) for each in validate(path)]
 
     assert load_bytes(broken, b"") == [
-        "conversation 'one': text must be finite, but utterance 1 has NaN or infinity, one of 2 "
-        "such utterances.",
-        "conversation 'two': text must be finite, but utterance 1 has NaN or infinity.",
+        "conversation 'one': text must be finite, but utterance 1 has NaN or infinity at "
+        "position 0, one of 2 such utterances.",
+        "conversation 'two': text must be finite, but utterance 1 has NaN or infinity at "
+        "position 0.",
     ]
 
 
@@ -96,7 +99,7 @@ def test_what_is_absent_may_be_anything():
         return validate(path)
 
     (problem,) = load_bytes(broken, b"")
-    assert "utterance 2 has NaN or infinity." in problem.message
+    assert "utterance 2 has NaN or infinity at position 0." in problem.message
 
 
 def test_all_that_is_wrong_with_the_layout_is_listed():

@@ -64,9 +64,11 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
     present = conversation.present
     for name, values in conversation.features.items():
         if not all_finite(values):
-            broken = ~values.isfinite().all(1) & present[name]
-            rule = f"{name} must be finite"
-            yield from search(conversation.id, f"features.{name}", rule, broken, "NaN or infinity")
+            broken = ~values.isfinite() & present[name][:, None]
+            rows = broken.any(1)
+            place = int(broken[int(rows.int().argmax())].int().argmax())  # of the first such row
+            got, rule = f"NaN or infinity at position {place}", f"{name} must be finite"
+            yield from search(conversation.id, f"features.{name}", rule, rows, got)
     for field in ("y", "score"):
         value = getattr(conversation, field, None)
         if value is not None and value.is_floating_point() and value.dim() == 1:
