@@ -68,6 +68,18 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
+def refusals(path: str | PathLike[str]) -> list[Problem]:
+    """All for which :func:`load`, or reading what it has opened, refuses a file of our own format.
+
+    Raises:
+        FormatError: If that is told before any conversation is read.
+    """
+    store = Store(Source(path))
+    classes, splits = tuple(store.header["classes"]), open_splits(store)
+    checks = [Faults(), Consistency(classes, splits)]
+    return _find(splits, checks, silent)
+
+
 def examine(path: str | PathLike[str], options: TableAsked, progress: Progress = silent) -> Report:
     """Reads a file once, whatever its size, and says what it has and what is wrong with it."""
     try:
@@ -97,6 +109,18 @@ def _examine(
 ) -> Report:
     notes = _Notes()
     checks: list[Check] = [Faults(), Consistency(classes, splits), *doubts(classes, splits), notes]
+    found = _find(splits, checks, progress)
+    first = [Problem(None, "splits", say_unused(unused))] if unused else []
+    content = describe(
+        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
+    )
+    return Report(first + found, content, tuple(notes.say()))
+
+
+def _find(
+    splits: Mapping[str, Opened] | Splits, checks: Sequence[Check], progress: Progress
+) -> list[Problem]:
+    """What is damaged, and what checks find in the rest, each conversation read once."""
     damaged: list[Problem] = []
     total = sum(map(len, splits.values()))
     members = ((split, place) for split, each in splits.items() for place in range(len(each)))
@@ -109,12 +133,7 @@ def _examine(
             continue
         for check in checks:
             check.add(split, raw)
-    found = [problem for check in checks for problem in check.problems()]
-    first = [Problem(None, "splits", say_unused(unused))] if unused else []
-    content = describe(
-        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
-    )
-    return Report(first + damaged + found, content, tuple(notes.say()))
+    return damaged + [problem for check in checks for problem in check.problems()]
 
 
 class _Notes:
