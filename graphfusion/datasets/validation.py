@@ -76,7 +76,7 @@ def refusals(path: str | PathLike[str]) -> list[Problem]:
     """
     store = Store(Source(path))
     classes, splits = tuple(store.header["classes"]), open_splits(store)
-    checks = [Faults(), Consistency(classes, splits)]
+    checks: list[Check] = [Faults(), Consistency(classes, splits)]
     return _find(splits, checks, silent)
 
 

@@ -111,9 +111,8 @@ def _check_finite(
             problems.rows(column, rule, rows, lambda row: float(matrix[row, place]))
         return
     rule = f"must be finite, or empty in all columns of {column}"
-    for place, each in enumerate(source):
-        rows = broken[:, place].nonzero()[0].tolist()
-        problems.rows(each, rule, rows, lambda row, place=place: float(matrix[row, place]))
+    for each, values, wrong in zip(source, matrix.T, broken.T, strict=True):
+        problems.rows(each, rule, wrong.nonzero()[0].tolist(), values.tolist().__getitem__)
 
 
 def columns_of(source: Source) -> list[str]:
