@@ -28,9 +28,13 @@ def read(text: str) -> Numbers:
         elif set(line) <= set("|-: "):
             continue
         elif head[0].endswith(" against"):
-            numbers[data, f"{head[0]} {cells[0]}"] = f"{cells[1]} ({cells[2]})".replace("-", "\u2212")
+            numbers[data, f"{head[0]} {cells[0]}"] = f"{cells[1]} ({cells[2]})".replace(
+                "-", "\u2212"
+            )
         else:
-            numbers |= {(data, cells[0], name): cell for name, cell in zip(head[1:], cells[1:])}
+            numbers |= {
+                (data, cells[0], name): cell for name, cell in zip(head[1:], cells[1:], strict=True)
+            }
     return numbers
 
 
