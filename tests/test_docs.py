@@ -138,6 +138,19 @@ def test_a_result_that_is_not_in_the_table_is_refused() -> None:
         RESULTS["find"]("iemocap, tuned, strict F1", NUMBERS)
 
 
+@pytest.mark.parametrize("page", ["first_model", "streaming"])
+def test_tutorials_are_notebooks(page: str) -> None:
+    convert = runpy.run_path(str(ROOT / "docs/_ext/notebooks.py"))["convert"]
+    text = (ROOT / f"docs/tutorials/{page}.md").read_text(encoding="utf-8")
+    cells = convert(text)["cells"]
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    prose = "".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    assert code == [block.strip() for kind, block in fences(text) if kind.startswith("{code-cell}")]
+    assert prose.startswith("# ")
+    assert not re.search(r"\{\w+\}`|<a |kernelspec", prose)
+    assert f'<a href="{page}.ipynb" download>' in text
+
+
 def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
     rows = json.loads((ROOT / "benchmarks/results.json").read_text(encoding="utf-8"))["rows"]
     value = {row["what"]: row["value"] for row in rows}

@@ -1,4 +1,8 @@
-"""Pages are short, in short sentences and plain words."""
+"""Pages are short, in short sentences and plain words.
+
+Where a page is too long, move a part to a page of another kind: a study or a table to
+`docs/reference`, an explanation to `docs/concepts`, what was tried to `docs/development/decisions`.
+"""
 
 import re
 from pathlib import Path
