@@ -1,7 +1,9 @@
 """The command `graphfusion`: training, evaluation and prediction of files from a shell."""
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from graphfusion._utils.extras import require
 from graphfusion.datasets.__main__ import main as datasets_main
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = chosen[chosen.subcommand].as_dict()
     del given["config"]  # its arguments are among the others
     try:
-        COMMANDS[chosen.subcommand](**given)
+        with _logging():
+            COMMANDS[chosen.subcommand](**given)
     except FormatError as error:
         sys.stderr.write(f"graphfusion: {error}\n")  # which names the file
         for problem in error.problems[1:]:
@@ -46,7 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(
-            "\ngraphfusion: interrupted; `train --resume true` goes on from the last epoch.\n"
+            "\ngraphfusion: interrupted; `train --resume` goes on from the last epoch.\n"
         )
         return 130
     return 0
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Shows what the library logs, such as a line for each run, on the standard error."""
+    logger, handler = logging.getLogger("graphfusion"), logging.StreamHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)

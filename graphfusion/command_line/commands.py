@@ -8,7 +8,12 @@ from typing import Any, Literal
 
 from graphfusion.command_line.parser import Settings
 
-Model = Literal["mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "bigru", "logistic"]
+# A word such as "text,audio+prosody", which jsonargparse does not split, or a list.
+Modalities = list[str] | str | None
+Model = Literal[
+    "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
+    "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
+]  # fmt: skip
 Preset = Literal["iemocap", "meld", "mosi", "iemocap_tuned", "meld_tuned"]
 
 
@@ -17,7 +22,7 @@ def train(
     output: Path = Path("runs"),
     model: Model = "mmdfn",
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     seeds: int = 1,
     seed: int = 0,
@@ -35,15 +40,15 @@ def train(
         file: Conversations with features: safetensors, .npz, a pickle, Parquet or CSV.
         output: A folder.
         model: MM-DFN; without its gate (static), graph, speaker encoder or mask of what is absent;
-            or a baseline.
+            with another fusion (no_fusion to self_attention); or a baseline.
         preset: Whose settings.
-        modalities: Which of the file's, in which order; such as [text,audio+prosody], of
-            which the second joins two into one.
+        modalities: Which of the file's, in which order; such as text,audio+prosody, of which the
+            second joins two into one.
         settings: Others than the preset's, of the training or of MM-DFN, such as
             --settings.epochs=10 --settings.past=20.
         seeds: How many runs, with different seeds.
         seed: The first of them.
-        resume: Whether to go on from the last epoch of runs that were cut off.
+        resume: Go on from the last epoch of runs that were cut off.
         devices: How many processes or GPUs share the work.
         workers: How many processes read the file.
     """
@@ -54,7 +59,7 @@ def train(
         output,
         model,
         preset,
-        modalities,
+        _names(modalities),
         settings or {},
         seeds,
         seed,
@@ -71,7 +76,7 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
         model: The folder `model` of a run.
         file: Conversations with the model's modalities.
         split: Which of them.
-        sentiment: Whether scores are of sentiment, from -3 to 3.
+        sentiment: Scores are of sentiment, from -3 to 3.
     """
     from graphfusion.command_line.training import open_for
     from graphfusion.training import evaluate, load_model
@@ -107,7 +112,7 @@ def cross_validate(
     output: Path = Path("runs/cross"),
     model: Model = "mmdfn",
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     folds: int = 5,
     prefix: int | None = None,
@@ -127,14 +132,15 @@ def cross_validate(
     """
     from graphfusion.command_line.training import cross_validate_file
 
-    cross_validate_file(file, output, model, preset, modalities, settings or {}, folds, prefix)
+    names = _names(modalities)
+    cross_validate_file(file, output, model, preset, names, settings or {}, folds, prefix)
 
 
 def search(
     file: Path,
     output: Path = Path("runs/search"),
     preset: Preset = "iemocap",
-    modalities: list[str] | None = None,
+    modalities: Modalities = None,
     settings: Settings | None = None,
     grid: dict[str, list[int | float | bool | str]] | None = None,
     trials: int = 20,
@@ -155,7 +161,7 @@ def search(
     """
     from graphfusion.command_line.training import search_file
 
-    search_file(file, output, preset, modalities, settings or {}, grid, trials, seeds)
+    search_file(file, output, preset, _names(modalities), settings or {}, grid, trials, seeds)
 
 
 def compare(models: list[Path]) -> None:
@@ -170,6 +176,42 @@ def compare(models: list[Path]) -> None:
     compare_folders(models)
 
 
+def benchmark(
+    file: Path,
+    output: Path = Path("runs/benchmark"),
+    models: list[Model] | None = None,
+    preset: Preset = "iemocap",
+    modalities: Modalities = None,
+    settings: Settings | None = None,
+    seeds: int = 5,
+    trials: int = 0,
+) -> None:
+    """Compare fusions: one encoder, head, training and budget for all of them.
+
+    Prints a row for each model: its test score by the strict protocol, the difference from the
+    same model without fusion with 95 % of a paired bootstrap, its parameters, and milliseconds a
+    training step.
+
+    Args:
+        file: Conversations with features, with test conversations.
+        output: A folder; runs that are there already are not run again.
+        models: As of train; if not given, MM-DFN and all other fusions.
+        preset: As of train.
+        modalities: As of train.
+        settings: As of train.
+        seeds: How many runs of each model.
+        trials: How many learning rates and dropouts to try for each model, on held-out
+            conversations; 0: the preset's.
+    """
+    from graphfusion.command_line.training import benchmark_file
+
+    benchmark_file(file, output, models, preset, _names(modalities), settings or {}, seeds, trials)
+
+
+def _names(modalities: Modalities) -> list[str] | None:
+    return modalities.split(",") if isinstance(modalities, str) else modalities
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
@@ -177,4 +219,5 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cross-validate": cross_validate,
     "search": search,
     "compare": compare,
+    "benchmark": benchmark,
 }

@@ -26,7 +26,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
 def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     """A parser with a subcommand for each function; arguments may be in a file, too (`--config`).
 
-    A parameter without a default is positional; one of several paths takes all that follow.
+    A parameter without a default is positional; one of several paths takes all that follow. A bool
+    is a flag.
     """
     parser = ArgumentParser(
         prog="graphfusion",
@@ -37,17 +38,17 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     subcommands = parser.add_subcommands()
     for name, function in commands.items():
         text = parse(function.__doc__ or "")
-        several = [
-            each.name
-            for each in signature(function).parameters.values()
-            if each.annotation == list[Path]
-        ]
+        about = {each.arg_name: each.description for each in text.params}
+        parameters = signature(function).parameters.values()
+        several = [each.name for each in parameters if each.annotation == list[Path]]
+        flags = [each.name for each in parameters if each.annotation is bool]
         command = ArgumentParser(description=text.description)
         command.add_argument("--config", action="config", help="a YAML file of the arguments")
         for argument in several:
-            (about,) = (each.description for each in text.params if each.arg_name == argument)
-            command.add_argument(argument, nargs="+", type=Path, help=about)
-        command.add_function_arguments(function, as_positional=True, skip=set(several))
+            command.add_argument(argument, nargs="+", type=Path, help=about[argument])
+        for argument in flags:
+            command.add_argument(f"--{argument}", action="store_true", help=about[argument])
+        command.add_function_arguments(function, as_positional=True, skip={*several, *flags})
         # Not remembered: it is the arguments that it has.
         subcommands.add_subcommand(name, command, help=text.short_description)
     return parser

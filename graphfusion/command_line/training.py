@@ -14,6 +14,7 @@ from graphfusion.datasets._load import TABLES, detect
 from graphfusion.training import (
     Recipe,
     Run,
+    benchmark,
     by_prefix,
     compare,
     cross_validate,
@@ -22,6 +23,7 @@ from graphfusion.training import (
     search,
     table,
 )
+from graphfusion.training.benchmark import COMPARED
 from graphfusion.training.run import about_model
 from graphfusion.training.search import GRIDS
 
@@ -129,6 +131,36 @@ def search_file(
     )
     say(f"best of {len(study.trials)}: {study.best_value:.4f} on held-out conversations")
     say(" ".join(f"--settings.{name}={value}" for name, value in study.best_params.items()))
+
+
+def benchmark_file(
+    file: Path,
+    output: Path,
+    models: Sequence[str] | None,
+    preset: str,
+    modalities: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    seeds: int,
+    trials: int,
+) -> None:
+    """Prints the table of all models, and writes it beside their runs."""
+    corpus = open_corpus(file, modalities)
+    say(corpus)
+    folder = output / file.stem
+    found = benchmark(
+        corpus,
+        folder,
+        preset,
+        settings,
+        models=COMPARED if models is None else models,
+        seeds=range(seeds),
+        trials=trials,
+        source=file.name,
+    )
+    write_table(found.rename_axis("model").reset_index(), folder / "benchmark.csv")
+    costs = found[["parameters", "ms a step"]].astype({"ms a step": int})
+    shown = percent(found.drop(columns=costs.columns)).join(costs)
+    say(shown.replace("nan", "").to_markdown(disable_numparse=True))
 
 
 def compare_folders(models: Sequence[Path]) -> None:

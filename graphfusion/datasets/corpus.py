@@ -1,6 +1,5 @@
 """A corpus: conversations in splits, all with the same modalities and classes."""
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from graphfusion._utils.warn import warn
 from graphfusion.data.conversation import Conversation
 from graphfusion.datasets._lazy import (
     channels_of,
@@ -251,6 +251,6 @@ def make_corpus(contents: Contents) -> Corpus:
     if problems := errors(contents.classes, contents.splits):
         raise FormatError.of(problems)
     if contents.unused:
-        warnings.warn(say_unused(contents.unused), stacklevel=5)
+        warn(say_unused(contents.unused))
     splits = {split: [raw.checked() for raw in each] for split, each in contents.splits.items()}
     return Corpus(contents.classes, splits, contents.extractors)

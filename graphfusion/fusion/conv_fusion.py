@@ -6,7 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from graphfusion._utils.checks import check_tensor
+from graphfusion._kernels.dropout import Dropout
+from graphfusion._utils.checks import check_bool, check_real, check_tensor
 from graphfusion.graph.edge_types import EDGE_TYPES, edge_types
 from graphfusion.graph.hyperedges import hyperedges
 from graphfusion.graph.multimodal_graph import MultimodalGraph
@@ -29,11 +30,15 @@ class ConvFusion(torch.nn.Module):
     Args:
         *convs: Convolutions of `torch_geometric.nn`, such as `GCN2Conv`, `RGCNConv` (with
             `num_relations=6`), `TransformerConv`, `GATv2Conv` or `HypergraphConv`.
+        dropout: Probability of dropping a value of any convolution's input.
+        concat: Whether the output is the input (after its dropout) beside the last convolution's
+            output, as in :class:`DynamicFusion`, or that output alone.
 
     Raises:
         TypeError: If a convolution needs an argument that is none of these, or does not say its
-            size.
-        ValueError: If there is no convolution, or the sizes of two disagree.
+            size; or `dropout` or `concat` is of another type.
+        ValueError: If there is no convolution, the sizes of two disagree, or `dropout` is out of
+            range.
 
     Shapes:
         - **input:** `x [U, M, in_channels]` and a :class:`MultimodalGraph`.
@@ -50,8 +55,10 @@ class ConvFusion(torch.nn.Module):
         torch.Size([5, 2, 8])
     """
 
-    def __init__(self, *convs: torch.nn.Module) -> None:
+    def __init__(self, *convs: torch.nn.Module, dropout: float = 0.0, concat: bool = False) -> None:
         super().__init__()
+        check_real("dropout", dropout, 0, 1)
+        check_bool("concat", concat)
         if not convs:
             raise ValueError("convs must be at least one convolution, but got none.")
         for conv in convs:
@@ -67,8 +74,10 @@ class ConvFusion(torch.nn.Module):
                     f"channels and {_name(following)} takes {_in_channels(following)}."
                 )
         self.convs = torch.nn.ModuleList(convs)
+        self.dropout = Dropout(dropout)
+        self.concat = concat
         self.in_channels = _in_channels(convs[0])
-        self.out_channels = _out_channels(convs[-1])
+        self.out_channels = _out_channels(convs[-1]) + (self.in_channels if concat else 0)
 
     def reset_parameters(self) -> None:
         """Draws new weights."""
@@ -93,12 +102,14 @@ class ConvFusion(torch.nn.Module):
             raise TypeError(f"graph must be a MultimodalGraph, but got {type(graph).__name__}.")
         check_tensor("x", x, ["U", "M", self.in_channels])
         x, valid = graph.screen(x)
+        x = self.dropout(x)
         nodes = x.flatten(0, 1)
         given = self._arguments(nodes, graph)
         for number, conv in enumerate(self.convs):
             arguments = {name: given[name] for name in _filled(conv)}
-            nodes = conv(nodes.relu() if number else nodes, **arguments)
-        return graph.restore(nodes.view(*x.shape[:2], -1), valid)
+            nodes = conv(self.dropout(nodes.relu()) if number else nodes, **arguments)
+        out = nodes.view(*x.shape[:2], -1)
+        return graph.restore(torch.cat([x, out], -1) if self.concat else out, valid)
 
     def _arguments(self, nodes: Tensor, graph: MultimodalGraph) -> dict[str, Tensor]:
         """What the convolutions' arguments are filled with."""

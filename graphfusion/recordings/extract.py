@@ -1,7 +1,6 @@
 """From a table of utterances to a corpus of features."""
 
 import logging
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.checks import check_modality, check_size
+from graphfusion._utils.warn import warn
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.assemble import assemble
 from graphfusion.recordings.cache import Vectors
@@ -134,10 +134,9 @@ def report_absences(features: Features) -> None:
         if absent:
             _LOGGER.warning("%s: absent in %d of %d (%s)", modality, absent, len(whole), said)
         if 2 * absent > len(whole):
-            warnings.warn(
+            warn(
                 f"{modality} must be there for most utterances to be of use, but is absent in "
                 f"{absent} of {len(whole)} ({said}).",
-                stacklevel=3,
             )
 
 

@@ -1,12 +1,12 @@
 """What made the features that a model was trained on, as its folder says."""
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from graphfusion._utils.files import read_regular
+from graphfusion._utils.warn import warn
 from graphfusion.recordings.fingerprint import Fingerprint, differences
 
 _DATA = "data.json"
@@ -21,7 +21,9 @@ def read_origins(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
     """
     path = folder / _DATA
     if not path.is_file():
-        raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none.")
+        inner = folder / "model"  # of a run's folder
+        hint = f"; did you mean {inner}?" if (inner / _DATA).is_file() else "."
+        raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none{hint}")
     try:
         data = json.loads(read_regular(path, 2**24))
         # None: as they are in the corpus.
@@ -61,8 +63,7 @@ def check_same(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
             f"the extractor of {modality!r} must be the one of the training, but differs ({said})."
         )
     if ours.get("versions") != theirs.get("versions"):
-        warnings.warn(
+        warn(
             f"the extractor of {modality!r} should have the training's versions, "
             f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
-            stacklevel=3,
         )

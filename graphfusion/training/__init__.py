@@ -4,8 +4,10 @@ from graphfusion._utils.extras import require
 
 require("train", "train models")
 
+from graphfusion.training.benchmark import benchmark  # noqa: E402
 from graphfusion.training.comparison import compare, percent, table  # noqa: E402
 from graphfusion.training.cross_validation import by_prefix, cross_validate  # noqa: E402
+from graphfusion.training.diagnosis import Diagnosis, diagnose, first_weights  # noqa: E402
 from graphfusion.training.fit import fit  # noqa: E402
 from graphfusion.training.hub import model_card, push_to_hub  # noqa: E402
 from graphfusion.training.prediction import evaluate, predict  # noqa: E402
@@ -18,13 +20,17 @@ from graphfusion.training.settings import Settings  # noqa: E402
 
 __all__ = [
     "MODELS",
+    "Diagnosis",
     "Recipe",
     "Run",
     "Settings",
+    "benchmark",
     "by_prefix",
     "compare",
     "cross_validate",
+    "diagnose",
     "evaluate",
+    "first_weights",
     "fit",
     "fit_seeds",
     "load_model",

@@ -1,4 +1,4 @@
-"""The models that have names: MM-DFN, what is left of it without a part, and two baselines."""
+"""The models that have names: MM-DFN, its ablations, other fusions in its place, two baselines."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.baselines import bigru, logistic, zero_filled
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.fusions import FUSIONS, swap_fusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.presets import PRESETS, modality_of
 from graphfusion.training.settings import Settings
@@ -28,7 +29,7 @@ _BASELINE_TRAINING = {
     "bigru": {"lr": 2e-3, "weight_decay": 1e-4, "gamma": 0.0, "class_weights": 0.0},
     "logistic": {"lr": 3e-3, "weight_decay": 1e-5, "gamma": 0.0, "class_weights": 0.0},
 }
-MODELS = (*ABLATIONS, *BASELINES)
+MODELS = (*ABLATIONS, *FUSIONS, *BASELINES)
 
 _TRAINING = {each.name for each in fields(Settings)}
 _OF_THE_CORPUS = {"in_channels", "num_classes", "class_names", "task"}
@@ -97,9 +98,11 @@ class Recipe:
             make = BASELINES[self.model]
             given = {name: changes[name] for name in changes.keys() & _parameters(make)}
             return make(in_channels, size, **given, **task)
-        changes |= ABLATIONS[self.model]
+        changes |= ABLATIONS.get(self.model, {})
         arguments = _named_weights(self.preset, in_channels, changes) | task
         model = MMDFN.from_preset(self.preset, in_channels, size, **arguments)
+        if self.model in FUSIONS:
+            return swap_fusion(model, self.model)
         return zero_filled(model) if self.model == "zero_filled" else model
 
     def as_dict(self) -> dict[str, Any]:

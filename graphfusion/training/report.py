@@ -147,15 +147,16 @@ def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     else:
         wrong = (table["predicted"] - table["label"]).abs()
     rows = []
-    for place in wrong[known].nlargest(_WORST).index:
-        name = table.at[place, "conversation"]
-        around = table.loc[max(place - _AROUND, 0) : place + _AROUND]
-        for index, each in around[around["conversation"] == name].iterrows():
-            mark = "→" if index == place else ""
+    worst = wrong[known].nlargest(_WORST).index.tolist()
+    for window in _windows(worst, table["conversation"].tolist()):
+        for index in window:
+            each = table.loc[index]
+            mark = "→" if index in worst else ""
             label = "" if pd.isna(each["label"]) else each["label"]
             far = "" if pd.isna(wrong[index]) else f"{wrong[index]:.3f}"
             shown = each["predicted"] if classes else f"{each['predicted']:.2f}"
-            rows.append([mark, name, str(each["utterance"]), str(label), str(shown), far])
+            name, number = each["conversation"], str(each["utterance"])
+            rows.append([mark, name, number, str(label), str(shown), far])
         rows.append([])
     return {
         "title": "Most wrong",
@@ -164,6 +165,28 @@ def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
         "heading": ["", "conversation", "utterance", "true", "predicted", "wrong by"],
         "rows": rows,
     }
+
+
+def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[int]]:
+    """The rows around each place, within its conversation; windows that meet are one.
+
+    In the order of the places, a window standing where the first of its places does.
+    """
+    shown = {
+        row
+        for place in places
+        for row in range(max(place - _AROUND, 0), min(place + _AROUND + 1, len(conversations)))
+        if conversations[row] == conversations[place]
+    }
+    windows: dict[int, list[int]] = {}  # by their first rows
+    for place in places:
+        first = last = place
+        while first - 1 in shown and conversations[first - 1] == conversations[place]:
+            first -= 1
+        while last + 1 in shown and conversations[last + 1] == conversations[place]:
+            last += 1
+        windows[first] = list(range(first, last + 1))
+    return list(windows.values())
 
 
 def _gates(run: Run, corpus: Corpus) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a finished run leaves: scores, predictions, the model, a report."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from graphfusion.training.prediction import labels_of, predict
 from graphfusion.training.report import write_report
 from graphfusion.training.run import DATA, MODEL, Run
 
+_LOG = logging.getLogger(__name__)
+
 
 @rank_zero_only
 def write_results(
@@ -27,7 +30,10 @@ def write_results(
     config: Mapping[str, Any],
     seconds: float,
 ) -> None:
-    """Everything but checkpoints; `result.json` last, for it says that the run is finished."""
+    """Everything but checkpoints; `result.json` last, for it says that the run is finished.
+
+    Logs a line about the run.
+    """
     model, goal, rows = module.model, GOALS[module.model.task], module.history
     strict = goal.best([row[f"val_{goal.name}"] for row in rows])
 
@@ -57,6 +63,18 @@ def write_results(
     write_json(folder / MODEL / DATA, about)
     write_json(folder / "result.json", result | {"seconds": seconds})
     write_report([Run(folder)], folder / "report.html", corpus)
+    name = config["recipe"]["model"] if config["recipe"] else config["model"]["class"]
+    _LOG.info(
+        "%s, seed %d: best epoch %d (of 0 to %d), held-out %s %.4f, %.0f s: %s",
+        name,
+        config["seed"],
+        strict,
+        len(rows) - 1,
+        goal.name,
+        result["validation"][goal.name],
+        seconds,
+        folder,
+    )
 
 
 def class_f1(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:

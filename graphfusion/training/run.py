@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from graphfusion._utils.files import read_regular
+from graphfusion.datasets.storage.safetensors import check_whole
 from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
@@ -105,6 +106,7 @@ def load_model(
         ValueError: If anything in its files is wrong, or does not fit the parts.
     """
     folder = hub.opened(folder, revision)
+    _check_there(folder)
     about = about_model(folder)
     recipe = about.get("recipe")
     if parts:
@@ -122,6 +124,25 @@ def load_model(
         return MMDFN.from_pretrained(folder)
     parts = {name: getattr(like, name) for name in ("encoder", "graph", "fusion", "head")}
     return ConversationModel.from_pretrained(folder, **parts)
+
+
+def _check_there(folder: Path) -> None:
+    """Checks that a folder has a model whose weights are whole.
+
+    Raises:
+        FileNotFoundError: If it has none; it names the one of a run whose folder it is.
+        ValueError: If its weights' file is damaged.
+    """
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        inner = f"model/{weights.name}"
+        found = [*folder.glob(inner), *folder.glob(f"seed_*/{inner}")]
+        hint = f"; did you mean {min(found).parent}?" if found else "."
+        raise FileNotFoundError(f"folder must have a {weights.name}, but {folder} has none{hint}")
+    try:
+        check_whole(weights)
+    except ValueError as error:
+        raise ValueError(f"{weights}: {error}") from error
 
 
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:

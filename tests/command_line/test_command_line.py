@@ -4,10 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphfusion.command_line import main, training
 from graphfusion.command_line.commands import COMMANDS
@@ -37,7 +41,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(file: Path) -> Path:
     """The folder of runs of two models."""
     output = str(file.parent / "runs")
-    modalities = "--modalities=[text,audio+prosody]"
+    modalities = "--modalities=text,audio+prosody"
     for model in ("logistic", "mmdfn"):
         assert (
             main(["train", str(file), "--output", output, "--model", model, modalities, *SMALL])
@@ -91,13 +95,22 @@ def test_a_table_to_be_predicted_needs_no_labels(
     assert "'label'" in capsys.readouterr().err
 
 
-def test_arguments_may_be_in_a_file(file: Path, tmp_path: Path) -> None:
+def test_arguments_may_be_in_a_file(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "settings.yaml").write_text(
         "preset: meld\nsettings: {epochs: 1, num_layers: 1, channels: 4, lr: 1e-2, past: null}\n"
     )
     arguments = ["train", str(file), "--config", str(tmp_path / "settings.yaml")]
     arguments += ["--output", str(tmp_path), "--settings.hidden_channels=2", "--seeds", "2"]
     assert main(arguments) == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 2  # and nothing else where there is no terminal
+    for seed, line in enumerate(shown):
+        run = Run(tmp_path / f"made/mmdfn/seed_{seed}")
+        score = run.result["validation"]["f1"]
+        assert f"mmdfn, seed {seed}: best epoch 0 (of 0 to 0), held-out f1 {score:.4f}, " in line
+        assert line.endswith(f" s: {run.folder}")
     recipe = Run(tmp_path / "made/mmdfn/seed_1").config["recipe"]
     assert recipe["preset"] == "meld"
     assert recipe["changes"] == {
@@ -125,7 +138,11 @@ def test_cross_validation_and_search(
         (["train", "FILE", "--settings.num_layers=0"], "num_layers must be at least 1"),
         (["train", "FILE", "--seeds=0"], "seeds must be in [0, 2**32), at least one, but got []"),
         (["train", "FILE", "--modalities=[face]"], "but got ['face']"),
+        (["train", "FILE", "--modalities=text,face"], "but got ['face']"),
         (["predict", "nowhere", "FILE"], "must have a model.safetensors, but nowhere has none"),
+        (["predict", "RUN", "FILE"], "mmdfn/seed_0 has none; did you mean "),
+        (["evaluate", "RUN", "FILE"], "mmdfn/seed_0/model?"),
+        (["predict", "RUNS", "FILE"], "mmdfn/seed_0/model?"),
         (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or a .parquet"),
         (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
         (["compare", "nowhere"], "must have folders seed_N of finished runs"),
@@ -142,8 +159,9 @@ def test_mistakes_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stand_ins = {"FILE": str(file), "MODEL": str(trained / "mmdfn/seed_0/model")}
-    assert main([stand_ins.get(each, each) for each in arguments]) == 2
+    runs = trained / "mmdfn"
+    stand_ins = {"FILE": file, "RUNS": runs, "RUN": runs / "seed_0", "MODEL": runs / "seed_0/model"}
+    assert main([str(stand_ins.get(each, each)) for each in arguments]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.startswith("graphfusion: ")
@@ -169,6 +187,25 @@ def test_a_broken_file_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["validate", str(tmp_path / "a.safetensors")]) == 1
 
 
+@given(st.data())
+def test_a_damaged_file_is_named(
+    file: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whether the model's or the conversations' is cut off; what is left begins as it should."""
+    model = trained / "mmdfn/seed_0/model"
+    folder = tmp_path_factory.mktemp("damaged")
+    for each in model.iterdir():
+        (folder / each.name).write_bytes(each.read_bytes())
+    (folder / "made.safetensors").write_bytes(file.read_bytes())
+    path = folder / data.draw(st.sampled_from(["model.safetensors", "made.safetensors"]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(9, len(whole) - 1))])
+    words = ["predict", str(folder), str(folder / "made.safetensors"), f"--output={folder}/p.csv"]
+    with redirect_stderr(StringIO()) as said:
+        assert main(words) in (1, 2)
+    assert f"{path}: the file must be whole, but is damaged: " in said.getvalue()
+
+
 def test_files_are_validated_and_converted(file: Path, tmp_path: Path) -> None:
     assert main(["validate", str(file)]) == 0
     assert main(["convert", str(file.with_name("made.npz")), str(tmp_path / "b.safetensors")]) == 0
@@ -183,7 +220,25 @@ def test_interruption(
 
     monkeypatch.setattr(training, "train_file", interrupt)
     assert main(["train", str(file)]) == 130
-    assert "--resume true" in capsys.readouterr().err
+    assert "`train --resume` goes on" in capsys.readouterr().err
+
+
+@given(
+    st.lists(st.sampled_from(["text", "audio", "a b", "x+y"]), unique=True, min_size=1),
+    st.sampled_from(
+        ["--modalities={}", "--modalities=[{}]", "--modalities [{}]", "--modalities {}"]
+    ),
+    st.booleans(),
+)
+def test_names_and_flags(names: list[str], form: str, resume: bool) -> None:
+    calls: list[tuple[object, ...]] = []
+    words = ["train", "a.npz", *form.format(",".join(names)).split(" ", form.count(" "))]
+    words += ["--resume"] * resume
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_file", lambda *arguments: calls.append(arguments))
+        assert main(words) == 0
+    ((_, _, _, _, modalities, _, _, _, resumed, *_),) = calls
+    assert (modalities, resumed) == (names, resume)
 
 
 def test_settings() -> None:

@@ -1,8 +1,7 @@
 """What can be known of a GPU without one: nothing is read back, and how many operations there are.
 
-On the meta device a tensor has no values: whatever would read one, and so synchronise with a GPU,
-is an error there. Its branches are those of a GPU, for they ask for "cpu". What cuDNN does inside
-a recurrent encoder is not covered, nor are kernels counted: an operation may launch several.
+`tests/operations.py` counts. What cuDNN does inside a recurrent encoder is not covered. Kernels are
+counted in `test_launches.py`.
 """
 
 from collections import Counter
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from graphfusion import (
     MMDFN,
@@ -33,7 +30,7 @@ from graphfusion import (
     speaker_normalize,
     task_loss,
 )
-from graphfusion.encoders.recurrent import RecurrentEncoder
+from tests.operations import Operations, without_recurrence
 
 SIZES = {"text": 6, "audio": 7}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -45,29 +42,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "causal": {"causal": True, "past": 3},
     "checkpoint": {"checkpoint": True},
 }
-
-
-class Operations(TorchDispatchMode):
-    """Counts operations, and refuses those that take a host's values to the device, or back.
-
-    Numbers are tensors without axes, which a GPU takes with its launch. The one exception is a GRU,
-    which PyTorch gives the sizes of a packed sequence's steps on the host.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        self.counts[name] += 1
-        out = func(*args, **(kwargs or {}))
-        tensors = [each for each in tree_leaves((args, kwargs, out)) if isinstance(each, Tensor)]
-        places = {each.device.type for each in tensors if each.dim() > 0}
-        assert len(places) < 2, f"{name} between {places}"
-        if "meta" in places:
-            assert name not in {"_local_scalar_dense", "nonzero", "masked_select"}, name
-        return out
 
 
 def batch(
@@ -100,19 +74,13 @@ def test_a_training_step_reads_no_value_back(option: str, masked: bool) -> None:
     assert train(model.to("meta").train(), (3, 5), masked)
 
 
-def run_in_one(encoder: RecurrentEncoder, data: Tensor, _: object) -> Tensor:
-    """In place of a GRU, which is one operation on a GPU and a step at a time on `meta`."""
-    weights = sum(each.sum() for each in encoder.rnn.parameters())
-    return (data[:, :1] + weights).expand(-1, encoder.out_channels)
-
-
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("option", ["as published", "ours"])
 def test_operations_do_not_grow_with_the_batch(
     option: str, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither with its size, nor with its lengths, nor with the number of speakers."""
-    monkeypatch.setattr(RecurrentEncoder, "_run", run_in_one)
+    without_recurrence(monkeypatch)
     model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
     model = model.to("meta").train()
     expected = train(model, (3, 5), masked)
@@ -121,7 +89,7 @@ def test_operations_do_not_grow_with_the_batch(
 
 
 def test_layers_cost_as_many_operations_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RecurrentEncoder, "_run", run_in_one)
+    without_recurrence(monkeypatch)
     counts = []
     for num_layers in (2, 3, 4):
         model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=num_layers).to("meta")

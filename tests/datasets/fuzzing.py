@@ -109,7 +109,7 @@ def end(form: str, folder: Path, number: int) -> str:
 
 def _refused(properly: bool, error: ValueError) -> str:
     assert properly
-    early = "checksum is another" in str(error) or "damaged" in str(error)
+    early = "checksum is another" in str(error) or "are damaged" in str(error)
     return "refused for a checksum" if early else "refused"
 
 

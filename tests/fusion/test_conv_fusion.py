@@ -77,6 +77,27 @@ def test_layers_have_relu_between_and_take_the_input_of_the_fusion() -> None:
     torch.testing.assert_close(fusion(x, graph).flatten(0, 1), expected)
 
 
+def test_the_input_may_stand_beside_the_output() -> None:
+    fusion = ConvFusion(SAGEConv(5, 3), concat=True)
+    x, layout = torch.randn(4, 2, 5), BatchLayout(torch.tensor([0, 4]))
+    graph = ConversationGraph()(x, layout)
+    alone = ConvFusion(SAGEConv(5, 3))
+    alone.load_state_dict(fusion.state_dict())
+    assert fusion.out_channels == 8
+    assert torch.equal(fusion(x, graph), torch.cat([x, alone(x, graph)], -1))
+
+
+def test_dropout_is_of_every_convolutions_input() -> None:
+    x, ptr = torch.randn(4, 1, 5), torch.tensor([0, 4])
+    graph = ConversationGraph()(x, ptr)
+    fusion = ConvFusion(GCNConv(5, 3), GCNConv(3, 2), dropout=1.0, concat=True)
+    for conv in fusion.convs:
+        torch.nn.init.ones_(conv.bias)
+    assert torch.equal(fusion(x, graph), torch.tensor([0.0] * 5 + [1.0] * 2).expand(4, 1, 7))
+    fusion.eval()
+    assert torch.equal(fusion(x, graph)[..., :5], x)
+
+
 class Needy(torch.nn.Module):
     in_channels = out_channels = 5
 
@@ -95,6 +116,10 @@ def test_what_does_not_fit_is_refused_when_it_is_built() -> None:
         ConvFusion(RGCNConv(5, 3, num_relations=2))
     with pytest.raises(ValueError, match="GCNConv gives 3 channels and GCNConv takes 4"):
         ConvFusion(GCNConv(5, 3), GCNConv(4, 2))
+    with pytest.raises(ValueError, match=r"dropout must be finite and in \[0, 1\], but got 2"):
+        ConvFusion(GCNConv(5, 3), dropout=2)
+    with pytest.raises(TypeError, match="concat must be True or False, but got 1"):
+        ConvFusion(GCNConv(5, 3), concat=1)
     with pytest.raises(TypeError, match="convs must have an integer in_channels, but APPNP has"):
         ConvFusion(APPNP(2, 0.1))
     x, ptr = torch.randn(3, 1, 5), torch.tensor([0, 3])

@@ -195,6 +195,10 @@ def test_a_model_that_does_not_fit_is_refused():
 def test_a_folder_that_does_not_say_is_refused(tmp_path, content, said):
     with pytest.raises(FileNotFoundError, match=r"must have a data\.json"):
         Recognizer.from_pretrained(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/data.json").write_text(content)
+    with pytest.raises(FileNotFoundError, match=r"; did you mean .*model\?"):
+        Recognizer.from_pretrained(tmp_path)
     (tmp_path / "data.json").write_text(content)
     with pytest.raises(ValueError, match=said):
         Recognizer.from_pretrained(tmp_path)

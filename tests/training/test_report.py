@@ -8,10 +8,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus
 from graphfusion.training import Recipe, Run, fit_seeds, write_report
+from graphfusion.training.report import _windows
 
 Make = Callable[..., Recipe]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -109,3 +112,25 @@ def test_a_browser_draws_it(runs: list[Run], tmp_path: Path, width: int) -> None
     assert title is not None
     assert title[1] == "[true,true,0]"
     assert "CONSOLE" not in done.stderr
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.data())
+def test_no_utterance_is_shown_twice(lengths: list[int], data: st.DataObject) -> None:
+    owners = [str(number) for number, size in enumerate(lengths) for _ in range(size)]
+    rows = st.integers(0, len(owners) - 1)
+    places = data.draw(st.lists(rows, unique=True, min_size=1, max_size=10))
+    windows = _windows(places, owners)
+    shown = [row for window in windows for row in window]
+    wanted = {
+        row
+        for place in places
+        for row in range(len(owners))
+        if abs(row - place) <= 2 and owners[row] == owners[place]
+    }
+    assert len(shown) == len(set(shown))
+    assert set(shown) == wanted
+    ranks = [min(places.index(row) for row in window if row in places) for window in windows]
+    assert ranks == sorted(ranks)  # the most wrong one first
+    for window in windows:
+        assert window == list(range(window[0], window[-1] + 1))
+        assert len({owners[row] for row in window}) == 1

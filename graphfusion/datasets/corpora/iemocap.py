@@ -68,4 +68,5 @@ class IEMOCAP(Corpus):
             order[order == _EXCITED] = _SIX.index("happy")
             order[order == _FRUSTRATED] = MISSING if keep_context else LEAVE_OUT
         classes = _SIX if num_classes == 6 else _FOUR
-        super().__init__(classes, relabel(corpus, lambda each: translate(each.y, order)))
+        splits = relabel(corpus, lambda each: translate(each.y, order))
+        super().__init__(classes, splits, corpus.extractors)

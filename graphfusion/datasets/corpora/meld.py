@@ -48,6 +48,5 @@ class MELD(Corpus):
     def __init__(self, root: str | PathLike[str]) -> None:
         path, corpus = load_from(root, self.raw_file_names, _SOURCE)
         order = torch.tensor(match_classes(path, corpus.classes, _SEVEN))
-        super().__init__(
-            _SEVEN, relabel(corpus, lambda conversation: translate(conversation.y, order))
-        )
+        splits = relabel(corpus, lambda conversation: translate(conversation.y, order))
+        super().__init__(_SEVEN, splits, corpus.extractors)

@@ -32,11 +32,13 @@ class _Sentiment(Corpus):
             raise ValueError(f"num_classes must be 2 or 7, but got {num_classes!r}.")
         source = _SOURCE.format(name=self._name)
         path, corpus = load_from(root, self.raw_file_names, source, {"labels": "scores"})
-        for conversation in (each for split in corpus.splits.values() for each in split):
+        # In memory: an open file makes its conversations anew, without a score that was set.
+        read = {split: [*conversations] for split, conversations in corpus.splits.items()}
+        for conversation in (each for conversations in read.values() for each in conversations):
             conversation.score = _score(path, conversation)
-        super().__init__(
-            SENTIMENTS[num_classes], relabel(corpus, lambda each: cut(each.score, num_classes))
-        )
+        corpus = Corpus(corpus.classes, read, corpus.extractors)
+        splits = relabel(corpus, lambda each: cut(each.score, num_classes))
+        super().__init__(SENTIMENTS[num_classes], splits, corpus.extractors)
 
 
 def _score(path: Path, conversation: Conversation) -> Tensor:

@@ -7,6 +7,7 @@ tensor is and where it stands among the bytes that follow.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, NamedTuple
 
 import torch
@@ -59,18 +60,26 @@ class Column(NamedTuple):
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
-def check_file(path: str) -> None:
+def check_whole(path: str | PathLike[str]) -> None:
     """Checks that a file is safetensors: that all it declares is there, once, and nothing else.
 
     Raises:
         ImportError: If safetensors is not installed.
-        Exception: If it is none, of safetensors' own.
+        ValueError: If it is none.
     """
     import_safetensors()
     import safetensors
 
-    with safetensors.safe_open(path, framework="pt"):
-        pass
+    try:
+        with safetensors.safe_open(path, framework="pt"):
+            pass
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"the file must be whole, but is damaged: {error}.") from error
+
+
+def check_file(path: str) -> None:
+    """The same of a file that is to be read in places."""
+    check_whole(path)
     if sys.byteorder != "little":
         raise NotImplementedError("files are read in places on little-endian processors only.")
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.datasets import FormatError, load_pickle
+from graphfusion.datasets import IEMOCAP, FormatError, load, load_pickle
 from tests.datasets.programs import python2
 from tests.datasets.samples import (
     MODALITIES,
@@ -123,6 +123,17 @@ def test_conversations_of_no_split_are_counted():
     with pytest.warns(UserWarning, match="1 are in none, such as 'train0'"):
         corpus = loaded(fields)
     assert [each.id for each in corpus.splits["train"]] == ["train1"]
+
+
+@pytest.mark.parametrize("read", [load, load_pickle, IEMOCAP])
+def test_a_warning_names_the_line_that_reads(tmp_path, read):
+    fields = pickle_fields(make_sample(lengths=((6, 2), (4,)), num_classes=6))
+    fields[TRAIN] = ["train0"]  # which has all six classes
+    path = tmp_path / "IEMOCAP_features.pkl"
+    path.write_bytes(pickle.dumps(tuple(fields)))
+    with pytest.warns(UserWarning, match="1 are in none") as caught:
+        read(tmp_path if read is IEMOCAP else path)
+    assert [each.filename for each in caught] == [__file__]
 
 
 @given(samples(), forms(WRITERS), st.sampled_from([list, tuple, np.array]), st.randoms())

@@ -1,0 +1,73 @@
+"""What each layer of a dynamic fusion adds to its nodes, and how far its gates open."""
+
+from collections.abc import Callable
+from copy import copy
+
+import torch
+from torch import Tensor
+
+from graphfusion.fusion.dynamic_fusion import DynamicFusion
+from graphfusion.graph.multimodal_graph import MultimodalGraph
+
+_RANGE = torch.tensor([0.01, 0.99])
+
+
+def layer_statistics(
+    fusion: DynamicFusion, x: Tensor, graph: MultimodalGraph
+) -> list[dict[str, float]]:
+    """Sizes of each layer's message and state, and the range of its gates over single channels.
+
+    Args:
+        fusion: The fusion, as it is: in evaluation, without dropout.
+        x: `[U, M, in_channels]`.
+        graph: The graph of a batch of conversations.
+
+    Returns:
+        A row for each layer: `message` and `state`, the root mean squares of :math:`p_k = P g_k`
+        and of :math:`z_k`; of a gated fusion also `input low`, `input high`, and the same of
+        `forget` and `output`: the 1 % and 99 % quantiles of that gate's activations over nodes and
+        channels, in (0, 1). Absent nodes do not count; all are NaN where none is present.
+
+    Example:
+        >>> import torch
+        >>> from graphfusion import ConversationGraph
+        >>> x = torch.randn(4, 2, 8)
+        >>> graph = ConversationGraph()(x, torch.tensor([0, 4]))
+        >>> rows = layer_statistics(DynamicFusion(8, 4, num_layers=3), x, graph)
+        >>> len(rows), sorted(rows[0])[:3]
+        (3, ['forget high', 'forget low', 'input high'])
+    """
+    rows: list[dict[str, float]] = []
+
+    def present(value: Tensor) -> Tensor:
+        return value if graph.present is None else value[graph.present]
+
+    def layer(
+        q: Tensor, g: Tensor, c: Tensor, h0: Tensor, weights: object,
+        propagate: Callable[[Tensor], Tensor], joined: object,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        row: dict[str, float] = {}
+
+        def measured(value: Tensor) -> Tensor:
+            message = propagate(value)
+            row["message"] = _size(present(message))
+            return message
+
+        if fusion.cell is not None:
+            gates = present(fusion.cell.gates(q, g)).unbind(-2)
+            for name, gate in zip(("input", "forget", "output"), gates, strict=True):
+                low, high = gate.double().flatten().quantile(_RANGE.double()).tolist()
+                row |= {f"{name} low": low, f"{name} high": high}
+        z, g, c = fusion._layer(q, g, c, h0, weights, measured, joined)  # type: ignore[arg-type]
+        rows.append(row | {"state": _size(present(z))})
+        return z, g, c
+
+    view = copy(fusion)
+    vars(view)["_layer"] = layer
+    with torch.no_grad():
+        view.forward(x, graph)  # without the hooks that it shares
+    return rows
+
+
+def _size(x: Tensor) -> float:
+    return float(x.double().square().mean().sqrt())

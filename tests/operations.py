@@ -1,0 +1,106 @@
+"""What a forward pass, or a training step, dispatches: for tests that count it without a GPU.
+
+On the meta device a tensor has no values: whatever would read one, and so synchronise with a GPU,
+is an error there. Its branches are those of a GPU, for they ask for "cpu".
+"""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from graphfusion.encoders.recurrent import RecurrentEncoder
+
+READS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2"}
+# Without a launch, and no views by their schemas: they allocate, or return views nevertheless.
+NO_KERNEL = {
+    "empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view", "unsafe_split",
+}  # fmt: skip
+HOST = {"cpu"}
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations, and refuses those that take a host's values to the device, or back.
+
+    Numbers are tensors without axes, which a GPU takes with its launch. The one exception is a GRU,
+    which PyTorch gives the sizes of a packed sequence's steps on the host.
+
+    Attributes:
+        counts: Of all operators, by name.
+        kernels: Of those that launch a kernel, one each: neither views nor allocations.
+        calls: Each kernel, and the shapes and dtypes of what it takes and gives, in order.
+        on_host: The operators that made a tensor of values with axes on the host.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self.kernels: Counter[str] = Counter()
+        self.calls: list[tuple[object, ...]] = []
+        self.on_host: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        self.counts[name] += 1
+        out = func(*args, **(kwargs or {}))
+        tensors = tensors_of((args, kwargs, out))
+        places = {each.device.type for each in tensors if each.dim() > 0}
+        assert len(places) < 2, f"{name} between {places}"
+        if places - HOST:
+            assert name not in READS, name
+        made = {each.device.type for each in tensors_of(out) if each.dim() > 0 and each.numel() > 0}
+        if made == HOST:
+            self.on_host.append(name)
+        if launches(func, out):
+            self.kernels[name] += 1
+            sizes = [(tuple(each.shape), each.dtype) for each in tensors]
+            self.calls.append((name, *sizes))
+        return out
+
+
+def launches(func: Any, out: Any) -> bool:
+    """Whether an operator launches a kernel: no view, no allocation, no number on the host."""
+    returned = [each.alias_info for each in func._schema.returns]
+    is_view = any(each is not None and not each.is_write for each in returned)
+    if is_view or func.namespace == "prim" or func.overloadpacket.__name__ in NO_KERNEL:
+        return False
+    return any(each.dim() > 0 or each.device.type not in HOST for each in tensors_of(out))
+
+
+def tensors_of(tree: Any) -> list[Tensor]:
+    return [each for each in tree_leaves(tree) if isinstance(each, Tensor)]
+
+
+def without_recurrence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recurrent encoders launch nothing: a GPU runs each by cuDNN, and `meta` a step at a time."""
+
+    def run(encoder: RecurrentEncoder, data: Tensor, _: object) -> Tensor:
+        return data[:, :1].expand(-1, encoder.out_channels)
+
+    monkeypatch.setattr(RecurrentEncoder, "_run", run)
+
+
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's operators dispatch on `meta` what they dispatch on CUDA.
+
+    An LSTM cell and dropout are one kernel each there, after the cell's two products.
+    """
+    without_recurrence(monkeypatch)
+
+    def cell(
+        self: torch.nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        products = x @ self.weight_ih.t(), state[0] @ self.weight_hh.t()
+        fused = torch.ops.aten._thnn_fused_lstm_cell
+        return fused(*products, state[1], self.bias_ih, self.bias_hh)[:2]
+
+    def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        del inplace
+        return torch.native_dropout(x, p, True)[0] if training and p > 0 else x
+
+    monkeypatch.setattr(torch.nn.LSTMCell, "forward", cell)
+    monkeypatch.setattr(torch.nn.functional, "dropout", dropout)

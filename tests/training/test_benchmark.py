@@ -1,0 +1,73 @@
+"""The comparison of fusions: its table, and that it is made again without training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graphfusion.command_line import main
+from graphfusion.datasets import Corpus, save
+from graphfusion.training import Recipe, Run, benchmark, compare, table
+from graphfusion.training.benchmark import COMPARED, WITHOUT
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
+Make = Callable[..., Recipe]
+
+
+@pytest.fixture
+def fast(small: Make) -> dict[str, object]:
+    """Settings of which training takes little time."""
+    return dict(small(epochs=1).changes)
+
+
+def test_the_table(corpus: Corpus, folder: Path, fast: dict[str, object]) -> None:
+    found = benchmark(corpus, folder, changes=fast, models=["joint_layer"], seeds=[0, 1])
+    assert list(found.index) == [WITHOUT, "joint_layer"]
+    runs = {name: [Run(folder / name / f"seed_{seed}") for seed in (0, 1)] for name in found.index}
+    scores = table(runs)
+    assert list(found["strict f1"]) == list(scores["strict f1"])
+    ahead = compare(runs).loc[WITHOUT]
+    row = found.loc["joint_layer"]
+    assert row["difference"] == ahead["f1 difference"]
+    assert (row["low"], row["high"]) == (ahead["f1 low"], ahead["f1 high"])
+    sizes = [sum(x.numel() for x in runs[name][0].model().parameters()) for name in runs]
+    assert list(found["parameters"]) == sizes
+    assert (found["ms a step"] > 0).all()
+
+    # What is there is not trained again.
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("best.ckpt")}
+    again = benchmark(corpus, folder, changes=fast, models=["joint_layer"], seeds=[0, 1])
+    assert again.drop(columns="ms a step").equals(found.drop(columns="ms a step"))
+    assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("best.ckpt")}
+
+
+def test_settings_are_searched_for_each(
+    corpus: Corpus, folder: Path, fast: dict[str, object]
+) -> None:
+    benchmark(corpus, folder, changes=fast, models=[], seeds=[0], trials=1)
+    changes = Run(folder / WITHOUT / "seed_0").config["recipe"]["changes"]
+    assert changes.keys() == {*fast, "lr", "dropout"}
+
+
+def test_every_model_that_is_compared_can_be_built(corpus: Corpus, folder: Path) -> None:
+    with pytest.raises(ValueError, match="model must be one of"):
+        benchmark(corpus, folder, models=[*COMPARED, "gate"])
+    with pytest.raises(ValueError, match="corpus must have test conversations, but has"):
+        benchmark(corpus.with_splits({"train": corpus.ids("train")}), folder)
+    assert not folder.exists()
+
+
+def test_the_command(
+    corpus: Corpus, tmp_path: Path, fast: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(corpus, tmp_path / "made.safetensors")
+    settings = [f"--settings.{name}={value}" for name, value in fast.items()]
+    command = ["benchmark", str(tmp_path / "made.safetensors"), "--output", str(tmp_path / "out")]
+    assert main([*command, *settings, "--models=[hypergraph]", "--seeds", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "| no_fusion" in printed
+    assert "| hypergraph" in printed
+    assert (tmp_path / "out/made/benchmark.csv").read_text().startswith("model,seeds,strict f1")

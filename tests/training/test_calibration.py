@@ -1,0 +1,59 @@
+"""Calibration and prediction sets."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from graphfusion.testing.strategies import seeds
+from graphfusion.training.calibration import Calibration
+
+
+def draw(size: int, temperature: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Probabilities whose logits are too large by the temperature, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(size, 4, generator=generator, dtype=torch.float64)
+    label = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    return (temperature * logits).softmax(1), label
+
+
+@given(seeds, st.sampled_from([0.5, 1.0, 3.0]))
+def test_the_temperature_is_found(seed: int, temperature: float) -> None:
+    probability, label = draw(4000, temperature, seed)
+    found = Calibration.fit(probability, label)
+    assert found.temperature == pytest.approx(temperature, rel=0.15)
+    other, truth = draw(4000, temperature, seed + 1)
+    measured = found.measure(other, truth)
+    assert measured["error scaled"] < 0.05
+    assert temperature == 1 or measured["error scaled"] < measured["error"]
+    assert torch.equal(found.scale(other).argmax(1), other.argmax(1))
+
+
+@given(seeds, st.sampled_from([0.5, 0.8, 0.9]))
+def test_sets_hold_the_truth_as_often_as_asked(seed: int, coverage: float) -> None:
+    found = Calibration.fit(*draw(4000, 1.0, seed), coverage)
+    measured = found.measure(*draw(4000, 1.0, seed + 1))
+    assert measured["coverage"] == pytest.approx(coverage, abs=0.04)
+    assert 0 < measured["set size"] <= 4
+
+
+@given(seeds, st.integers(1, 60), st.sampled_from([0.5, 0.9]))
+def test_at_least_that_share_of_the_held_out_ones(seed: int, size: int, coverage: float) -> None:
+    probability, label = draw(size, 1.0, seed)
+    found = Calibration.fit(probability, label, coverage)
+    held = found.sets(probability).gather(1, label.unsqueeze(1)).double().mean()
+    assert held >= coverage
+    if (1 - coverage) * (size + 1) < 1:
+        assert found.sets(probability).all()
+
+
+def test_no_utterance_is_refused() -> None:
+    with pytest.raises(ValueError, match="label must have an utterance, but is empty"):
+        Calibration.fit(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))
+
+
+def test_certain_predictions_stay_finite() -> None:
+    probability = torch.eye(3, dtype=torch.float64)
+    found = Calibration.fit(probability, torch.tensor([1, 1, 2]))
+    assert found.scale(probability).isfinite().all()
