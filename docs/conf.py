@@ -33,7 +33,9 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "myst_nb",
-    "results_table",  # docs/_ext: the role {result}
+    # Of docs/_ext: the role {result}, and tutorials to download.
+    "results_table",
+    "notebooks",
 ]
 exclude_patterns = ["_build", "_templates", "results_table.md"]
 templates_path = ["_templates"]
@@ -59,6 +61,7 @@ napoleon_use_ivar = True  # attributes as a list, not a heading each
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+notebooks = ["tutorials/first_model", "tutorials/streaming"]
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300

@@ -1,7 +1,11 @@
-"""What the documentation shows is run, says what was measured, and leads somewhere."""
+"""What the documentation shows is run, says what was measured, and leads somewhere.
+
+How it is written is in `test_prose.py`.
+"""
 
 import json
 import re
+import runpy
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -77,29 +81,74 @@ def test_the_api_lists_every_public_module() -> None:
         assert module in listed
 
 
+# The role {result} of the pages, without Sphinx.
+RESULTS = runpy.run_path(str(ROOT / "docs/_ext/results_table.py"))
+NUMBERS = RESULTS["read"](RESULTS["TABLE"].read_text(encoding="utf-8"))
+
+
 def test_the_readme_has_the_results_of_the_table() -> None:
-    rows = {
+    models = {
         "majority class": "majority class",
         "logistic regression on single utterances": "logistic",
         "bidirectional GRU": "bigru",
         "MM-DFN, published settings": "mmdfn",
         "MM-DFN, our settings (`--preset ..._tuned`)": "tuned",
     }
-    iemocap, meld, _ = (ROOT / "docs/results_table.md").read_text(encoding="utf-8").split("\n## ")
-    for said, model in rows.items():
-        cells = [cell for section in (iemocap, meld) for cell in f1_of(model, section)]
-        assert f"| {said} | {' | '.join(cells)} |" in README
-
-
-def f1_of(model: str, section: str) -> list[str]:
-    """Strict and legacy."""
-    head, *table = [
+    columns = ("iemocap6, {}, strict F1", "iemocap6, {}, legacy F1")
+    columns += ("meld, {}, strict F1", "meld, {}, legacy F1")
+    rows = [
         [cell.strip() for cell in line.strip("| ").split(" | ")]
-        for line in section.splitlines()
-        if line.startswith("|")
+        for line in section_of_results().splitlines()
+        if line.startswith("| ")
     ]
-    (row,) = (row for row in table if row[0] == model and len(row) == len(head))
-    return [row[head.index("strict F1")], row[head.index("legacy F1")]]
+    assert {row[0] for row in rows[1:]} == set(models)  # no row of numbers goes unread
+    for name, *cells in rows[1:]:
+        assert cells == [RESULTS["find"](each.format(models[name]), NUMBERS) for each in columns]
+
+
+def test_the_readme_s_further_results_are_recorded() -> None:
+    pages = ("docs/results_table.md", "docs/concepts/paper.md")
+    pages += ("docs/development/decisions/graph_and_gate.md",)
+    recorded = set(numbers(" ".join((ROOT / each).read_text(encoding="utf-8") for each in pages)))
+    assert len(set(numbers(section_of_results()))) > 20
+    assert set(numbers(section_of_results())) <= recorded
+
+
+def section_of_results() -> str:
+    return README[README.index("## Results") : README.index("## Limits")]
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d+\.\d+", text)
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name)
+def test_results_on_a_page_are_in_the_table(path: Path) -> None:
+    for each in re.findall(r"\{result\}`([^`]*)`", path.read_text(encoding="utf-8")):
+        assert RESULTS["find"](each, NUMBERS)
+
+
+def test_a_result_that_is_not_in_the_table_is_refused() -> None:
+    assert RESULTS["find"]("iemocap6, tuned against no_graph", NUMBERS).startswith(
+        "+1.0 (\u22120.5"
+    )
+    with pytest.raises(KeyError, match=r"must be in results_table.md, but got 'meld, tuend, "):
+        RESULTS["find"]("meld, tuend, strict F1", NUMBERS)
+    with pytest.raises(KeyError, match="there is: iemocap6, meld, mosi"):
+        RESULTS["find"]("iemocap, tuned, strict F1", NUMBERS)
+
+
+@pytest.mark.parametrize("page", ["first_model", "streaming"])
+def test_tutorials_are_notebooks(page: str) -> None:
+    convert = runpy.run_path(str(ROOT / "docs/_ext/notebooks.py"))["convert"]
+    text = (ROOT / f"docs/tutorials/{page}.md").read_text(encoding="utf-8")
+    cells = convert(text)["cells"]
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    prose = "".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    assert code == [block.strip() for kind, block in fences(text) if kind.startswith("{code-cell}")]
+    assert prose.startswith("# ")
+    assert not re.search(r"\{\w+\}`|<a |kernelspec", prose)
+    assert f'<a href="{page}.ipynb" download>' in text
 
 
 def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
@@ -124,9 +173,16 @@ def test_the_citation_is_of_this_software() -> None:
     assert f"\nversion: {project['version']}\n" in citation
 
 
-def test_the_changelog_begins_with_this_version() -> None:
+def test_the_changelog_keeps_its_form() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (first, *_) = re.findall(
-        r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert first == project["version"]
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *releases = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert first == "[Unreleased]"
+    for release in releases:  # none is said to be out before its version is
+        version, date = re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", release).groups()
+        assert tuple(map(int, version.split("."))) <= tuple(map(int, project["version"].split(".")))
+        assert date
+    kinds = re.findall(r"^### (.*)$", text, re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert "\n  " not in text  # one line a change
+    assert max(map(len, text.splitlines())) <= 120

@@ -1,0 +1,101 @@
+"""Pages are short, in short sentences and plain words.
+
+Where a page is too long, move a part to a page of another kind: a study or a table to
+`docs/reference`, an explanation to `docs/concepts`, what was tried to `docs/development/decisions`.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.prose import count, paragraphs, sentences, unwanted, words
+
+ROOT = Path(__file__).parents[1]
+DOCS = [
+    path
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    if not {"_build", "generated"} & set(path.parts)
+]
+OLD = {ROOT / "docs/how_to/speed.md"}  # to be rewritten with the next measurements
+FILES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")]
+PAGES = [path for path in FILES + DOCS if path not in OLD]
+HOW_TO = sorted((ROOT / "docs/how_to").glob("*.md"))
+LONGEST = 30  # words of a sentence; aim at 25
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_sentences_are_short(path: Path) -> None:
+    assert [each for each in sentences(read(path)) if len(words(each)) > LONGEST] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_words_are_plain(path: Path) -> None:
+    assert unwanted(read(path)) == []
+
+
+@pytest.mark.parametrize("path", [*HOW_TO, ROOT / "docs/reference/results.md"], ids=name)
+def test_a_page_is_read_in_minutes(path: Path) -> None:
+    assert 50 < count(read(path)) <= 500
+
+
+def test_the_readme_is_short() -> None:
+    text = read(ROOT / "README.md")
+    without_code = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert 600 <= len(words(without_code)) <= 700
+    assert max(len(words(each)) for each in paragraphs(text)) <= 60
+
+
+def test_findings_are_few_and_short() -> None:
+    text = read(ROOT / "docs/reference/results.md")
+    section = text[text.index("## Findings") : text.index("## What cannot be concluded")]
+    _, *findings = paragraphs(section)
+    assert 0 < len(findings) <= 6
+    assert max(len(words(each)) for each in findings) <= 40
+
+
+PAGE = """---
+kernel: python3
+---
+# A title of a page
+
+A `name of code` and a [link](https://example.org/one) of $x + y$. Then 5 to 9.
+Another!
+
+| tables | count not |
+|---|---|
+
+- An item, e.g. this.
+  It goes on.
+
+```{testcode}
+print("code that turns, tells. And counts not")
+```
+"""
+
+
+def test_how_prose_is_counted() -> None:
+    assert paragraphs(PAGE) == [
+        "A code and a link of formula. Then 5 to 9. Another!",
+        "An item, e.g. this. It goes on.",
+    ]
+    assert len(sentences(PAGE)) == 5
+    assert count(PAGE) == 19
+
+
+@pytest.mark.parametrize("text", ["It tells.", "Her turn.", "It is worth it", "a `x` that hears"])
+def test_unwanted_words_are_found(text: str) -> None:
+    assert len(unwanted(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["Turn off", "turned", "in turn,", "`turn`", "in turns off on"])
+def test_others_are_not(text: str) -> None:
+    assert unwanted(text) == []
