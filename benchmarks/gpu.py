@@ -175,7 +175,7 @@ def main() -> None:
     """Measures, or says why it cannot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--output", type=Path, default=Path("build/gpu.json"))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/gpu.json"))
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         sys.exit(

@@ -63,7 +63,7 @@ def entry(rows: Sequence[Row] = ()) -> dict[str, Any]:
         "ratios": {
             row.what.strip(): round(row.value, 2)
             for row in rows
-            if row.unit == "x" and " against " in row.what
+            if row.unit == "x" and " against " in row.what.strip()
         },
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import given
+from torch._dynamo.utils import counters
 
 from benchmarks import compiled, gpu, inference, run, trend
 from benchmarks.comparisons import fusion_against_floor, model_against_dense
@@ -193,10 +194,25 @@ def test_inference_is_measured() -> None:
         assert row[name]["a second"] > 0
 
 
-def test_compiled_models_give_what_eager_ones_give() -> None:
-    eager, *others = compiled.contestants(TINY, training=False, backend="eager").values()
-    for each in others:
-        torch.testing.assert_close(each(), eager())
+def test_a_model_whose_encoders_leave_the_graph_gives_the_same() -> None:
+    model = inference.model_of(TINY)
+    features, layout, _ = TINY.on("cpu")
+    outside = compiled.in_eager_mode(model)
+    torch.testing.assert_close(outside(features, layout), model(features, layout))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's own, where the graph breaks
+def test_compiled_steps_run() -> None:
+    small = Workload("small", (3, 5), num_speakers=2, num_layers=1, num_classes=3)
+    counters.clear()
+    rows = compiled.measure(small, training=True, repetitions=1, backend="eager")
+    assert [row.what for row in rows] == [
+        f"compiled training step, small, {name}: against eager"
+        for name in ("encoders eager", "one graph")
+    ]
+    assert all(row.value > 0 for row in rows)
+    assert counters["graph_break"]
 
 
 def test_the_trend_has_the_kernels_of_today() -> None:
