@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -42,7 +43,11 @@ def num_steps() -> int:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have empty pictures: to draw them takes longer than to train a small model."""
 
-    def save(_: object, file: IO[bytes], **__: object) -> None:
-        file.write(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    def save(_: object, file: IO[bytes] | Path, **__: object) -> None:
+        empty = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+        if isinstance(file, Path):
+            file.write_bytes(empty)
+        else:
+            file.write(empty)
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)

@@ -9,4 +9,6 @@ def first_weight(module: torch.nn.Module) -> Tensor:
 
     Quantised layers have no parameters; they take float32 on a CPU.
     """
-    return next(module.parameters(), torch.empty(0, dtype=torch.float32, device="cpu"))
+    for weight in module.parameters():  # not next(..., default): PyTorch 2.8 cannot compile it
+        return weight
+    return torch.empty(0, dtype=torch.float32, device="cpu")

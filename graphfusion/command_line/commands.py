@@ -89,7 +89,11 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
 
 
 def predict(
-    model: Path, file: Path, output: Path = Path("predictions.csv"), split: str | None = None
+    model: Path,
+    file: Path,
+    output: Path = Path("predictions.csv"),
+    split: str | None = None,
+    calibrated: bool = False,
 ) -> None:
     """Predict every utterance of a file.
 
@@ -100,11 +104,13 @@ def predict(
             0), of a table its turn, predicted, and each class's probability. A .csv or a .parquet.
         split: Which of the file's conversations; if not given, all of them, and then a table needs
             neither labels nor splits.
+        calibrated: Whether to divide the logits by the temperature that fits the held-out
+            conversations of the training, and to add a column `set` with the classes of a
+            prediction set, which held the true one in 90 % of their utterances.
     """
-    from graphfusion.command_line.training import open_for, write_table
-    from graphfusion.training import load_model, predict
+    from graphfusion.command_line.training import predict_file
 
-    write_table(predict(load_model(model), open_for(model, file, split), split), output)
+    predict_file(model, file, output, split, calibrated)
 
 
 def cross_validate(

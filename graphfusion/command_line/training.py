@@ -19,11 +19,14 @@ from graphfusion.training import (
     compare,
     cross_validate,
     fit_seeds,
+    load_model,
     percent,
+    predict,
     search,
     table,
 )
 from graphfusion.training.benchmark import COMPARED
+from graphfusion.training.calibration import Calibration
 from graphfusion.training.run import about_model
 from graphfusion.training.search import GRIDS
 
@@ -85,6 +88,19 @@ def train_file(
     if "strict" in runs[0].result:
         say(percent(table({model: runs})).to_markdown(disable_numparse=True))
     say(f"model: {runs[0].folder / 'model'}\nreport: {folder / 'report.html'}")
+
+
+def predict_file(
+    model: Path, file: Path, output: Path, split: str | None, calibrated: bool
+) -> None:
+    """Writes a row for every utterance."""
+    loaded = load_model(model)
+    table = predict(loaded, open_for(model, file, split), split)
+    if calibrated:
+        if (found := about_model(model).get("calibration")) is None:
+            raise ValueError(f"calibrated must be left out for {model}, which has no calibration.")
+        table = Calibration(**found).apply(table, loaded.class_names)
+    write_table(table, output)
 
 
 def cross_validate_file(

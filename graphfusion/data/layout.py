@@ -11,9 +11,10 @@ from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout_checks import check_layout
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
-# What a layout holds besides its sequences: on a device, and on the host.
+# What a layout holds: on a device, on the host, and both.
 TENSORS = ("ptr", "speaker", "present", "batch", "blocks", "slot", "speaker_id")
 STATIC = ("modalities", "num_modalities", "is_screened")
+SEQUENCES = ("conversation_sequences", "speaker_sequences")
 
 
 class BatchLayout:
@@ -166,25 +167,25 @@ class BatchLayout:
 
     def copy(self) -> Self:
         """A copy that shares all tensors."""
-        return self._map(lambda value: value)
+        copy = type(self).__new__(type(self))
+        # By name: the compiler of PyTorch 2.8 does not follow __dict__.
+        for name in (*TENSORS, *STATIC, *SEQUENCES):
+            setattr(copy, name, getattr(self, name))
+        return copy
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """A copy with this done to each tensor that may be on a device."""
-        copy = type(self).__new__(type(self))
-        # By name: the compiler of PyTorch 2.8 does not follow __dict__.
+        copy = self.copy()
         for name in TENSORS:
-            value = getattr(self, name)
-            setattr(copy, name, None if value is None else function(value))
-        for name in STATIC:
-            setattr(copy, name, getattr(self, name))
+            if (value := getattr(self, name)) is not None:
+                setattr(copy, name, function(value))
         # PackedSequence wants its batch sizes on the host.
         copy.conversation_sequences = tuple(
-            PackedIndices(function(order), sizes) for order, sizes in self.conversation_sequences
+            each._replace(order=function(each.order)) for each in self.conversation_sequences
         )
-        copy.speaker_sequences = None
         if self.speaker_sequences is not None:
-            order, sizes = self.speaker_sequences
-            copy.speaker_sequences = PackedIndices(function(order), sizes)
+            order = function(self.speaker_sequences.order)
+            copy.speaker_sequences = self.speaker_sequences._replace(order=order)
         return copy
 
     def __repr__(self) -> str:

@@ -1,8 +1,11 @@
 """Calibrated probabilities, and sets of classes that hold the true one as often as asked."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -64,6 +67,32 @@ class Calibration:
     def sets(self, probability: Tensor) -> Tensor:
         """`[N, K]` bool, which classes are in the prediction set of each utterance."""
         return self.scale(probability) >= self.threshold
+
+    def apply(self, table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+        """Calibrates a table of predictions.
+
+        Args:
+            table: As of :func:`graphfusion.training.predict`, with a column for each class.
+            classes: The names of the classes.
+
+        Returns:
+            A copy with calibrated probabilities, and a last column `set`: the classes of each
+            utterance's prediction set, joined by "+"; empty if none is probable enough.
+
+        Raises:
+            ValueError: If a class has no column, or one is called "set".
+        """
+        names = list(classes)
+        if missing := [name for name in names if name not in table]:
+            raise ValueError(f"table must have a column for each class, but lacks {missing}.")
+        if "set" in table:
+            raise ValueError("table must have no column 'set' yet, but has one.")
+        probability = torch.tensor(table[names].to_numpy(dtype=float))
+        held = self.sets(probability).tolist()
+        out = table.copy()
+        out[names] = self.scale(probability).numpy()
+        out["set"] = ["+".join(np.array(names)[row].tolist()) for row in held]
+        return out
 
     def measure(self, probability: Tensor, label: Tensor) -> dict[str, float]:
         """How well that holds on other utterances.

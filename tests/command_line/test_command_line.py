@@ -75,6 +75,25 @@ def test_a_file_becomes_a_model_and_predictions(
     load_model(trained / "logistic/seed_0/model")
 
 
+def test_predictions_may_be_calibrated(file: Path, trained: Path, tmp_path: Path) -> None:
+    model, path = trained / "mmdfn/seed_0/model", tmp_path / "p.csv"
+    assert main(["predict", str(model), str(file), "--output", str(path), "--calibrated"]) == 0
+    table = pd.read_csv(path, keep_default_na=False)
+    assert list(table) == ["conversation", "utterance", "predicted", "x", "y", "z", "set"]
+    assert table[["x", "y", "z"]].sum(axis=1).to_numpy() == pytest.approx(1)
+    held = [set(each.split("+")) - {""} for each in table["set"]]
+    assert all(each <= {"x", "y", "z"} for each in held)
+    about = json.loads((model / "data.json").read_text())
+    assert about["calibration"].keys() == {"temperature", "threshold"}
+    about["calibration"] = None
+    (model / "data.json").rename(tmp_path / "data.json")
+    try:
+        (model / "data.json").write_text(json.dumps(about))
+        assert main(["predict", str(model), str(file), "--calibrated"]) == 2
+    finally:
+        (tmp_path / "data.json").replace(model / "data.json")
+
+
 def test_a_table_to_be_predicted_needs_no_labels(
     file: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -197,7 +197,9 @@ def test_models_are_told_apart_by_their_weights(sentences, tmp_path):
 
 
 def test_no_model_is_downloaded_offline(monkeypatch):
-    hub = pytest.importorskip("huggingface_hub", reason="needs the extra `text`")
+    pytest.importorskip("sentence_transformers", reason="needs the extra `text`")
+    import huggingface_hub as hub
+
     from graphfusion.recordings import SentenceText
 
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)

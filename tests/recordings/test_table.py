@@ -12,6 +12,7 @@ from graphfusion.recordings.table import COLUMNS, utterances
 from tests.recordings.made import RATE, tone, write_sound
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
+pytest.importorskip("soundfile", reason="needs the extra `recordings`")
 
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8

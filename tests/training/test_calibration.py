@@ -1,5 +1,6 @@
 """Calibration and prediction sets."""
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -46,6 +47,21 @@ def test_at_least_that_share_of_the_held_out_ones(seed: int, size: int, coverage
     assert held >= coverage
     if (1 - coverage) * (size + 1) < 1:
         assert found.sets(probability).all()
+
+
+def test_a_table_is_calibrated() -> None:
+    table = pd.DataFrame({"predicted": ["a", "b"], "a": [0.9, 0.3], "b": [0.1, 0.7]})
+    before = table.copy()
+    found = Calibration(temperature=0.5, threshold=0.3).apply(table, ["a", "b"])
+    assert table.equals(before)
+    assert list(found["set"]) == ["a", "b"]
+    assert found["a"].tolist() == pytest.approx([0.81 / 0.82, 0.09 / 0.58])
+    assert list(Calibration(1.0, 0.0).apply(table, ["b", "a"])["set"]) == ["b+a", "b+a"]
+    assert list(Calibration(1.0, 0.8).apply(table, ["a", "b"])["set"]) == ["a", ""]
+    with pytest.raises(ValueError, match=r"a column for each class, but lacks \['c'\]"):
+        Calibration(1.0, 0.0).apply(table, ["a", "c"])
+    with pytest.raises(ValueError, match="must have no column 'set' yet"):
+        Calibration(1.0, 0.0).apply(found, ["a", "b"])
 
 
 def test_no_utterance_is_refused() -> None:

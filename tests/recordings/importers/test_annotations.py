@@ -5,6 +5,7 @@ import pytest
 from graphfusion.recordings import TableError, read_elan, read_rttm, read_textgrid
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
+pytest.importorskip("soundfile", reason="needs the extra `recordings`")
 
 RTTM = (
     "SPEAKER call 1 0.50 1.50 <NA> <NA> spk0 <NA> <NA>\n"

@@ -5,6 +5,7 @@ import pytest
 from graphfusion.recordings import TableError, check_table, read_iemocap, read_meld, read_mmsa
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
+pytest.importorskip("soundfile", reason="needs the extra `recordings`")
 
 MELD = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,"

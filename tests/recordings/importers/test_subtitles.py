@@ -8,6 +8,7 @@ from graphfusion.recordings import TableError, read_subtitles
 from graphfusion.recordings.importers.subtitles import parse_subtitles
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
+pytest.importorskip("soundfile", reason="needs the extra `recordings`")
 
 NAMES = st.text("abcÄß 12", min_size=1, max_size=8).map(str.strip).filter(bool)
 TEXTS = st.text("abc é,.!?'-", max_size=12).map(lambda text: " ".join(text.split()))
