@@ -16,6 +16,7 @@ from graphfusion import (
     UtteranceClassifier,
     speaker_normalize,
 )
+from tests._versions import needs_torch
 
 # No size here is one of the channels: the compiler takes equal sizes for the same size.
 LENGTHS = [(14, 17, 12), (13, 19), (15, 15, 16, 12), (22, 13)]
@@ -51,6 +52,7 @@ def assert_compiles_whole_and_once(function: Callable[..., Tensor], masked: bool
 
 # The quick run compiles the whole model, which has them in it.
 @SLOW
+@needs_torch("2.13", "the compiler over a whole model")
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("past", [None, 1])
 @pytest.mark.parametrize("gated", [True, False])
@@ -85,6 +87,7 @@ def test_the_utterance_classifier_compiles_whole_and_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reader
+@needs_torch("2.13", "the compiler over a whole model")
 @pytest.mark.parametrize("masked", [pytest.param(False, marks=SLOW), True])
 def test_exports(masked: bool, caplog: pytest.LogCaptureFixture) -> None:
     class Stack(torch.nn.Module):

@@ -12,12 +12,16 @@ from torch.fx.experimental import _config as config
 
 from graphfusion import MMDFN, BatchLayout
 from graphfusion._kernels import switch
+from tests._versions import needs_torch
 
 SIZES = {"text": 5, "audio": 4}
 # Short windows over these are bands, and no window at all is blocks.
 LENGTHS = [(14, 17, 12), (13, 19), (22, 13), (60, 3, 40), (20, 20, 20, 20)]
 # Tracing PyTorch's own code warns.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+    needs_torch("2.13", "the compiler over a whole model"),
+]
 
 
 @pytest.fixture(autouse=True)

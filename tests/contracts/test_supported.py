@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch_geometric
 from torch import Tensor
 from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.nn import RGCNConv, to_hetero
@@ -92,6 +93,7 @@ def graph_and_fusion() -> tuple[ConversationGraph, DynamicFusion, Tensor, BatchL
     return ConversationGraph(), DynamicFusion(11, 7, 2), x, layout
 
 
+@needs_torch("2.13", "the compiler over a whole model")
 def test_compile() -> None:
     torch.compiler.reset()
     build, fusion, x, layout = graph_and_fusion()
@@ -156,6 +158,7 @@ def test_forward_mode() -> None:
 
 SECOND = """
 import torch
+import torch_geometric
 from graphfusion import DynamicFusion
 fusion = DynamicFusion(5, 4, 2).double()
 edges = torch.tensor([[0, 1, 2, 2], [1, 2, 0, 2]])
@@ -178,6 +181,8 @@ def test_second_derivatives_without_kernels() -> None:
     )
 
 
+# Its own `to_hetero` needs a name that PyTorch 2.8 no longer has.
+@pytest.mark.skipif(torch_geometric.__version__ < "2.7", reason="PyG 2.6 cannot on new PyTorch")
 def test_hetero() -> None:
     types = ["text", "audio"], [("text", "with", "audio"), ("audio", "with", "text")]
     with pytest.raises(torch.fx.proxy.TraceError):  # of torch.fx, which follows no condition

@@ -94,7 +94,7 @@ def end(form: str, folder: Path, number: int) -> str:
         assert not any(each.is_meta for each in model.state_dict().values())
         return "read"
     read: Callable[..., Corpus] = {"npz": load_npz, "pickle": load_pickle}.get(form, load)
-    path = folder / "corpus"
+    path = folder / ("corpus.csv" if form == "csv" else "corpus")
     asked = OPTIONS[number // len(FORMS) % len(OPTIONS)] if form in OTHERS else {}
     try:
         corpus = read(path, **asked)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion._utils.warn import warn
-from graphfusion.datasets.tables.problems import TableProblems
+from graphfusion.datasets.tables.problems import TableProblems, to_float
 
 # A column of vectors, columns of numbers, or an array with a row for each of the table's.
 Source: TypeAlias = str | Sequence[str] | NDArray[Any] | Tensor
@@ -148,12 +148,16 @@ def _vector(cell: object) -> NDArray[Any] | None:
     if isinstance(cell, str):
         try:
             cell = json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if isinstance(cell, list | tuple):
         if not all(type(each) in (int, float) or isinstance(each, np.number) for each in cell):
             return None
-        cell = np.array(cell, np.float32)
+        try:
+            with np.errstate(over="ignore"):  # what is beyond float32 gets infinite, and is refused
+                cell = np.array(cell, np.float64).astype(np.float32)
+        except OverflowError:  # an integer of hundreds of digits
+            return None
     if not isinstance(cell, np.ndarray) or cell.ndim != 1 or cell.dtype.kind not in "fiu":
         return None
     vector = cell if cell.dtype.kind == "f" else cell.astype(np.float32)
@@ -191,6 +195,6 @@ def _columns(columns: list[str], frame: Any, problems: TableProblems) -> NDArray
         if odd:
             return np.empty((len(frame), 0), np.float32)
         matrix[:, place] = [
-            np.nan if null else each for null, each in zip(nulls, values, strict=True)
+            np.nan if null else to_float(each) for null, each in zip(nulls, values, strict=True)
         ]
     return matrix

@@ -63,6 +63,7 @@ def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
             dtype=dict.fromkeys(texts, str),
             keep_default_na=False,  # somebody may be called None
             na_values=[""],
+            low_memory=False,  # else a column's type may change within it
         )
 
 
@@ -80,6 +81,9 @@ def read_parquet(path: str | PathLike[str]) -> Any:
         size = file.seek(0, 2)
         found = parquet.ParquetFile(file)
         groups = [found.metadata.row_group(each) for each in range(found.num_row_groups)]
+        check_bound(sum(each.total_byte_size for each in groups), size)
+        # Arrow ends the process where `column` meets a broken chunk, and not where it is scanned.
+        found.scan_contents()
         chunks = [group.column(each) for group in groups for each in range(group.num_columns)]
         check_bound(_ITEM * sum(each.num_values for each in chunks), size)
         texts = [each.name for each in found.schema_arrow if pa.types.is_string(each.type)]

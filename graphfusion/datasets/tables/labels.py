@@ -10,7 +10,9 @@ from torch import Tensor
 
 from graphfusion.data.conversation import MISSING
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
-from graphfusion.datasets.tables.problems import TableProblems
+from graphfusion.datasets.tables.problems import TableProblems, to_float
+
+_MOST = 1000  # classes that a table may have without their names, or as many as it has rows
 
 
 def read_labels(
@@ -89,7 +91,7 @@ def _numbered(
 ) -> tuple[tuple[str, ...], Tensor]:
     integers = all(isinstance(values[row], int) for row in known)
     whole = np.full(len(values), np.nan)
-    whole[known] = [float(values[row]) for row in known]
+    whole[known] = [to_float(values[row]) for row in known]
     try:
         scores = classes is not None and not classes
         kind = label_kind(whole, integers, bool(classes), "scores" if scores else None)
@@ -101,6 +103,11 @@ def _numbered(
         problems.rows(column, "must be finite", infinite, values.__getitem__)
         return (), to_score(whole)
     if classes is None:
+        most = max(_MOST, len(values))
+        wild = (whole >= most).nonzero()[0].tolist()  # as many classes would be made up
+        problems.rows(column, f"must be below {most}, to number a class", wild, values.__getitem__)
+        if wild:
+            return unlabelled(len(values), classes)
         classes = [str(number) for number in range(int(np.nanmax(whole)) + 1)]
     absent = np.isnan(whole) | (integers & ((whole == -1) | (whole == MISSING)))
     fits = (whole >= 0) & (whole < len(classes)) & (whole == np.floor(whole))
@@ -113,4 +120,4 @@ def _numbered(
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(float(value)))
+    return isinstance(value, int | float) and bool(np.isfinite(to_float(value)))

@@ -1,11 +1,20 @@
 """Collects all that is wrong with a table, by row and column."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
 
 _SHOWN = 20
+
+
+def to_float(value: float) -> float:
+    """A number as a float; an integer beyond all of them is infinite, which is refused later."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 class TableProblems:

@@ -17,6 +17,7 @@ from graphfusion.datasets import Corpus, save
 from tests.datasets.mutations.archives import npz
 from tests.datasets.mutations.damage import damage, sample
 from tests.datasets.mutations.programs import pickled
+from tests.datasets.mutations.tables import csv, parquet_file
 from tests.datasets.mutations.tensors import (
     edit,
     safetensors_file,
@@ -113,6 +114,8 @@ FORMS: dict[str, Callable[[random.Random], bytes | Files]] = {
     "mmsa": mmsa,
     "safetensors": corpus,
     "model": model,
+    "csv": csv,
+    "parquet": parquet_file,
 }
 
 
