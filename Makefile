@@ -7,7 +7,8 @@ SESSION := $(INSIDE) nox --no-venv --no-install --session
 # Processes that tests run in.
 WORKERS ?= 2
 
-.PHONY: demo test test-all nightly mutants coverage check docs bench wheel clean
+.PHONY: demo test test-all nightly mutants coverage check docs wheel clean
+.PHONY: bench bench-inference bench-compiled bench-gpu bench-gpu-smoke
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -46,7 +47,19 @@ docs: .venv/installed      ## the documentation, every page's code run, warnings
 	$(SESSION) docs
 
 bench: .venv/installed     ## speed against other constructions; on an otherwise idle machine
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run --trend benchmarks/trend.json
+
+bench-inference: .venv/installed  ## latency and throughput as users have them, against padded batches
+	$(BIN)/python -m benchmarks.inference
+
+bench-compiled: .venv/installed   ## eager mode against torch.compile
+	$(BIN)/python -m benchmarks.compiled
+
+bench-gpu: .venv/installed        ## all that only a GPU shows; fails where there is none
+	$(BIN)/python -m benchmarks.gpu
+
+bench-gpu-smoke: .venv/installed  ## the same code, tiny, on the CPU, without what needs CUDA
+	$(BIN)/python -m benchmarks.gpu --device cpu --output build/gpu-smoke.json
 
 wheel: .venv/installed     ## a wheel and an sdist, checked; the wheel imported in an empty environment
 	$(SESSION) wheel

@@ -27,7 +27,7 @@ def dense_adjacency(x: Tensor, lengths: tuple[int, ...]) -> Tensor:
             adjacency[rows, rows] = _similarity(unit[:, m] @ unit[:, m].T)
             for n in range(num_modalities):
                 if m != n:
-                    places = torch.arange(start, start + length)
+                    places = torch.arange(start, start + length, device=x.device)
                     weights = _similarity((unit[:, m] * unit[:, n]).sum(-1))
                     adjacency[m * size + places, n * size + places] = weights
         start += length
@@ -69,7 +69,8 @@ class DenseMMDFN(torch.nn.Module):
         """Returns logits, `[U, K]`."""
         model, lengths = self.model, list(self.lengths)
         encoder = model.encoder
-        packed = torch.arange(max(lengths)).unsqueeze(1) < torch.tensor(lengths)
+        size = torch.tensor(lengths, device=speaker.device)
+        packed = torch.arange(max(lengths), device=speaker.device).unsqueeze(1) < size
         who = pad_sequence(speaker.split(lengths), padding_value=-1)
         nodes = []
         for name in model.in_channels:

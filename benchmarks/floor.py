@@ -31,7 +31,11 @@ def floor(fusion: DynamicFusion, graph: MultimodalGraph, backward: bool) -> Call
         ((blocks, height, channels), (blocks, channels, width)),
         ((size, channels), (channels, hidden)),
     ]
-    pairs = [(torch.randn(left), torch.randn(right)) for left, right in once + per_layer]
+    device = graph.intra.device
+    pairs = [
+        (torch.randn(left, device=device), torch.randn(right, device=device))
+        for left, right in once + per_layer
+    ]
     products = [_product(left, right, backward) for left, right in pairs]
 
     def run() -> None:

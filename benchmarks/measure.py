@@ -9,23 +9,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import torch
+
 Contestants: TypeAlias = dict[str, Callable[[], object]]
 
 
-def interleave(contestants: Contestants, repetitions: int) -> dict[str, float]:
-    """Median seconds of each, in turns: A B C A B C ...
+def turns(
+    contestants: Contestants, repetitions: int, device: str = "cpu", untimed: bool = True
+) -> dict[str, list[float]]:
+    """Seconds of each, in turns: A B C A B C ...
 
-    A slow spell of the machine then meets all of them. Each runs once untimed before it is timed: a
-    training step follows another one, not a contestant that left it the memory in another state.
+    A slow spell of the machine then meets all of them. Each runs once untimed before it is timed,
+    unless `untimed` is false: a training step follows another one, not a contestant that left it
+    the memory in another state.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repetitions):
         for name, run in contestants.items():
-            run()
+            if untimed:
+                run()
+            _wait(device)
             start = time.perf_counter()
             run()
+            _wait(device)
             seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def interleave(contestants: Contestants, repetitions: int, device: str = "cpu") -> dict[str, float]:
+    """Median seconds of each, in turns."""
+    seconds = turns(contestants, repetitions, device)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _wait(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
 
 
 def peak_memory(task: str) -> float:

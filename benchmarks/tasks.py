@@ -12,7 +12,9 @@ from graphfusion import MMDFN, ConversationGraph, DynamicFusion, focal_loss
 from graphfusion.streaming.graph_cache import GraphCache
 
 
-def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], None]:
+def model_step(
+    workload: Workload, checkpoint: bool = False, device: str = "cpu"
+) -> Callable[[], None]:
     """A training step of MM-DFN, from features to gradients."""
     torch.manual_seed(0)
     model = MMDFN.from_preset(
@@ -21,8 +23,8 @@ def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], Non
         workload.num_classes,
         num_layers=workload.num_layers,
         checkpoint=checkpoint,
-    )
-    features, layout, y = workload.features, workload.layout, workload.y
+    ).to(device)
+    features, layout, y = workload.on(device)
 
     def run() -> None:
         model.zero_grad()
@@ -32,13 +34,17 @@ def model_step(workload: Workload, checkpoint: bool = False) -> Callable[[], Non
 
 
 def fusion_step(
-    workload: Workload, window: int | None = None, checkpoint: bool = False
+    workload: Workload,
+    window: int | None = None,
+    checkpoint: bool = False,
+    device: str = "cpu",
 ) -> Callable[[], None]:
     """Graph and fusion, forward and backward, gradients through the edges."""
     torch.manual_seed(0)
     build = ConversationGraph(past=window, future=window)
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers, checkpoint=checkpoint)
-    x, layout = workload.nodes.requires_grad_(), workload.layout
+    fusion = fusion.to(device)
+    x, layout = workload.nodes.to(device).requires_grad_(), workload.layout.to(device)
 
     def run() -> None:
         x.grad = None

@@ -58,6 +58,11 @@ class Workload:
         """`[U]`."""
         return torch.arange(self.num_utterances) % self.num_classes
 
+    def on(self, device: str) -> tuple[dict[str, Tensor], BatchLayout, Tensor]:
+        """Features, layout and y there."""
+        features = {name: value.to(device) for name, value in self.features.items()}
+        return features, self.layout.to(device), self.y.to(device)
+
 
 def iemocap(num_conversations: int = 32, num_layers: int = 16) -> Workload:
     """Conversations of 8 to 110 utterances, 45 on average, and two speakers."""

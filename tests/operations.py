@@ -5,21 +5,16 @@ is an error there. Its branches are those of a GPU, for they ask for "cpu".
 """
 
 from collections import Counter
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from benchmarks.kernels import launches, tensors_of
 from graphfusion.encoders.recurrent import RecurrentEncoder
 
 READS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2"}
-# Without a launch, and no views by their schemas: they allocate, or return views nevertheless.
-NO_KERNEL = {
-    "empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view", "unsafe_split",
-}  # fmt: skip
 HOST = {"cpu"}
 
 
@@ -60,19 +55,6 @@ class Operations(TorchDispatchMode):
             sizes = [(tuple(each.shape), each.dtype) for each in tensors]
             self.calls.append((name, *sizes))
         return out
-
-
-def launches(func: Any, out: Any) -> bool:
-    """Whether an operator launches a kernel: no view, no allocation, no number on the host."""
-    returned = [each.alias_info for each in func._schema.returns]
-    is_view = any(each is not None and not each.is_write for each in returned)
-    if is_view or func.namespace == "prim" or func.overloadpacket.__name__ in NO_KERNEL:
-        return False
-    return any(each.dim() > 0 or each.device.type not in HOST for each in tensors_of(out))
-
-
-def tensors_of(tree: Any) -> list[Tensor]:
-    return [each for each in tree_leaves(tree) if isinstance(each, Tensor)]
 
 
 def without_recurrence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,8 +96,8 @@ def predict(
     Args:
         model: The folder `model` of a run.
         file: Conversations with the model's modalities.
-        output: Gets a row for every utterance: conversation, utterance, predicted, and each class's
-            probability. A .csv or a .parquet.
+        output: Gets a row for every utterance: conversation, utterance (its position there, from
+            0), of a table its turn, predicted, and each class's probability. A .csv or a .parquet.
         split: Which of the file's conversations; if not given, all of them, and then a table needs
             neither labels nor splits.
     """

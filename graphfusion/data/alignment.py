@@ -3,6 +3,7 @@
 import torch
 
 from graphfusion.data.layout import BatchLayout
+from graphfusion.data.packing import PackedIndices
 
 
 def align(layout: BatchLayout, modalities: tuple[str, ...]) -> BatchLayout:
@@ -46,9 +47,10 @@ def align(layout: BatchLayout, modalities: tuple[str, ...]) -> BatchLayout:
     sequences = dict(zip(given, layout.conversation_sequences, strict=True))
     aligned.conversation_sequences = tuple(sequences[name] for name in modalities)
     if layout.speaker_sequences is not None:
-        old = new = layout.speaker_sequences.order
+        old, sizes = layout.speaker_sequences
+        new = old
         for m, name in enumerate(given):  # by numbers alone: a GPU need not be given a tensor
             shift = modalities.index(name) - m
             new = torch.where(old % len(given) == m, old + shift, new)
-        aligned.speaker_sequences = layout.speaker_sequences._replace(order=new)
+        aligned.speaker_sequences = PackedIndices(new, sizes)
     return aligned

@@ -11,6 +11,10 @@ from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout_checks import check_layout
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
+# What a layout holds besides its sequences: on a device, and on the host.
+TENSORS = ("ptr", "speaker", "present", "batch", "blocks", "slot", "speaker_id")
+STATIC = ("modalities", "num_modalities", "is_screened")
+
 
 class BatchLayout:
     r"""The index structure of a packed batch: everything that does not depend on the features.
@@ -167,15 +171,20 @@ class BatchLayout:
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """A copy with this done to each tensor that may be on a device."""
         copy = type(self).__new__(type(self))
-        for name, value in self.__dict__.items():
-            copy.__dict__[name] = function(value) if isinstance(value, Tensor) else value
+        # By name: the compiler of PyTorch 2.8 does not follow __dict__.
+        for name in TENSORS:
+            value = getattr(self, name)
+            setattr(copy, name, None if value is None else function(value))
+        for name in STATIC:
+            setattr(copy, name, getattr(self, name))
         # PackedSequence wants its batch sizes on the host.
         copy.conversation_sequences = tuple(
-            each._replace(order=function(each.order)) for each in self.conversation_sequences
+            PackedIndices(function(order), sizes) for order, sizes in self.conversation_sequences
         )
+        copy.speaker_sequences = None
         if self.speaker_sequences is not None:
-            order = function(self.speaker_sequences.order)
-            copy.speaker_sequences = self.speaker_sequences._replace(order=order)
+            order, sizes = self.speaker_sequences
+            copy.speaker_sequences = PackedIndices(function(order), sizes)
         return copy
 
     def __repr__(self) -> str:

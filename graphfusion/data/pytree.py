@@ -6,21 +6,18 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from graphfusion.data.layout import BatchLayout
+from graphfusion.data.layout import STATIC, TENSORS, BatchLayout
 from graphfusion.data.packing import PackedIndices
 
 Context = list[Any]
 
-_TENSORS = ("ptr", "speaker", "present", "batch", "blocks", "slot", "speaker_id")
-_STATIC = ("modalities", "num_modalities", "is_screened")
-
 
 def _flatten(layout: BatchLayout) -> tuple[list[Tensor | None], Context]:
-    leaves: list[Tensor | None] = [getattr(layout, name) for name in _TENSORS]
+    leaves: list[Tensor | None] = [getattr(layout, name) for name in TENSORS]
     sequences = layout.conversation_sequences
     for each in (*sequences, layout.speaker_sequences):
         leaves += [None, None] if each is None else each
-    return leaves, [len(sequences), *(getattr(layout, name) for name in _STATIC)]
+    return leaves, [len(sequences), *(getattr(layout, name) for name in STATIC)]
 
 
 def _flatten_with_keys(layout: BatchLayout) -> tuple[list[tuple[Any, Tensor | None]], Context]:
@@ -31,14 +28,14 @@ def _flatten_with_keys(layout: BatchLayout) -> tuple[list[tuple[Any, Tensor | No
 def _unflatten(leaves: Iterable[Any], context: Context) -> BatchLayout:
     number, *static = context
     leaves = list(leaves)
-    tensors, pairs = leaves[: len(_TENSORS)], leaves[len(_TENSORS) :]
+    tensors, pairs = leaves[: len(TENSORS)], leaves[len(TENSORS) :]
     sequences = [
         None if order is None else PackedIndices(order, sizes)
         for order, sizes in zip(pairs[::2], pairs[1::2], strict=True)
     ]
     layout = BatchLayout.__new__(BatchLayout)
-    layout.__dict__ |= zip(_TENSORS, tensors, strict=True)
-    layout.__dict__ |= zip(_STATIC, static, strict=True)
+    layout.__dict__ |= zip(TENSORS, tensors, strict=True)
+    layout.__dict__ |= zip(STATIC, static, strict=True)
     layout.__dict__["conversation_sequences"] = tuple(sequences[:number])
     layout.__dict__["speaker_sequences"] = sequences[number]
     return layout

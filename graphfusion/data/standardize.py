@@ -131,7 +131,7 @@ class _Statistics(torch.nn.Module):
 
     def set(self, moments: Moments) -> None:
         self.mean.copy_(moments.mean)
-        self.scale.copy_(_scale(moments))
+        self.scale.copy_(scale_of(moments))
         self.limit.fill_(LIMIT)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,7 +151,8 @@ class _Statistics(torch.nn.Module):
         return self
 
 
-def _scale(moments: Moments) -> Tensor:
+def scale_of(moments: Moments) -> Tensor:
+    """The scale `[d]` of each channel: its standard deviation, or 1 where it never varies."""
     scale = moments.deviation
     # Rounding makes a constant's deviation tiny rather than zero; and what is smaller than any
     # normal float32 has no reciprocal there.

@@ -14,14 +14,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from graphfusion.datasets._load import load
+from graphfusion.datasets._load import detect, load
 from graphfusion.datasets._progress import bar
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.format import write
 from graphfusion.datasets.readers._options import TableAsked
 from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.tables.from_table import Columns
-from graphfusion.datasets.validation import examine
+from graphfusion.datasets.validation import examine, refusals
 
 _ROLES = {each.name for each in fields(Columns)}
 
@@ -101,8 +101,13 @@ def _source(columns: str) -> str | list[str]:
 def _convert(source: Path, target: Path, asked: Mapping[str, Any]) -> int:
     if target.exists() and source.samefile(target):
         raise ValueError(f"OUT must be another file than IN, but is {target}.")
-    corpus = load(source, **asked)
-    write(corpus, target, bar)
+    try:
+        corpus = load(source, **asked)
+        write(corpus, target, bar)
+    except FormatError:
+        if detect(source) == "safetensors":  # whose conversations are read one by one
+            return _report(source, refusals(source))
+        raise
     sys.stdout.write(f"{target}: {corpus}\n")
     return 0
 

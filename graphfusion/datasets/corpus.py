@@ -42,6 +42,8 @@ class Corpus:
             and perhaps another, `score` `[U]`, a score besides the class.
         extractors: `{modality: fingerprint}`, what made the features of a modality, as far as it is
             known: an object of what JSON has, such as the package, model, revision and options.
+        turns: `{id: turns}`, what the column `turn` of a table has for each utterance of a
+            conversation, in order. Files of :func:`save` do not keep it.
 
     Raises:
         TypeError: If `classes` is one string, `splits` no mapping, or `extractors` not of what
@@ -65,6 +67,7 @@ class Corpus:
     classes: tuple[str, ...]
     splits: Mapping[str, Sequence[Conversation]]
     extractors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    turns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, str):  # a sequence of letters
@@ -74,6 +77,8 @@ class Corpus:
                 "splits must map names to lists of conversations, but got "
                 f"{type(self.splits).__name__}."
             )
+        if not isinstance(self.turns, Mapping):
+            raise TypeError(f"turns must map ids to sequences, but got {self.turns!r:.200}.")
         for problem in inconsistencies(self.classes, self.splits):
             raise ValueError(str(problem))
         known = check_extractors(self.extractors, self.in_channels)
@@ -100,10 +105,12 @@ class Corpus:
             frame: Of pandas or Arrow, or whatever speaks Arrow's or the data frames' interchange
                 protocol, or has `to_pandas`.
             features: Where each modality is: a column of vectors (lists, arrays, or lists in JSON),
-                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table, in
-                which rows of NaN are missing. Or the names of columns that are modalities.
+                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table. A
+                vector of nothing but NaN counts as missing, which is warned of where no null says
+                so. Or the names of columns that are modalities.
             conversation: The column that says which conversation a row is of.
             turn: That by which its utterances are sorted, numbers or times; None: as they stand.
+                `turns` keeps it.
             speaker: That of who says it, names or numbers; None: always the same one.
             label: That of labels: names of classes; integers that number them, -1 or -100 where
                 missing; or floats, scores. None: all labels are missing.
@@ -118,6 +125,9 @@ class Corpus:
                 (counted from 0) and column.
             TypeError: If `frame` is no table, or `features` names no modalities.
 
+        Warns:
+            UserWarning: If vectors of nothing but NaN count as missing; it says how many.
+
         Example:
             >>> import pandas as pd
             >>> from graphfusion.datasets import Corpus
@@ -128,7 +138,8 @@ class Corpus:
             tensor([-100,    0])
         """
         columns = Columns(conversation, turn, speaker, label, split, score)
-        return Corpus(*read_table(to_pandas(frame), sources_of(features), columns, classes))
+        found, splits, turns = read_table(to_pandas(frame), sources_of(features), columns, classes)
+        return Corpus(found, splits, turns=turns)
 
     def to_table(self) -> Any:
         """A frame of pandas with a row for each utterance.
@@ -205,7 +216,7 @@ class Corpus:
         """
         if not isinstance(splits, Mapping) or any(isinstance(ids, str) for ids in splits.values()):
             raise TypeError(f"splits must map names to sequences of ids, but got {splits!r:.200}.")
-        return Corpus(self.classes, regroup(self.splits, splits), self.extractors)
+        return Corpus(self.classes, regroup(self.splits, splits), self.extractors, self.turns)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
         """The same conversations with some of their modalities, in another order or joined.
@@ -232,6 +243,7 @@ class Corpus:
             self.classes,
             {split: select(each, groups) for split, each in self.splits.items()},
             select_extractors(self.extractors, groups),
+            self.turns,
         )
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """Says everything that is wrong with a file of conversations."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -24,14 +25,19 @@ from graphfusion.datasets.storage.store import Store
 def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
     """Lists everything that is wrong with a file of conversations.
 
-    That is more than what :func:`load` refuses: it also asks that every class has an example in
-    "train", every split a conversation and every conversation a split; that speakers are numbered
-    by first appearance; that no two conversations have the same features; that no utterance has a
-    vector of nothing but zeros, which is how extractors say that they failed; and that every column
-    that varies at all varies in training. The values of all conversations are checked to the end,
-    and so are all checksums. What keeps a file from being cut into conversations is listed alone,
-    since nothing is known about those until it is mended; in a pickle, that is the first
-    conversation that cannot be read.
+    That is more than what :func:`load` refuses. It also asks that
+
+    - every class has an example in "train", every split a conversation and every conversation a
+      split, and that training takes these splits;
+    - speakers are numbered by first appearance;
+    - no two conversations have the same features;
+    - no utterance has a vector of nothing but zeros, which is how extractors say that they failed;
+    - no column is constant in "train" alone, or varies so little there that
+      :class:`~graphfusion.Standardize` clips it.
+
+    The values of all conversations are checked to the end, and so are all checksums. What keeps a
+    file from being cut into conversations is listed alone, since nothing is known about those until
+    it is mended; in a pickle, that is the first conversation that cannot be read.
 
     Args:
         path: A file that :func:`load` reads, or should.
@@ -60,6 +66,18 @@ class Report:
     problems: list[Problem]
     content: str = ""
     notes: tuple[str, ...] = ()
+
+
+def refusals(path: str | PathLike[str]) -> list[Problem]:
+    """All for which :func:`load`, or reading what it has opened, refuses a file of our own format.
+
+    Raises:
+        FormatError: If that is told before any conversation is read.
+    """
+    store = Store(Source(path))
+    classes, splits = tuple(store.header["classes"]), open_splits(store)
+    checks: list[Check] = [Faults(), Consistency(classes, splits)]
+    return _find(splits, checks, silent)
 
 
 def examine(path: str | PathLike[str], options: TableAsked, progress: Progress = silent) -> Report:
@@ -91,6 +109,18 @@ def _examine(
 ) -> Report:
     notes = _Notes()
     checks: list[Check] = [Faults(), Consistency(classes, splits), *doubts(classes, splits), notes]
+    found = _find(splits, checks, progress)
+    first = [Problem(None, "splits", say_unused(unused))] if unused else []
+    content = describe(
+        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
+    )
+    return Report(first + found, content, tuple(notes.say()))
+
+
+def _find(
+    splits: Mapping[str, Opened] | Splits, checks: Sequence[Check], progress: Progress
+) -> list[Problem]:
+    """What is damaged, and what checks find in the rest, each conversation read once."""
     damaged: list[Problem] = []
     total = sum(map(len, splits.values()))
     members = ((split, place) for split, each in splits.items() for place in range(len(each)))
@@ -103,33 +133,30 @@ def _examine(
             continue
         for check in checks:
             check.add(split, raw)
-    found = [problem for check in checks for problem in check.problems()]
-    first = [Problem(None, "splits", say_unused(unused))] if unused else []
-    content = describe(
-        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
-    )
-    return Report(first + damaged + found, content, tuple(notes.say()))
+    return damaged + [problem for check in checks for problem in check.problems()]
 
 
 class _Notes:
     """Counts what is no problem."""
 
     def __init__(self) -> None:
-        self._counts = {"utterances without any modality": 0, "utterances without a label": 0}
+        self._counts = Counter[str]()
         self.in_channels: dict[str, int] = {}
 
     def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
         self.in_channels = self.in_channels or {
             name: each.size(1) for name, each in conversation.features.items()
         }
-        bare = ~torch.stack(list(conversation.present.values())).any(0)
+        present = conversation.present
+        self._counts["any modality"] += int((~torch.stack(list(present.values())).any(0)).sum())
+        for name, here in present.items():
+            self._counts[repr(name)] += int((~here).sum())
         y = conversation.y
         unlabelled = y.isnan() if y.is_floating_point() else y == MISSING
-        for name, mask in zip(self._counts, (bare, unlabelled), strict=True):
-            self._counts[name] += int(mask.sum())
+        self._counts["a label"] += int(unlabelled.sum())
 
     def problems(self) -> tuple[Problem, ...]:
         return ()
 
     def say(self) -> list[str]:
-        return [f"{name}: {count}" for name, count in self._counts.items() if count]
+        return [f"utterances without {name}: {n}" for name, n in self._counts.items() if n]

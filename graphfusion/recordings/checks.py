@@ -1,5 +1,6 @@
 """What is wrong with a table and its files: all of it at once, before any work."""
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -86,8 +87,8 @@ def _wrong_labels(rows: list[Utterance], classes: Sequence[str] | None) -> Itera
             )
         return
     for row, label in labels:
-        if not classes and not _is_score(label, whole=True):
-            yield f"row {row}: label must be a score, but is {label!r}."
+        if not classes and not (_is_score(label, whole=True) and not math.isinf(float(label))):
+            yield f"row {row}: label must be a finite score, but is {label!r}."
         elif classes and label not in classes:
             yield f"row {row}: label must be one of {list(classes)}, but is {label!r}."
 

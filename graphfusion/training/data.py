@@ -8,10 +8,8 @@ import pytorch_lightning as pl
 from torch_geometric.loader import DataLoader
 
 from graphfusion.data.conversation import Conversation
+from graphfusion.datasets.checks.splits import VALIDATION, too_few, wrong_names
 from graphfusion.datasets.corpus import Corpus
-
-#: Names of the split that chooses the epoch, if a corpus has one.
-VALIDATION = ("dev", "val", "valid", "validation")
 
 
 def draw_seed(*keys: int) -> int:
@@ -25,13 +23,8 @@ def check_splits(corpus: Corpus) -> None:
     Raises:
         ValueError: If there is another split than "train", "test" and one for validation.
     """
-    validation = [name for name in VALIDATION if corpus.splits.get(name)]
-    unknown = [name for name in corpus.splits if name not in ("train", "test", *VALIDATION)]
-    if unknown or len(validation) > 1:
-        raise ValueError(
-            f"corpus must have no splits but train, test and one of {', '.join(VALIDATION)}, but "
-            f"has {list(corpus.splits)}."
-        )
+    for problem in wrong_names({name: len(each) for name, each in corpus.splits.items()}):
+        raise ValueError(f"corpus {problem}")
 
 
 def held_out(corpus: Corpus, seed: int) -> tuple[list[str], list[str]]:
@@ -46,8 +39,8 @@ def held_out(corpus: Corpus, seed: int) -> tuple[list[str], list[str]]:
     for name in VALIDATION:
         if corpus.splits.get(name):
             return train, corpus.ids(name)
-    if len(train) < 2:
-        raise ValueError("there must be at least two training conversations to hold one out.")
+    for problem in too_few({"train": len(train)}):
+        raise ValueError(f"corpus {problem}")
     order = random.Random(seed).sample(range(len(train)), len(train))  # noqa: S311
     share = max(1, len(train) // 10)
     return [train[i] for i in order[share:]], [train[i] for i in order[:share]]

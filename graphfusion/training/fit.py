@@ -123,7 +123,7 @@ def fit(
         _train(module, data, folder, settings, devices, resumed)
         seconds = time.perf_counter() - start
         model.cpu().eval()
-        write_results(folder, module, corpus, config, seconds)
+        write_results(folder, module, corpus, parts, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
 

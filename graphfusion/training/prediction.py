@@ -16,7 +16,7 @@ from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.task import predictions as rows_of
 from graphfusion.training.metrics import Scores
 
-_COLUMNS = ("conversation", "utterance", "label", "predicted")
+_COLUMNS = ("conversation", "utterance", "turn", "label", "predicted")
 Source = Corpus | str | PathLike[str] | Sequence[Conversation]
 
 
@@ -33,8 +33,10 @@ def predict(
 
     Returns:
         A row for each utterance: `conversation`, its `id` (or its number, if it has none);
-        `utterance`, from 0; `predicted`, a class (several labels: those over one half, joined by
-        "+"), and each class's probability by the class's name; or `predicted`, a score.
+        `utterance`, its position there, from 0; of a table with turns (:meth:`Corpus.from_table`),
+        `turn`, which with the conversation finds its row again; `predicted`, a class (several
+        labels: those over one half, joined by "+"), and each class's probability by the class's
+        name; or `predicted`, a score.
 
     Raises:
         FormatError: If the file is none.
@@ -43,12 +45,16 @@ def predict(
     """
     if wrong := [name for name in model.class_names if name in _COLUMNS]:
         raise ValueError(f"class_names must not be those of other columns, but got {wrong}.")
+    source = _opened(source)
+    turns = source.turns if isinstance(source, Corpus) else {}
     tables = []
     for number, (conversation, logits) in enumerate(_logits(model, source, split, batch_size)):
         table = _table(model, logits)
         name = conversation.id if "id" in conversation else str(number)
         table.insert(0, "conversation", name)
         table.insert(1, "utterance", range(len(table)))
+        if turns:
+            table.insert(2, "turn", turns.get(name))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

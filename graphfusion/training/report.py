@@ -18,9 +18,21 @@ from torchmetrics.functional.classification import (
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training import plots
+from graphfusion.training.calibration import COVERAGE
+from graphfusion.training.diagnosis import diagnose, first_weights
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.run import Run
 
+_EDGES = (
+    "Perplexity of the weights that a node receives from its own modality, as a share of their "
+    "number (1: all weigh the same); the least and the largest weight over their mean; and the "
+    "share of a node's incoming weight that comes from other modalities."
+)
+_LAYERS = (
+    "Root mean squares of each layer's message and state, and 1 % and 99 % quantiles of each "
+    "gate over nodes and channels."
+)
+_WEIGHTS = "Root mean square of each parameter before training, of its change, and their ratio."
 _AROUND = 2  # utterances before and after one that is shown
 _WORST = 10
 
@@ -32,8 +44,8 @@ def write_report(
 
     It has the settings, test scores by both protocols with their deviations, learning curves, the
     confusion matrix and the F1 of each class (or true and predicted scores), calibration, the ten
-    utterances that the model is most wrong about, and the gates. What is of one run is of the
-    first.
+    utterances that the model is most wrong about, the gates, and what :func:`diagnose` measures.
+    What is of one run is of the first.
 
     Args:
         runs: The runs.
@@ -58,7 +70,7 @@ def write_report(
         sections += _of_classes(known, first) if classes else _of_scores(known)
         sections.append(_worst(first.predictions, classes))
     if corpus is not None:
-        sections += _gates(first, corpus)
+        sections += _parts(first, corpus)
     if len(runs) > 1:
         for section in sections[1:]:
             section["title"] += f" of seed {first.config['seed']}"
@@ -124,9 +136,21 @@ def _of_classes(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
             "Calibration",
             plots.reliability(confidence, (predicted == label).numpy()),
             f"Expected calibration error {error:.3f} (ten bins): how far confidence is from the "
-            "share of predictions that are right.",
+            "share of predictions that are right." + _scaled(run),
         ),
     ]
+
+
+def _scaled(run: Run) -> str:
+    """What the held-out conversations' temperature and threshold bring."""
+    if (found := run.result.get("calibration")) is None:
+        return ""
+    return (
+        f" With the temperature of the held-out conversations it is {found['error scaled']:.3f}. "
+        f"Prediction sets meant to hold the true class {100 * COVERAGE:.0f} % of the time hold it "
+        f"{100 * found['coverage']:.1f} % of the time, with {found['set size']:.1f} classes on "
+        "average."
+    )
 
 
 def _of_scores(known: pd.DataFrame) -> list[dict[str, Any]]:
@@ -189,20 +213,44 @@ def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[i
     return list(windows.values())
 
 
-def _gates(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
-    recipe = run.config["recipe"]
-    if recipe is None and run.config["model"]["class"] != "MMDFN":
+def _parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
+    """What graph, fusion and weights of a named model do, in the longest conversation."""
+    if run.config["recipe"] is None:
         return []
     model = run.model()
     split = "test" if corpus.splits.get("test") else "train"
-    if not getattr(model.fusion, "gated", False):
-        return []
     lengths = [len(each) for each in corpus.labels(split)]
     longest = corpus.splits[split][int(np.argmax(lengths))]
-    with torch.no_grad():
-        _, opened = model(longest, return_gates=True)
-    text = f"Of the conversation {longest.id}, the longest in {split}; mean over channels."
-    return [_picture("Gates", plots.gates(opened, list(model.in_channels)), text)]
+    found = diagnose(model, [longest], first_weights(run))
+    where = f"Of the conversation {longest.id}, the longest in {split}"
+    sections = []
+    if getattr(model.fusion, "gated", False):
+        with torch.no_grad():
+            _, opened = model(longest, return_gates=True)
+        picture = plots.gates(opened, list(model.in_channels))
+        sections.append(_picture("Gates", picture, f"{where}; mean over channels."))
+    if found.edges:
+        rows = [[name.replace("_", "-"), f"{value:.3f}"] for name, value in found.edges.items()]
+        sections.append({"title": "Edges", "text": f"{where}. {_EDGES}", "rows": rows})
+    if len(found.layers):
+        frame = found.layers.rename_axis("layer").rename(lambda number: number + 1)
+        sections.append(_frame("Layers", f"{where}. {_LAYERS}", frame))
+    sections.append(_frame("Weights", _WEIGHTS, found.moved.rename_axis("parameter")))
+    return sections
+
+
+def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
+    """A table with its index."""
+    rows = [
+        [str(name), *(f"{value:.3f}" for value in row)]
+        for name, row in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    return {
+        "title": title,
+        "text": text,
+        "heading": [str(frame.index.name), *map(str, frame.columns)],
+        "rows": rows,
+    }
 
 
 def _picture(title: str, figure: Figure, text: str) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.training.calibration import Calibration
 from graphfusion.training.folder import write_json
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
@@ -27,12 +30,13 @@ def write_results(
     folder: Path,
     module: TrainingModule,
     corpus: Corpus,
+    held_out: Corpus,
     config: Mapping[str, Any],
     seconds: float,
 ) -> None:
     """Everything but checkpoints; `result.json` last, for it says that the run is finished.
 
-    Logs a line about the run.
+    Logs a line about the run. The split "val" of `held_out` chose the epoch.
     """
     model, goal, rows = module.model, GOALS[module.model.task], module.history
     strict = goal.best([row[f"val_{goal.name}"] for row in rows])
@@ -42,15 +46,22 @@ def write_results(
         row = rows[epoch].items()
         return {key.removeprefix(start): value for key, value in row if key.startswith(start)}
 
+    def predicted(part: Corpus, split: str) -> pd.DataFrame:
+        table = predict(model, part, split, module.settings.batch_size)
+        table.insert(2, "label", labels_of(part, split))
+        return table
+
     result: dict[str, Any] = {"validation": scores(strict, "val"), "epoch": {"strict": strict}}
+    calibration = calibrate(predicted(held_out, "val"), corpus.classes)
     if corpus.splits.get("test"):
         legacy = goal.best([row[f"test_{goal.name}"] for row in rows])
         result |= {"strict": scores(strict, "test"), "legacy": scores(legacy, "test")}
         result["epoch"]["legacy"] = legacy
-        table = predict(model, corpus, "test", module.settings.batch_size)
-        table.insert(2, "label", labels_of(corpus, "test"))
+        table = predicted(corpus, "test")
         write_atomically(folder / "predictions.csv", table.to_csv(index=False).encode())
         result["class_f1"] = class_f1(table, corpus.classes)
+        if calibration is not None:
+            result["calibration"] = calibration.measure(*probabilities(table, corpus.classes))
     model.save_pretrained(folder / MODEL)
     about = {
         "classes": list(corpus.classes),
@@ -59,6 +70,7 @@ def write_results(
         "extractors": corpus.extractors,
         "corpus": config["data"]["fingerprint"],
         "recipe": config["recipe"],
+        "calibration": None if calibration is None else asdict(calibration),
     }
     write_json(folder / MODEL / DATA, about)
     write_json(folder / "result.json", result | {"seconds": seconds})
@@ -75,6 +87,21 @@ def write_results(
         seconds,
         folder,
     )
+
+
+def calibrate(table: pd.DataFrame, classes: Sequence[str]) -> Calibration | None:
+    """By held-out predictions with labels; None for scores, or if none has one."""
+    if not classes or table["label"].isna().all():
+        return None
+    return Calibration.fit(*probabilities(table, classes))
+
+
+def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """`[N, K]`, and the labels `[N]`, of predictions that have one."""
+    known = table.dropna(subset=["label", *classes])
+    place = {name: number for number, name in enumerate(classes)}
+    probability = torch.tensor(known[list(classes)].to_numpy(dtype=float))
+    return probability, torch.tensor([place[name] for name in known["label"]], dtype=torch.int64)
 
 
 def class_f1(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:

@@ -90,7 +90,9 @@ def test_a_table_to_be_predicted_needs_no_labels(
         (tmp_path / "model" / name).write_bytes((model / name).read_bytes())
     arguments = [str(tmp_path / "model"), str(tmp_path / "new.parquet")]
     assert main(["predict", *arguments, "--output", str(tmp_path / "p.csv")]) == 0
-    assert len(pd.read_csv(tmp_path / "p.csv")) == len(table)
+    found = pd.read_csv(tmp_path / "p.csv")
+    assert list(found)[:4] == ["conversation", "utterance", "turn", "predicted"]
+    assert len(found.merge(table, on=["conversation", "turn"])) == len(found) == len(table)
     assert main(["evaluate", *arguments]) == 1
     assert "'label'" in capsys.readouterr().err
 

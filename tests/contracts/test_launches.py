@@ -7,6 +7,7 @@ each, as on CUDA. Recurrent encoders are left out: cuDNN decides there.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -143,3 +144,15 @@ def test_cuda_dispatches_as_many(
     base, per_layer = KERNELS[False, masked, window]
     assert operations.kernels.total() == base + per_layer * 16, operations.kernels
     assert not operations.on_host
+
+
+def test_the_page_of_benchmarks_has_these_counts() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/benchmarks.md"
+    told = page.read_text(encoding="utf-8")
+    for (training, masked, window), (base, per_layer) in KERNELS.items():
+        if masked and window:
+            continue
+        name = "training step" if training else "inference"
+        name += ", with a mask" if masked else ", with a window" if window else ""
+        total = base + per_layer * 16
+        assert f"| {name} | {base} + {per_layer} L | {total} |" in told

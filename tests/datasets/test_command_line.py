@@ -2,9 +2,15 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphfusion.datasets import load, save
 from graphfusion.datasets.__main__ import main
@@ -35,15 +41,59 @@ def test_every_problem_has_a_line(tmp_path, capsys):
     tensors["y"][5] = 7
     put_together(source, header, tensors)
     lines = (
-        f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity.\n"
+        f"{source}: conversation 'one': text must be finite, but utterance 0 has NaN or infinity "
+        "at position 0.\n"
         f"{source}: conversation 'three': labels must be in [0, 2), or -100 where missing, "
         "but utterance 0 has 7.\n"
     )
     assert main(["validate", str(source)]) == 1
     assert capsys.readouterr() == (lines, "")
-    assert main(["convert", str(source), str(target)]) == 1  # which ends with the first
-    assert capsys.readouterr() == (lines.splitlines(keepends=True)[1], "")
+    assert main(["convert", str(source), str(target)]) == 1
+    assert capsys.readouterr() == (lines, "")
     assert not target.exists()
+
+
+@given(st.sets(st.sampled_from(["text", "y", "speaker"])), st.booleans())
+def test_convert_tells_all_that_it_refuses_and_no_doubts(kinds, doubtful):
+    """As it does of other formats; a class without an example is a doubt alone."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        source, target = Path(folder, "in"), Path(folder, "out")
+        header, tensors = small_file(source)
+        if "text" in kinds:
+            tensors["features.text"][[0, 8], 1] = torch.inf
+        if "y" in kinds:
+            tensors["y"][3] = 7
+        if "speaker" in kinds:
+            tensors["speaker"][5] = -1
+        header["classes"] += ["glad"] * doubtful
+        put_together(source, header, tensors)
+        with redirect_stdout(StringIO()) as told:
+            code = main(["convert", str(source), str(target)])
+        assert code == (1 if kinds else 0)
+        assert target.exists() != bool(kinds)
+    if kinds:
+        expected = {"text": ["'one'", "'three'"], "y": ["'two'"], "speaker": ["'three'"]}
+        lines = told.getvalue().splitlines()
+        assert len(lines) == sum(len(expected[kind]) for kind in kinds)
+        for kind in kinds:
+            said = {"text": "text must be finite", "y": "labels must", "speaker": "speaker must"}
+            for name in expected[kind]:
+                assert any(name in line and said[kind] in line for line in lines)
+
+
+def test_convert_tells_all_that_is_damaged(tmp_path, capsys):
+    source = tmp_path / "in"
+    save(small_corpus(), source)
+    data = bytearray(source.read_bytes())
+    start = data.index(torch.full((9, 3), 0.5).numpy().tobytes())  # text, 12 bytes an utterance
+    for utterance in (1, 6):
+        data[start + 12 * utterance] ^= 1
+    source.write_bytes(data)
+    assert main(["convert", str(source), str(tmp_path / "out")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        f"conversation {n!r}" for n in ("one", "three")
+    ]
 
 
 def test_silent_utterances_are_noted(tmp_path, capsys):
@@ -51,9 +101,13 @@ def test_silent_utterances_are_noted(tmp_path, capsys):
     header, tensors = small_file(path)
     present = torch.ones(9, 2, dtype=torch.bool)
     present[[1, 4]] = False
+    present[5, 1] = False
     put_together(path, header, tensors | {"present": present})
     assert main(["validate", str(path)]) == 0
-    assert capsys.readouterr().out.endswith("no problems; utterances without any modality: 2\n")
+    assert capsys.readouterr().out.endswith(
+        "no problems; utterances without any modality: 2; utterances without 'text': 2; utterances "
+        "without 'audio': 3\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["validate", "none"], ["convert", "none", "out"]])

@@ -339,7 +339,8 @@ def drop(key):
         ),
         (
             change("features.text", torch.full((9, 1), torch.inf)),
-            "'one': text must be finite, but utterance 0 has NaN or infinity, one of 3 such",
+            "'one': text must be finite, but utterance 0 has NaN or infinity at position 0, "
+            "one of 3 such utterances",
         ),
         (
             lambda _, tensors: tensors.update(present=torch.ones(9, 3, dtype=torch.bool)),

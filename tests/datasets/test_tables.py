@@ -1,7 +1,9 @@
 """Corpora from tables of whatever library and back, and all that is wrong with a table."""
 
 import datetime
+import json
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pyarrow import parquet
 
 from graphfusion import Conversation
@@ -159,11 +162,12 @@ def test_features_beside_the_table():
     frame = table(f0=[3.0, 1, 4, 2], f1=[3.5, 1.5, 4.5, 2.5], renamed=table()["audio"])
     plain = Corpus.from_table(table(), FEATURES)
     for features in (
-        {"text": text, "audio": audio},
         {"text": ["f0", "f1"], "audio": "renamed"},
         {"text": text.astype(np.float32), "audio": "audio"},
     ):
         assert_same(Corpus.from_table(frame, features), plain)
+    with pytest.warns(UserWarning, match="audio counts as missing in 1 of 4 rows, .* but NaN"):
+        assert_same(Corpus.from_table(frame, {"text": text, "audio": audio}), plain)
     assert Corpus.from_table(frame, {"text": np.ones((4, 2), int)}).in_channels == {"text": 2}
 
 
@@ -275,6 +279,60 @@ def test_a_problem(changed, options, message):
     assert re.search(message, found)
 
 
+FORMS = st.sampled_from(["array", "tensor", "vectors", "json", "columns"])
+
+
+def with_feature(matrix, form):
+    """A table of one conversation with these vectors, and where they are."""
+    frame = pd.DataFrame({"conversation": "a", "turn": range(len(matrix)), "label": "x"})
+    if form in ("array", "tensor"):
+        return frame, {"m": matrix if form == "array" else torch.from_numpy(matrix)}
+    if form == "columns":
+        names = [f"c{place}" for place in range(matrix.shape[1])]
+        return frame.assign(**dict(zip(names, matrix.T, strict=True))), {"m": names}
+    vectors = [row if form == "vectors" else json.dumps(row.tolist()) for row in matrix]
+    return frame.assign(m=pd.Series(vectors, dtype=object)), {"m": "m"}
+
+
+OPTIONS = {"speaker": None, "split": None}
+NUMBERS = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=st.just(1.0))
+
+
+@given(NUMBERS, FORMS, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
+def test_what_is_not_finite_is_named_by_row_column_and_position(matrix, form, value, data):
+    row, place = (data.draw(st.integers(0, size - 1)) for size in matrix.shape)
+    matrix[row, place] = value
+    frame, features = with_feature(matrix, form)
+    (found,) = problems(frame, features, **OPTIONS)
+    if form == "columns":
+        expected = (
+            f"row {row}, column 'c{place}': must be finite, or empty in all columns of m, but"
+        )
+    else:
+        expected = f"row {row}, column 'm': must be finite, at position {place} of the vector (from"
+    assert found.startswith(expected)
+    assert found.endswith(f"but is {value}.")
+
+
+@given(NUMBERS, FORMS, st.data())
+def test_vectors_of_nan_are_missing_and_counted(matrix, form, data):
+    lacking = data.draw(st.sets(st.integers(0, len(matrix) - 1), max_size=len(matrix) - 1))
+    matrix[list(lacking)] = np.nan
+    frame, features = with_feature(matrix, form)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        corpus = Corpus.from_table(frame, features, **OPTIONS)
+    absent = [row not in lacking for row in range(len(matrix))]
+    assert corpus.splits["train"][0].present["m"].tolist() == absent
+    if not lacking or form == "columns":  # whose cells are null
+        assert not caught
+    else:
+        assert f"m counts as missing in {len(lacking)} of {len(matrix)} rows" in str(
+            caught[0].message
+        )
+        assert caught[0].filename == __file__
+
+
 def test_many_problems_are_counted():
     frame = pd.concat([table()] * 30)
     assert problems(frame) == [
@@ -308,7 +366,8 @@ def test_a_modality_with_a_column_s_name():
 @pytest.mark.parametrize("form", ["parquet", "csv", "tsv"])
 def test_files(tmp_path, capsys, form):
     path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
-    frame = table(speaker=["None", "None", "007", "7"])
+    splits = ["train", "train", "dev", "train"]
+    frame = table(speaker=["None", "None", "007", "7"], split=splits)
     if form == "parquet":
         with_arrays(frame).to_parquet(path)
     else:
@@ -318,7 +377,7 @@ def test_files(tmp_path, capsys, form):
     assert main(["convert", str(path), str(target)]) == 0
     assert_same(load(target), corpus)
     assert main(["validate", str(path)]) == 0
-    assert "Corpus(train=1, test=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
+    assert "Corpus(train=1, dev=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
     options = ["--columns", "turn=", "label=", "--features", "x=text", "--classes", "sad,glad"]
     assert main(["convert", str(path), str(target), *options]) == 0
     again = load(target)

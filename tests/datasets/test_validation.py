@@ -1,6 +1,7 @@
 """The validator: everything that is wrong, each with its place, and nothing else."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion import Conversation
+from graphfusion import Conversation, Standardize
 from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
+from graphfusion.training.data import check_splits, held_out
 from tests.datasets.made_corpora import (
     assert_same,
     put_together,
@@ -53,6 +55,8 @@ def test_every_fault_is_listed_with_its_place_and_no_other(places, data):
     assert len(problems) == len(places)
     for each in problems:
         assert "utterance 0 has" in each.message
+        if each.field.startswith("features."):  # the last channel's, of 3 or 2
+            assert f"at position {2 if each.field == 'features.text' else 1}." in each.message
         assert "such utterances" not in each.message
 
 
@@ -78,9 +82,10 @@ def test_how_often_is_told():
         return [str(each) for each in validate(path)]
 
     assert load_bytes(broken, b"") == [
-        "conversation 'one': text must be finite, but utterance 1 has NaN or infinity, one of 2 "
-        "such utterances.",
-        "conversation 'two': text must be finite, but utterance 1 has NaN or infinity.",
+        "conversation 'one': text must be finite, but utterance 1 has NaN or infinity at "
+        "position 0, one of 2 such utterances.",
+        "conversation 'two': text must be finite, but utterance 1 has NaN or infinity at "
+        "position 0.",
     ]
 
 
@@ -94,7 +99,7 @@ def test_what_is_absent_may_be_anything():
         return validate(path)
 
     (problem,) = load_bytes(broken, b"")
-    assert "utterance 2 has NaN or infinity." in problem.message
+    assert "utterance 2 has NaN or infinity at position 0." in problem.message
 
 
 def test_all_that_is_wrong_with_the_layout_is_listed():
@@ -288,3 +293,74 @@ def test_a_flipped_bit_is_found_wherever_it_is():
                 assert_same(again, whole)
 
     load_bytes(flip, b"")
+
+
+SPLITS = ("train", "test", "dev", "val", "valid", "validation", "extra")
+
+
+@given(st.dictionaries(st.sampled_from(SPLITS), st.integers(1, 3)))
+def test_splits_are_doubted_as_far_as_training_refuses_them(sizes):
+    made = {
+        split: [conversation(f"{split} {'x' * n}", [0, 1], [0, 1]) for n in range(size)]
+        for split, size in ({"train": 1} | sizes).items()
+    }
+    corpus = Corpus(("calm", "angry"), made)
+
+    def check(path):
+        save(corpus, path)
+        return [each.message for each in validate(path) if each.field == "splits"]
+
+    refused = []
+    for ask in (check_splits, partial(held_out, seed=0)):
+        try:
+            ask(corpus)
+        except ValueError as error:
+            refused.append(f"the {error}")
+    assert load_bytes(check, b"") == refused
+
+
+@given(
+    st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+    st.sampled_from([0.0, 1e-9, 1e-6, 1e-3, 1.0]),
+    st.sampled_from([0.0, 1e-9, 1e-6, 1e-3, 1.0, 1e3]),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 2**31),
+)
+def test_columns_are_doubted_as_far_as_standardising_clips_them(level, spread, shift, dtype, seed):
+    """Or where they are constant in training, and it can do nothing about them."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [torch.randn(n, 2, generator=generator, dtype=torch.float64) for n in (40, 5)]
+    for each, moved in zip(rows, (0.0, shift), strict=True):
+        each[:, 1] = level + spread * each[:, 1] + moved
+    train, test = (
+        Conversation({"text": x.to(dtype)}, torch.zeros(len(x)).long(), torch.zeros(len(x)).long())
+        for x in rows
+    )
+    train.id, test.id = "train", "dev"
+
+    def check(path):
+        save(Corpus(("calm",), {"train": [train], "dev": [test]}), path)
+        return [each.message for each in validate(path)]
+
+    standardize = Standardize({"text": 2}).fit([train])
+    clipped = max(
+        float(standardize(each.features)["text"][:, 1].abs().max()) for each in (train, test)
+    )
+    known, new = (each.features["text"][:, 1] for each in (train, test))
+    largest = max(float(known.abs().max()), float(new.abs().max()))
+    unscaled = float(standardize.statistics["text"].scale[1]) == 1
+    constant = unscaled and bool((new < known.min()).any() or (new > known.max()).any())
+    flat = float(known.double().std(correction=0)) <= 1e-5 * largest
+    found = load_bytes(check, b"")
+    if constant:
+        assert found == [
+            "text must vary in 'train' as elsewhere, but is constant there, in 1 of 2 columns, the "
+            "first: 1."
+        ]
+    elif flat and clipped == 200:
+        assert found == [
+            "text must vary in 'train' as elsewhere, but hardly does there, so that standardising "
+            "clips at 200, in 1 of 2 columns, the first: 1."
+        ]
+    else:
+        assert found == []

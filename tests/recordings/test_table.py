@@ -167,7 +167,8 @@ def test_an_end_may_be_rounded_up(tmp_path):
     [
         ([0.5, -1.0], None, "say classes=() if they are scores"),
         (["0.5", "-1.25"], None, "say classes=() if they are scores"),
-        (["calm"], (), "must be a score, but is 'calm'"),
+        (["calm"], (), "must be a finite score, but is 'calm'"),
+        (["-inf"], (), "must be a finite score, but is '-inf'"),
     ],
 )
 def test_labels_that_may_be_either_are_refused(labels, classes, said):

@@ -3,6 +3,8 @@
 import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -38,6 +40,42 @@ def test_a_row_for_every_utterance(runs: list[Run], corpus: Corpus, tmp_path: Pa
     assert predict(model, str(path), "test").equals(predict(model, corpus, "test"))
     bare = [Conversation(each.features, each.speaker) for each in corpus.splits["test"]]
     assert list(predict(model, bare)["conversation"].unique()) == [str(n) for n in range(6)]
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    st.sampled_from(["number", "float", "time", "zone"]),
+    st.integers(0, 2**31),
+)
+def test_a_prediction_finds_its_row_of_the_table_again(
+    lengths: list[int], kind: str, seed: int
+) -> None:
+    """Rows and conversations come in any order, and turns are any numbers or times."""
+    rng = np.random.default_rng(seed)
+    size = sum(lengths)
+    turn = pd.Series(rng.permutation(10 * size)[:size] - 5)
+    if kind == "float":
+        turn = turn / 4
+    elif kind != "number":
+        zone = "UTC" if kind == "zone" else None
+        turn = pd.Series(pd.Timestamp(2020, 1, 1, tz=zone) + pd.to_timedelta(turn, unit="h"))
+    frame = pd.DataFrame({"conversation": np.repeat(np.arange(len(lengths)), lengths).astype(str)})
+    frame["turn"], frame["text"] = turn, list(rng.normal(size=(size, 2)).astype("f4"))
+    frame = frame.sample(frac=1, random_state=seed)
+    corpus = Corpus.from_table(frame, ["text"], speaker=None, label=None, split=None)
+    torch.manual_seed(0)
+    model = MMDFN({"text": 2}, 2, class_names=["a", "b"], num_layers=1, channels=2).eval()
+    found = frame.merge(predict(model, corpus), on=["conversation", "turn"], validate="1:1")
+    assert len(found) == size
+    for each in corpus.splits["train"]:
+        mine = found[found["conversation"] == each.id].sort_values("turn")
+        assert mine["utterance"].tolist() == list(range(len(mine)))
+        assert np.array_equal(np.stack(mine["text"].tolist()), each.features["text"].numpy())
+    ids = corpus.ids("train")
+    for other in (corpus.select(["text"]), corpus.with_splits({"train": ids[::-1]})):
+        assert set(predict(model, other)["turn"]) == set(turn)
+    again = Corpus(corpus.classes, corpus.splits)
+    assert "turn" not in predict(model, again)
 
 
 def test_modalities_and_classes_go_by_name(runs: list[Run], corpus: Corpus) -> None:

@@ -58,6 +58,9 @@ def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) ->
         "Calibration of seed 0",
         "Most wrong of seed 0",
         "Gates of seed 0",
+        "Edges of seed 0",
+        "Layers of seed 0",
+        "Weights of seed 0",
         "Settings",
     ]
     assert page.pictures == 4

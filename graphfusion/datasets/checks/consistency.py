@@ -7,7 +7,14 @@ from torch import Tensor
 
 from graphfusion.data.conversation import MISSING, Conversation
 from graphfusion.datasets._lazy import Lazy
-from graphfusion.datasets.checks.problems import AnyConversation, Faults, Problem, Splits, search
+from graphfusion.datasets.checks.problems import (
+    AnyConversation,
+    Faults,
+    Problem,
+    Splits,
+    infinite,
+    search,
+)
 
 
 class Consistency:
@@ -115,6 +122,8 @@ def _check_labels(name: str, y: Tensor | None, num_classes: int) -> Iterator[Pro
         broken = (y != MISSING) & ((y < 0) | (y >= num_classes))
         rule = f"labels must be in [0, {num_classes}), or {MISSING} where missing"
         yield from search(name, "y", rule, broken, y)
+    elif not num_classes:
+        yield from infinite(name, "y", y)
 
 
 def _in_range(y: Tensor, num_classes: int) -> bool:

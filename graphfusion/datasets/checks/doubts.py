@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from graphfusion.data.moments import Moments
+from graphfusion.data.standardize import LIMIT, scale_of
 from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, search
+from graphfusion.datasets.checks.splits import too_few, wrong_names
 
 _ENOUGH = 20  # utterances; fewer say nothing about how a column varies
 _HARDLY = 1e-5  # of a column's largest value, as its standard deviation
@@ -24,18 +26,20 @@ def doubts(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
 
 
 class _Splits:
-    """Whether each has conversations."""
+    """Whether each has conversations, and training takes them."""
 
     def __init__(self, splits: Iterable[str]) -> None:
-        self._empty = dict.fromkeys(splits)
-        self._empty.pop("train", None)  # without that there is no corpus
+        self._sizes = dict.fromkeys(splits, 0)
 
     def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
-        self._empty.pop(split, None)
+        self._sizes[split] += 1
 
     def problems(self) -> Iterator[Problem]:
-        for split in self._empty:
-            yield Problem(None, "splits", f"{split!r} must have conversations, but has none.")
+        for split, size in self._sizes.items():
+            if size == 0 and split != "train":  # without that there is no corpus
+                yield Problem(None, "splits", f"{split!r} must have conversations, but has none.")
+        for message in (*wrong_names(self._sizes), *too_few(self._sizes)):
+            yield Problem(None, "splits", f"the corpus {message}")
 
 
 class _Labels:
@@ -157,17 +161,26 @@ class _Modality:
                 f"in {self._zeros} utterances, the first: {self._first}."
             )
             yield Problem(None, field, message)
-        # Columns that standardising makes huge: they hardly vary in training, and do elsewhere.
         train, rest = self._train, self._rest
         low, high = train.low.minimum(rest.low), train.high.maximum(rest.high)
         if self._odd or train.count < _ENOUGH or not bool((low + high).isfinite().all()):
             return
+        # As `Standardize` has it: what is constant keeps its scale, and what is far is clipped.
+        scale = scale_of(train)
+        constant = train.deviation != scale
+        constant &= (rest.low < train.low) | (rest.high > train.high)
+        far = (high - train.mean).maximum(train.mean - low) > LIMIT * scale
         flat = train.deviation <= _HARDLY * low.abs().maximum(high.abs())
-        bad = (flat & (high > low)).nonzero().flatten().tolist()
-        if bad:
-            message = (
-                f"{self._name} must vary in 'train' in all columns, but hardly does in {len(bad)} "
-                f"of {self._channels}, the first: {bad[0]}; standardising makes large numbers of "
-                "it."
-            )
-            yield Problem(None, field, message)
+        for broken, what in (
+            (constant, "is constant there"),
+            (
+                flat & far & ~constant,
+                f"hardly does there, so that standardising clips at {LIMIT:g}",
+            ),
+        ):
+            if columns := broken.nonzero().flatten().tolist():
+                message = (
+                    f"{self._name} must vary in 'train' as elsewhere, but {what}, in {len(columns)}"
+                    f" of {self._channels} columns, the first: {columns[0]}."
+                )
+                yield Problem(None, field, message)

@@ -64,14 +64,14 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
     present = conversation.present
     for name, values in conversation.features.items():
         if not all_finite(values):
-            broken = ~values.isfinite().all(1) & present[name]
-            rule = f"{name} must be finite"
-            yield from search(conversation.id, f"features.{name}", rule, broken, "NaN or infinity")
-    for field in ("y", "score"):
-        value = getattr(conversation, field, None)
-        if value is not None and value.is_floating_point() and value.dim() == 1:
-            rule = f"{field} must be finite, or NaN where missing"
-            yield from search(conversation.id, field, rule, value.isinf(), "infinity")
+            broken = ~values.isfinite() & present[name][:, None]
+            rows = broken.any(1)
+            place = int(broken[int(rows.int().argmax())].int().argmax())  # of the first such row
+            got, rule = f"NaN or infinity at position {place}", f"{name} must be finite"
+            yield from search(conversation.id, f"features.{name}", rule, rows, got)
+    score = getattr(conversation, "score", None)
+    if score is not None and score.is_floating_point() and score.dim() == 1:
+        yield from infinite(conversation.id, "score", score)
     yield from search(
         conversation.id,
         "speaker",
@@ -79,6 +79,12 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
         conversation.speaker < 0,
         conversation.speaker,
     )
+
+
+def infinite(conversation: str, field: str, values: Tensor) -> Iterator[Problem]:
+    """A problem for infinite scores `[U]`, of which NaN are missing ones."""
+    rule = f"{field} must be finite, or NaN where missing"
+    yield from search(conversation, field, rule, values.isinf(), "infinity")
 
 
 def search(

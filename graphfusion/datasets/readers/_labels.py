@@ -61,7 +61,7 @@ def to_y(kind: Kind, values: _Numbers, integers: bool) -> Tensor:
     missing = np.isnan(values)
     if integers:
         missing |= (values == -1) | (values == MISSING)
-    broken = ~missing & (values != np.floor(values))
+    broken = ~missing & ((values != np.floor(values)) | np.isinf(values))
     if not integers:  # -1.0 may be a score
         broken |= values < 0
     (bad,) = np.nonzero(broken)

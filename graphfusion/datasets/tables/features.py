@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphfusion._utils.warn import warn
 from graphfusion.datasets.tables.problems import TableProblems
 
 # A column of vectors, columns of numbers, or an array with a row for each of the table's.
@@ -62,23 +63,56 @@ def read_features(
         frame: The table, of pandas, with all columns that the source names.
         problems: Where to say what is wrong.
 
+    Warns:
+        UserWarning: If vectors of nothing but NaN count as missing.
+
     Returns:
         `[rows, d]` floating and `[rows]`; `[rows, 0]` if something is wrong.
     """
+    given = np.ones(len(frame), bool)  # where there is a vector, be it of NaN
     if isinstance(source, str):
+        given = ~frame[source].isna().to_numpy(bool)
         column, matrix = source, _stack(source, frame[source], problems)
     elif isinstance(source, np.ndarray | Tensor):
         column, matrix = name, _array(name, source, len(frame), problems)
     else:
+        given[:] = False
         column, matrix = name, _columns(list(source), frame, problems)
     if matrix.dtype.kind != "f":
         matrix = matrix.astype(np.float32)
     here = ~np.isnan(matrix).all(1)
-    broken = (here & ~np.isfinite(matrix).all(1)).nonzero()[0].tolist()
-    problems.rows(column, "must be finite", broken, lambda row: _short(matrix[row]))
-    if matrix.shape[1] and not here.any():
+    if matrix.shape[1] == 0:
+        return matrix, here
+    _check_finite(column, source, matrix, here, problems)
+    if not here.any():
         problems.table(column, "must have a vector in some row, but has none.")
+    elif lacking := int((~here & given).sum()):
+        warn(
+            f"{name} counts as missing in {lacking} of {len(here)} rows, whose vectors are nothing "
+            "but NaN; null in a column of vectors says so itself."
+        )
     return matrix, here
+
+
+def _check_finite(
+    column: str,
+    source: Source,
+    matrix: NDArray[Any],
+    here: NDArray[np.bool_],
+    problems: TableProblems,
+) -> None:
+    """Names the row, the column and the place in the vector of what is not finite."""
+    broken = ~np.isfinite(matrix) & here[:, None]
+    if isinstance(source, str | np.ndarray | Tensor):
+        rows = broken.any(1).nonzero()[0].tolist()
+        if rows:
+            place = int(broken[rows[0]].argmax())
+            rule = f"must be finite, at position {place} of the vector (from 0), too"
+            problems.rows(column, rule, rows, lambda row: float(matrix[row, place]))
+        return
+    rule = f"must be finite, or empty in all columns of {column}"
+    for each, values, wrong in zip(source, matrix.T, broken.T, strict=True):
+        problems.rows(each, rule, wrong.nonzero()[0].tolist(), values.tolist().__getitem__)
 
 
 def columns_of(source: Source) -> list[str]:
@@ -160,7 +194,3 @@ def _columns(columns: list[str], frame: Any, problems: TableProblems) -> NDArray
             np.nan if null else each for null, each in zip(nulls, values, strict=True)
         ]
     return matrix
-
-
-def _short(vector: NDArray[Any]) -> list[float]:
-    return [float(each) for each in vector[:4]]

@@ -42,8 +42,8 @@ def read_table(
     features: Mapping[str, Source],
     columns: Columns,
     classes: Sequence[str] | None,
-) -> tuple[tuple[str, ...], dict[str, list[Conversation]]]:
-    """The classes and splits of a corpus.
+) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
+    """The classes and splits of a corpus, and the turns of each conversation's utterances.
 
     Args:
         frame: The table, of pandas, its rows numbered from 0.
@@ -62,8 +62,10 @@ def read_table(
     members: dict[str, list[int]] = {}
     for row, name in enumerate(ids):
         members.setdefault(name, []).append(row)
+    turns: dict[str, list[Any]] = {}
     if columns.turn is not None:
-        _sort(frame[columns.turn], columns.turn, members, problems)
+        turn = _sort(frame[columns.turn], columns.turn, members, problems)
+        turns = {name: [turn[row] for row in rows] for name, rows in members.items()}
     splits = ["train"] * size
     if columns.split is not None:
         splits = _names(frame, columns.split, "split", problems)
@@ -93,7 +95,7 @@ def read_table(
             **{key: values[picked] for key, values in further.items()},
         )
         corpus[splits[rows[0]]].append(conversation)
-    return found, corpus
+    return found, corpus, turns
 
 
 def _check_columns(
@@ -136,8 +138,10 @@ def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[
     return [str(value) for value in values]
 
 
-def _sort(series: Any, column: str, members: dict[str, list[int]], problems: TableProblems) -> None:
-    """Sorts the rows of each conversation by a column of numbers or times."""
+def _sort(
+    series: Any, column: str, members: dict[str, list[int]], problems: TableProblems
+) -> list[Any]:
+    """Sorts the rows of each conversation by a column of numbers or times, and gives its values."""
     missing = series.isna().to_numpy(bool).nonzero()[0].tolist()
     problems.rows(column, "must have a number or a time", missing, lambda _: None)
     times = series.dtype.kind in "mM"
@@ -151,13 +155,14 @@ def _sort(series: Any, column: str, members: dict[str, list[int]], problems: Tab
     rule = "must be a number or a time (strings sort as '10' before '9')"
     problems.rows(column, rule, odd, values.__getitem__)
     if missing or odd:
-        return
+        return values
     twice = []
     for rows in members.values():
         rows.sort(key=values.__getitem__)
         twice += [later for row, later in pairwise(rows) if values[row] == values[later]]
     rule = "must be another one in each row of a conversation"
     problems.rows(column, rule, sorted(twice), values.__getitem__)
+    return values
 
 
 def _check_splits(

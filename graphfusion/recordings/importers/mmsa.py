@@ -1,5 +1,6 @@
 """MMSA's `label.csv` (Mao et al., ACL 2022), of MOSI, MOSEI and CH-SIMS."""
 
+import math
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +32,7 @@ def read_mmsa(
 
     Raises:
         TableError: If a column is missing.
-        ValueError: If a split is none of train, valid and test.
+        ValueError: If a split is none of train, valid and test, or a score is none.
         OSError: If it cannot be read.
     """
     rows = []
@@ -51,8 +52,19 @@ def read_mmsa(
                 row["text"],
                 audio=clip,
                 video=clip,
-                label=float(row[label]) if label == "label" else row[label],
+                label=_score(path, number, row[label]) if label == "label" else row[label],
                 split=split,
             )
         )
     return to_table(rows)
+
+
+def _score(path: str | PathLike[str], number: int, text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.inf
+    if math.isinf(score):
+        wrong = f"label must be a finite number, or nan where missing, but is {text!r}"
+        raise ValueError(f"{path}, row {number}: {wrong}.")
+    return score

@@ -129,6 +129,10 @@ def test_mmsa_refuses_another_split(tmp_path):
     (tmp_path / "label.csv").write_text(MMSA.replace("valid", "later"))
     with pytest.raises(ValueError, match=r"row 3: mode must be one of .* 'later'"):
         read_mmsa(tmp_path / "label.csv")
+    for wrong in ("inf", "-inf", "", "high"):
+        (tmp_path / "label.csv").write_text(MMSA.replace("-1.0", wrong))
+        with pytest.raises(ValueError, match=f"row 2: label must be a finite .* is '{wrong}'"):
+            read_mmsa(tmp_path / "label.csv")
     (tmp_path / "short.csv").write_text(MMSA + "only,two\n")
     with pytest.raises(TableError, match="line 5: must have as many cells"):
         read_mmsa(tmp_path / "short.csv")
