@@ -3,10 +3,12 @@
 python -m benchmarks.compiled [--only training inference] [--output FILE]
 
 Compiled in two ways: in one graph, and with the recurrent encoders in eager mode between two.
+Compiling takes minutes.
 """
 
 import argparse
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
@@ -19,6 +21,8 @@ from benchmarks.report import Row, machine, show, write
 from benchmarks.workloads import IN_CHANNELS, Workload, iemocap
 from graphfusion import MMDFN, focal_loss
 from graphfusion.encoders.recurrent import RecurrentEncoder
+
+KINDS = ("training", "inference")
 
 
 def in_eager_mode(model: MMDFN) -> MMDFN:
@@ -81,21 +85,28 @@ def measure(
     ]
 
 
+def merged(path: Path, rows: list[Row]) -> list[Row]:
+    """The rows of a file, where there is one, but for those that were measured anew."""
+    found = json.loads(path.read_text())["rows"] if path.exists() else []
+    new = {row.what for row in rows}
+    return [*(Row(**each) for each in found if each["what"] not in new), *rows]
+
+
 def main() -> None:
     """Measures what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=["training", "inference"])
+    parser.add_argument("--only", nargs="+", choices=KINDS)
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/compiled.json"))
     options = parser.parse_args()
     name = machine()
     print(f"torch {torch.__version__}, {name}")
     rows = []
-    for kind in options.only or ("training", "inference"):
+    for kind in options.only or KINDS:
         for row in measure(iemocap(), kind == "training", options.repetitions):
             show(row)
             rows.append(row)
-    write(options.output, rows, machine=name)
+    write(options.output, merged(options.output, rows), machine=name)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from benchmarks.dense import DenseMMDFN, dense_adjacency, dense_fusion
 from benchmarks.floor import floor
 from benchmarks.measure import interleave, peak_memory
 from benchmarks.pyg import PyGFusion, csr
-from benchmarks.report import Row, show
+from benchmarks.report import Row, show, write
 from benchmarks.tasks import fusion_step, model_step, stream_step, tasks
 from benchmarks.trend import TINY
 from benchmarks.workloads import Workload, iemocap, meld
@@ -192,6 +192,14 @@ def test_inference_is_measured() -> None:
     for name in ("ours", "padded"):
         assert 0 < row[name]["median"] <= row[name]["99th percentile"]
         assert row[name]["a second"] > 0
+
+
+def test_what_is_measured_anew_replaces_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "compiled.json"
+    assert compiled.merged(file, []) == []
+    write(file, [Row("a", 1.0, "x"), Row("b", 2.0, "x")])
+    rows = compiled.merged(file, [Row("b", 3.0, "x")])
+    assert [(row.what, row.value) for row in rows] == [("a", 1.0), ("b", 3.0)]
 
 
 def test_a_model_whose_encoders_leave_the_graph_gives_the_same() -> None:

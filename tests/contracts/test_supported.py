@@ -158,7 +158,6 @@ def test_forward_mode() -> None:
 
 SECOND = """
 import torch
-import torch_geometric
 from graphfusion import DynamicFusion
 fusion = DynamicFusion(5, 4, 2).double()
 edges = torch.tensor([[0, 1, 2, 2], [1, 2, 0, 2]])

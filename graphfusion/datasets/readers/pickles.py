@@ -38,7 +38,7 @@ def load_pickle(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
 
     The pickle holds a tuple or list of tables, dicts from a conversation's id to one entry per
     utterance, and of lists of ids, one for each split; or MMSA's dict of splits. Which of these it
-    is, is found from its dicts and lists (:doc:`/how_to/own_data` has a table):
+    is, is found from its dicts and lists (:doc:`/reference/file_formats` has a table):
 
     - DialogueRNN, DialogueGCN, MMGCN, MM-DFN: ids, speakers, labels, text, audio, visual,
       sentences, train, test;
