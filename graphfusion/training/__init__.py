@@ -5,6 +5,7 @@ from graphfusion._utils.extras import require
 require("train", "train models")
 
 from graphfusion.training.benchmark import benchmark  # noqa: E402
+from graphfusion.training.calibration import Calibration  # noqa: E402
 from graphfusion.training.comparison import compare, percent, table  # noqa: E402
 from graphfusion.training.cross_validation import by_prefix, cross_validate  # noqa: E402
 from graphfusion.training.diagnosis import Diagnosis, diagnose, first_weights  # noqa: E402
@@ -20,6 +21,7 @@ from graphfusion.training.settings import Settings  # noqa: E402
 
 __all__ = [
     "MODELS",
+    "Calibration",
     "Diagnosis",
     "Recipe",
     "Run",

@@ -27,6 +27,7 @@ class Calibration:
 
     Example:
         >>> import torch
+        >>> from graphfusion.training import Calibration
         >>> probability = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], dtype=torch.float64)
         >>> calibration = Calibration.fit(probability, torch.tensor([0, 1, 1]))
         >>> calibration.sets(probability).tolist()
