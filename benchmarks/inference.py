@@ -118,7 +118,7 @@ def live(workload: Workload, count: int) -> Contestants:
 def measure(what: str, contestants: Contestants, calls: int, total: int) -> dict[str, object]:
     """Latencies of a call in milliseconds, and conversations a second, of a total in all calls.
 
-    Of live ones, an utterance each.
+    Of live ones, an utterance each. Prints them, too.
     """
     for run in contestants.values():
         run()
@@ -129,6 +129,7 @@ def measure(what: str, contestants: Contestants, calls: int, total: int) -> dict
             "99th percentile": 1000 * float(torch.tensor(seconds).quantile(0.99)),
             "a second": total / sum(seconds),
         }
+    print(json.dumps(row), flush=True)
     return row
 
 
@@ -145,8 +146,6 @@ def main() -> None:
         measure("live, 32 side by side", live(conversation, 32), 50, 50 * 32),
         measure("live, 256 side by side", live(conversation, 256), 20, 20 * 256),
     ]
-    for row in rows:
-        print(json.dumps(row))
     report = {"torch": torch.__version__, "machine": machine(), "rows": rows}
     options.output.write_text(json.dumps(report, indent=2) + "\n")
 
