@@ -140,11 +140,11 @@ def main() -> None:
     options = parser.parse_args()
     conversation, thousand = single(LENGTH), iemocap(1000)
     rows = [
-        measure(f"one conversation of {LENGTH}", one(conversation), 200, 200),
+        measure(f"one conversation of {LENGTH}", one(conversation), 150, 150),
         measure(f"a thousand, in batches of {BATCH}", many(thousand), -(-1000 // BATCH), 1000),
         measure("live, one", live(conversation, 1), 200, 200),
-        measure("live, 32 side by side", live(conversation, 32), 50, 50 * 32),
-        measure("live, 256 side by side", live(conversation, 256), 20, 20 * 256),
+        measure("live, 32 side by side", live(conversation, 32), 30, 30 * 32),
+        measure("live, 256 side by side", live(conversation, 256), 10, 10 * 256),
     ]
     report = {"torch": torch.__version__, "machine": machine(), "rows": rows}
     options.output.write_text(json.dumps(report, indent=2) + "\n")
