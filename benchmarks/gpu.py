@@ -5,6 +5,7 @@ python -m benchmarks.gpu [--output FILE]; with --device cpu, tiny and without wh
 
 import argparse
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -158,17 +159,27 @@ EVERYWHERE = (training, inference, fusion)
 ON_CUDA = (launches, synchronisations, capture, memory)
 
 
-def measure(setting: Setting) -> list[Row]:
-    """All rows, printed as they come; what needs CUDA is named where there is none."""
-    rows = []
+def measure(setting: Setting) -> tuple[list[Row], list[str]]:
+    """All rows, printed as they come, and the names of what failed; the rest is still measured.
+
+    What needs CUDA is named where there is none.
+    """
+    rows, failed = [], []
     for each in (*EVERYWHERE, *ON_CUDA):
+        name = each.__name__
         if each in ON_CUDA and setting.device == "cpu":
-            print(f"{each.__name__:<60} skipped: needs a CUDA device")
+            print(f"{name:<60} skipped: needs a CUDA device")
             continue
-        for row in each(setting):
+        try:
+            found = each(setting)
+        except RuntimeError:
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        for row in found:
             show(row)
-            rows.append(row)
-    return rows
+        rows += found
+    return rows, failed
 
 
 def main() -> None:
@@ -187,7 +198,10 @@ def main() -> None:
     setting = FULL if options.device == "cuda" else TINY
     name = machine(setting.device)
     print(f"torch {torch.__version__}, {name}")
-    write(options.output, measure(setting), machine=name)
+    rows, failed = measure(setting)
+    write(options.output, rows, machine=name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

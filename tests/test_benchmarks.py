@@ -168,12 +168,28 @@ def test_the_gpu_benchmark_fails_without_a_gpu(
     assert not output.exists()
 
 
+def test_what_fails_on_a_gpu_is_named_and_the_rest_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fusion(_: gpu.Setting) -> list[Row]:
+        raise RuntimeError("out of memory")
+
+    output = tmp_path / "gpu.json"
+    monkeypatch.setattr(gpu, "EVERYWHERE", (fusion, lambda _: [Row("other", 1.0, "x")]))
+    monkeypatch.setattr(sys, "argv", ["gpu", "--device", "cpu", "--output", str(output)])
+    with pytest.raises(SystemExit, match="failed: fusion"):
+        gpu.main()
+    assert [row["what"] for row in json.loads(output.read_text())["rows"]] == ["other"]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @beta
 def test_the_gpu_benchmark_runs_on_a_gpu() -> None:
     setting = gpu.Setting("cuda", gpu.TINY.batches, gpu.TINY.conversation, repetitions=1)
-    rows = {row.what: row.value for row in gpu.measure(setting)}
+    found, failed = gpu.measure(setting)
+    assert not failed
+    rows = {row.what: row.value for row in found}
     assert rows["synchronisations of a training step"] == 0
     assert rows["  largest difference of a logit"] < 1e-3
 
