@@ -56,7 +56,7 @@ def layer_statistics(
         if fusion.cell is not None:
             gates = present(fusion.cell.gates(q, g)).unbind(-2)
             for name, gate in zip(("input", "forget", "output"), gates, strict=True):
-                low, high = gate.double().flatten().quantile(_RANGE.double()).tolist()
+                low, high = _quantiles(gate)
                 row |= {f"{name} low": low, f"{name} high": high}
         z, g, c = fusion._layer(q, g, c, h0, weights, measured, joined)  # type: ignore[arg-type]
         rows.append(row | {"state": _size(present(z))})
@@ -67,6 +67,13 @@ def layer_statistics(
     with torch.no_grad():
         view.forward(x, graph)  # without the hooks that it shares
     return rows
+
+
+def _quantiles(gate: Tensor) -> list[float]:
+    if not gate.numel():
+        return [float("nan")] * 2
+    out: list[float] = gate.double().flatten().quantile(_RANGE.double()).tolist()
+    return out
 
 
 def _size(x: Tensor) -> float:

@@ -88,7 +88,8 @@ class Calibration:
             raise ValueError(f"table must have a column for each class, but lacks {missing}.")
         if "set" in table:
             raise ValueError("table must have no column 'set' yet, but has one.")
-        probability = torch.tensor(table[names].to_numpy(dtype=float))
+        # Of columns in another order, pandas gives a view with negative strides.
+        probability = torch.tensor(np.ascontiguousarray(table[names].to_numpy(dtype=float)))
         held = self.sets(probability).tolist()
         out = table.copy()
         out[names] = self.scale(probability).numpy()

@@ -22,10 +22,8 @@ ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
 SMALL = ["--set", "num_layers=1", "channels=4", "hidden_channels=2"]
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
-    pytest.mark.usefixtures("undrawn"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture
@@ -35,6 +33,7 @@ def features(tmp_path: Path) -> Path:
     return path
 
 
+@UNDRAWN
 def test_models_are_trained_and_compared(
     features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +50,7 @@ def test_models_are_trained_and_compared(
     assert Run(folder).config["data"]["in_channels"] == {"text": 5, "audio": 6}
 
 
+@UNDRAWN
 @pytest.mark.slow
 def test_all_models_and_all_choices_of_modalities(features: Path, tmp_path: Path) -> None:
     arguments = ["--features", str(features), "--epochs", "1", "--seeds", "1", "--subsets"]
@@ -115,6 +115,7 @@ def test_reads_the_real_files(name: str) -> None:
     assert len(chosen.in_channels) >= 2
 
 
+@UNDRAWN
 def test_the_table_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_npz(tmp_path / "mosi.npz", {"text": 5, "audio": 3}, ("train", "test"))
     arguments = ["--data", str(tmp_path), "--only", "mosi", "--models", "logistic", "bigru"]
