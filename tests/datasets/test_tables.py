@@ -106,6 +106,9 @@ def test_an_opened_corpus_becomes_a_table(tmp_path):
 
 FEATURES = ("text", "audio")
 
+# As objects: pandas 2.2 cannot make a column of a list of such.
+HUGE = np.array([0, 10**400, 1, 1], dtype=object)
+
 
 def table(**changed):
     """Two conversations, the rows of the first not in order."""
@@ -266,12 +269,12 @@ def test_all_problems_are_told_at_once_by_row_and_column():
         ({"label": ["x", 0, "x", "x"]}, {}, "row 1, column 'label': must be a name like the first"),
         ({"label": [0.5, np.inf, 1, 1]}, {}, "row 1, column 'label': must be finite"),
         ({"label": [0, 10**12, 1, 1]}, {}, "row 1, column 'label': must be below 1000, to number"),
-        ({"label": [0, 10**400, 1, 1]}, {}, "row 1, column 'label': must be below 1000, to number"),
-        ({"label": [0, 10**400, 1, 1]}, {"classes": ("x", "y")}, "row 1, .* one of the 2 classes"),
-        ({"label": [0, 10**400, 1, 1]}, {"classes": ()}, "row 1, column 'label': must be finite"),
-        ({"power": [0, -(10**400), 1, 1]}, {"score": "power"}, "row 1, .* must be a finite number"),
+        ({"label": HUGE}, {}, "row 1, column 'label': must be below 1000, to number"),
+        ({"label": HUGE}, {"classes": ("x", "y")}, "row 1, .* one of the 2 classes"),
+        ({"label": HUGE}, {"classes": ()}, "row 1, column 'label': must be finite"),
+        ({"power": -HUGE}, {"score": "power"}, "row 1, .* must be a finite number"),
         (
-            {"f": [0, 10**400, 1, 1]},
+            {"f": HUGE},
             {"features": {"x": ["f"]}},
             "row 1, column 'f': must be finite",
         ),
