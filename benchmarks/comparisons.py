@@ -10,19 +10,16 @@ from benchmarks.floor import floor
 from benchmarks.measure import interleave
 from benchmarks.pyg import PyGFusion, csr
 from benchmarks.report import Row
-from benchmarks.tasks import fusion_step
+from benchmarks.tasks import fusion_step, model_of
 from benchmarks.workloads import CHANNELS, HIDDEN_CHANNELS, IN_CHANNELS, Workload
-from graphfusion import MMDFN, ConversationGraph, DynamicFusion, focal_loss
+from graphfusion import ConversationGraph, DynamicFusion, focal_loss
 
 
 def model_against_dense(
     workload: Workload, training: bool, repetitions: int, device: str = "cpu"
 ) -> list[Row]:
     """MM-DFN against the published construction, and against the ceiling of any speed-up."""
-    torch.manual_seed(0)
-    model = MMDFN.from_preset(
-        "iemocap", IN_CHANNELS, workload.num_classes, num_layers=workload.num_layers
-    )
+    model = model_of(workload)
     model = model.to(device).train(training)
     dense = DenseMMDFN(model, workload.lengths, workload.num_speakers)
     features, layout, y = workload.on(device)

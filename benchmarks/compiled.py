@@ -18,7 +18,8 @@ from torch import Tensor
 
 from benchmarks.measure import Contestants, interleave
 from benchmarks.report import Row, machine, show, write
-from benchmarks.workloads import IN_CHANNELS, Workload, iemocap
+from benchmarks.tasks import model_of
+from benchmarks.workloads import Workload, iemocap
 from graphfusion import MMDFN, focal_loss
 from graphfusion.encoders.recurrent import RecurrentEncoder
 
@@ -37,10 +38,7 @@ def in_eager_mode(model: MMDFN) -> MMDFN:
 
 def contestants(workload: Workload, training: bool, backend: str = "inductor") -> Contestants:
     """Steps of equal models with equal weights."""
-    torch.manual_seed(0)
-    model = MMDFN.from_preset(
-        "iemocap", IN_CHANNELS, workload.num_classes, num_layers=workload.num_layers
-    ).train(training)
+    model = model_of(workload).train(training)
     features, layout, y = workload.on("cpu")
 
     def step(model: MMDFN, forward: Callable[..., Tensor]) -> Callable[[], Tensor]:

@@ -19,9 +19,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.comparisons import fusion_against_floor, model_against_dense
 from benchmarks.measure import Contestants, interleave
 from benchmarks.report import Row, machine, show, write
-from benchmarks.tasks import model_step
-from benchmarks.workloads import IN_CHANNELS, Workload, iemocap, meld, single
-from graphfusion import MMDFN
+from benchmarks.tasks import model_of, model_step
+from benchmarks.workloads import Workload, iemocap, meld, single
 
 
 @dataclass(frozen=True)
@@ -140,10 +139,7 @@ def training_step(setting: Setting) -> Callable[[], object]:
 def predict(setting: Setting) -> Callable[[], Tensor]:
     """Inference of one conversation, with its layout."""
     workload = setting.conversation
-    torch.manual_seed(0)
-    model = MMDFN.from_preset(
-        "iemocap", IN_CHANNELS, workload.num_classes, num_layers=workload.num_layers
-    )
+    model = model_of(workload)
     model = model.to(setting.device).eval()
     features, layout, _ = workload.on(setting.device)
 

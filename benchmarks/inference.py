@@ -18,8 +18,9 @@ from torch_geometric.data import Batch
 
 from benchmarks.measure import Contestants, turns
 from benchmarks.report import machine
-from benchmarks.workloads import IN_CHANNELS, Workload, iemocap, single
-from graphfusion import MMDFN, Conversation
+from benchmarks.tasks import model_of
+from benchmarks.workloads import Workload, iemocap, single
+from graphfusion import Conversation
 from graphfusion.export import PaddedBatch, PaddedModel
 
 BATCH, LENGTH, WINDOW = 32, 50, 10
@@ -35,24 +36,10 @@ def conversations(workload: Workload) -> list[Conversation]:
     ]
 
 
-def model_of(workload: Workload, past: int | None = None, causal: bool = False) -> MMDFN:
-    """With the settings of the paper."""
-    torch.manual_seed(0)
-    model = MMDFN.from_preset(
-        "iemocap",
-        IN_CHANNELS,
-        workload.num_classes,
-        num_layers=workload.num_layers,
-        past=past,
-        causal=causal,
-    )
-    return model.eval()
-
-
 def one(workload: Workload) -> Contestants:
     """`MMDFN.predict` on one conversation, to probabilities by class."""
     (conversation,) = conversations(workload)
-    model = model_of(workload)
+    model = model_of(workload).eval()
     padded = PaddedModel(model)
 
     @torch.inference_mode()
@@ -66,7 +53,7 @@ def one(workload: Workload) -> Contestants:
 def many(workload: Workload, size: int = BATCH) -> Contestants:
     """Batch after batch of stored conversations; each call takes the next."""
     stored = conversations(workload)
-    model = model_of(workload)
+    model = model_of(workload).eval()
     padded = PaddedModel(model)
 
     def batches() -> Iterator[list[Conversation]]:
@@ -96,7 +83,7 @@ def live(workload: Workload, count: int) -> Contestants:
 
     With a window. On padded batches, every conversation so far is computed again.
     """
-    model = model_of(workload, past=WINDOW, causal=True)
+    model = model_of(workload, past=WINDOW, causal=True).eval()
     padded = PaddedModel(model)
     stream = model.stream(count)
     (length,) = workload.lengths

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -12,18 +13,18 @@ from graphfusion import MMDFN, ConversationGraph, DynamicFusion, focal_loss
 from graphfusion.streaming.graph_cache import GraphCache
 
 
+def model_of(workload: Workload, **changes: Any) -> MMDFN:
+    """MM-DFN with the settings of the paper, but for these, and the weights of seed 0."""
+    torch.manual_seed(0)
+    changes |= {"num_layers": workload.num_layers}
+    return MMDFN.from_preset("iemocap", IN_CHANNELS, workload.num_classes, **changes)
+
+
 def model_step(
     workload: Workload, checkpoint: bool = False, device: str = "cpu"
 ) -> Callable[[], None]:
     """A training step of MM-DFN, from features to gradients."""
-    torch.manual_seed(0)
-    model = MMDFN.from_preset(
-        "iemocap",
-        IN_CHANNELS,
-        workload.num_classes,
-        num_layers=workload.num_layers,
-        checkpoint=checkpoint,
-    ).to(device)
+    model = model_of(workload, checkpoint=checkpoint).to(device)
     features, layout, y = workload.on(device)
 
     def run() -> None:

@@ -17,7 +17,7 @@ from benchmarks.floor import floor
 from benchmarks.measure import interleave, peak_memory
 from benchmarks.pyg import PyGFusion, csr
 from benchmarks.report import Row, show, write
-from benchmarks.tasks import fusion_step, model_step, stream_step, tasks
+from benchmarks.tasks import fusion_step, model_of, model_step, stream_step, tasks
 from benchmarks.trend import TINY
 from benchmarks.workloads import Workload, iemocap, meld
 from graphfusion import MMDFN, ConversationGraph, DynamicFusion
@@ -219,7 +219,7 @@ def test_what_is_measured_anew_replaces_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_model_whose_encoders_leave_the_graph_gives_the_same() -> None:
-    model = inference.model_of(TINY)
+    model = model_of(TINY).eval()
     features, layout, _ = TINY.on("cpu")
     outside = compiled.in_eager_mode(model)
     torch.testing.assert_close(outside(features, layout), model(features, layout))

@@ -8,7 +8,7 @@ from graphfusion.training.benchmark import benchmark  # noqa: E402
 from graphfusion.training.calibration import Calibration  # noqa: E402
 from graphfusion.training.comparison import compare, percent, table  # noqa: E402
 from graphfusion.training.cross_validation import by_prefix, cross_validate  # noqa: E402
-from graphfusion.training.diagnosis import Diagnosis, diagnose, first_weights  # noqa: E402
+from graphfusion.training.diagnosis import Diagnosis, diagnose  # noqa: E402
 from graphfusion.training.fit import fit  # noqa: E402
 from graphfusion.training.hub import model_card, push_to_hub  # noqa: E402
 from graphfusion.training.prediction import evaluate, predict  # noqa: E402
@@ -32,7 +32,6 @@ __all__ = [
     "cross_validate",
     "diagnose",
     "evaluate",
-    "first_weights",
     "fit",
     "fit_seeds",
     "load_model",

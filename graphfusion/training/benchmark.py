@@ -56,10 +56,11 @@ def benchmark(
         source: Where the corpus comes from, for people to read.
 
     Returns:
-        A row for each model, the one without fusion first: `seeds`; `strict f1` (or `mae`) and its
-        `std`; `difference` from the model without fusion, with `low` and `high` of 95 % of a
-        paired bootstrap over test conversations; `parameters`; and `ms a step` of training on a
-        batch of the preset's size, a median on this machine.
+        A row for each model, the one without fusion first: `seeds`; `strict f1` and `strict f1
+        std`; `f1 difference` from the model without fusion, with `f1 low` and `f1 high` of 95 % of
+        a paired bootstrap over test conversations (`mae` for `f1` where the corpus has scores);
+        `parameters`; and `ms a step` of training on a batch of the preset's size, a median on this
+        machine.
 
     Raises:
         ValueError: If there is no such model, or no test conversation.
@@ -83,11 +84,12 @@ def benchmark(
 def _row(runs: Mapping[str, Sequence[Run]], name: str) -> dict[str, float]:
     """Scores of one model, and how far it is ahead of the one without fusion."""
     (scores,) = table({name: runs[name]}).to_dict("records")
-    score = "f1" if "strict f1" in scores and runs[name][0].classes else "mae"
+    score = "f1" if runs[name][0].classes else "mae"
     row = {key: scores[key] for key in ("seeds", f"strict {score}", f"strict {score} std")}
     if name != WITHOUT:
         (ahead,) = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).to_dict("records")
-        row |= {key: ahead[f"{score} {key}"] for key in ("difference", "low", "high")}
+        names = [f"{score} {key}" for key in ("difference", "low", "high")]
+        row |= {key: ahead[key] for key in names}
     return row
 
 

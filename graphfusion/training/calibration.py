@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from graphfusion._utils.checks import check_real
+
 #: How often a prediction set is to hold the true class.
 COVERAGE = 0.9
 _TEMPERATURES = torch.logspace(-1, 1, 401, dtype=torch.float64)
@@ -25,6 +27,10 @@ class Calibration:
         threshold: The least probability, after division, of a class in a prediction set: split
             conformal prediction (Sadinle et al., JASA 2019).
 
+    Raises:
+        TypeError: If one is not a number.
+        ValueError: If the temperature is not positive, or the threshold not in [0, 1].
+
     Example:
         >>> import torch
         >>> from graphfusion.training import Calibration
@@ -36,6 +42,10 @@ class Calibration:
 
     temperature: float
     threshold: float
+
+    def __post_init__(self) -> None:
+        check_real("temperature", self.temperature, 1e-6)
+        check_real("threshold", self.threshold, 0, 1)
 
     @classmethod
     def fit(cls, probability: Tensor, label: Tensor, coverage: float = COVERAGE) -> "Calibration":

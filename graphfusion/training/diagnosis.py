@@ -5,21 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphfusion._utils.evaluation import evaluation_view
+from graphfusion._utils.weights import first_weight
 from graphfusion.data.conversation import Conversation
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.fusion.layer_statistics import layer_statistics
 from graphfusion.graph.edge_statistics import edge_statistics
 from graphfusion.graph.multimodal_graph import MultimodalGraph
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.training.recipes import Recipe
-from graphfusion.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def diagnose(
     Args:
         model: A trained model.
         conversations: What it predicts, as one batch.
-        first: Its state dict before training, see :func:`first_weights`; None: unknown.
+        first: Its parameters before training, such as :attr:`Run.first_weights`; None: unknown.
 
     Raises:
         ValueError: If the conversations do not fit the model, or `first` is another model's.
@@ -68,23 +65,9 @@ def diagnose(
     observed = _Observed(view.fusion)
     view.fusion = observed  # of the view alone
     with torch.no_grad():
-        view(Batch.from_data_list(list(conversations)))
+        view(Batch.from_data_list(list(conversations)).to(first_weight(model).device))
     moved = pd.DataFrame() if first is None else _moved(dict(model.named_parameters()), first)
     return Diagnosis(observed.edges, observed.layers, moved)
-
-
-def first_weights(run: Run) -> dict[str, Tensor]:
-    """The weights that a run began with, drawn again.
-
-    Raises:
-        ValueError: If the run has no recipe to draw them by.
-    """
-    recipe, data = run.config["recipe"], run.config["data"]
-    if recipe is None:
-        raise ValueError(f"{run.folder} must have a recipe, but its model is of own parts.")
-    with isolate_rng():
-        pl.seed_everything(run.config["seed"], verbose=False)
-        return Recipe(**recipe).build_for(data["in_channels"], data["classes"]).state_dict()
 
 
 class _Observed(torch.nn.Module):

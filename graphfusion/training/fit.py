@@ -21,7 +21,7 @@ from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
 from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
 from graphfusion.training.data import Data, check_splits, held_out
-from graphfusion.training.folder import check_folder, describe, write_config
+from graphfusion.training.folder import check_folder, describe, write_config, write_first
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
@@ -119,6 +119,8 @@ def fit(
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
         write_config(folder, config, resumed)
+        if not resumed:
+            write_first(folder, model)
         start = time.perf_counter()
         _train(module, data, folder, settings, devices, resumed)
         seconds = time.perf_counter() - start

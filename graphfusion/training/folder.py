@@ -7,12 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import check
+from graphfusion.training.run import FIRST
 
 _PACKAGES = ("graphfusion", "torch", "torch-geometric", "pytorch-lightning", "numpy")
 
@@ -81,6 +83,13 @@ def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None
     versions = {name: version(name) for name in _PACKAGES}
     versions["python"] = platform.python_version()
     write_json(folder / "config.json", {**config, "versions": versions})
+
+
+@rank_zero_only
+def write_first(folder: Path, model: torch.nn.Module) -> None:
+    """Writes the weights that training begins with, for what is said of how far they moved."""
+    weights = {name: each.detach().cpu().contiguous() for name, each in model.named_parameters()}
+    write_atomically(folder / FIRST, safetensors.torch.save(weights))
 
 
 def write_json(path: Path, content: object) -> None:

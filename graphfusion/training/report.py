@@ -1,7 +1,5 @@
 """A page to look at: everything about a model's runs in one HTML file that needs no other."""
 
-import base64
-import io
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -10,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jinja2 import Environment, PackageLoader
-from matplotlib.figure import Figure
 from torchmetrics.functional.classification import (
     multiclass_calibration_error,
 )
@@ -19,20 +16,10 @@ from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training import plots
 from graphfusion.training.calibration import COVERAGE
-from graphfusion.training.diagnosis import diagnose, first_weights
 from graphfusion.training.metrics import GOALS
+from graphfusion.training.report_sections import parts, picture
 from graphfusion.training.run import Run
 
-_EDGES = (
-    "Perplexity of the weights that a node receives from its own modality, as a share of their "
-    "number (1: all weigh the same); the least and the largest weight over their mean; and the "
-    "share of a node's incoming weight that comes from other modalities."
-)
-_LAYERS = (
-    "Root mean squares of each layer's message and state, and 1 % and 99 % quantiles of each "
-    "gate over nodes and channels."
-)
-_WEIGHTS = "Root mean square of each parameter before training, of its change, and their ratio."
 _AROUND = 2  # utterances before and after one that is shown
 _WORST = 10
 
@@ -59,7 +46,7 @@ def write_report(
     classes = first.classes
     goal = GOALS["classification" if classes else "regression"].name
     sections: list[dict[str, Any]] = [
-        _picture(
+        picture(
             "Learning curves",
             plots.learning_curves(runs, goal),
             "Training loss, and the score on held-out and on test conversations, by epoch.",
@@ -67,10 +54,11 @@ def write_report(
     ]
     if "strict" in first.result:
         known = first.predictions.dropna(subset="label").reset_index(drop=True)
-        sections += _of_classes(known, first) if classes else _of_scores(known)
-        sections.append(_worst(first.predictions, classes))
+        if len(known):
+            sections += _of_classes(known, first) if classes else _of_scores(known)
+            sections.append(_worst(first.predictions, classes))
     if corpus is not None:
-        sections += _parts(first, corpus)
+        sections += parts(first, corpus)
     if len(runs) > 1:
         for section in sections[1:]:
             section["title"] += f" of seed {first.config['seed']}"
@@ -126,13 +114,13 @@ def _of_classes(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
     ]
     confidence = probabilities.amax(1).numpy()
     return [
-        _picture(
+        picture(
             "Confusion matrix",
             plots.confusion(counts, classes),
             "Test utterances of each true class (row) by predicted class (column).",
         ),
         {"title": "F1 of each class", "heading": ["class", "utterances", "F1"], "rows": rows},
-        _picture(
+        picture(
             "Calibration",
             plots.reliability(confidence, (predicted == label).numpy()),
             f"Expected calibration error {error:.3f} (ten bins): how far confidence is from the "
@@ -155,7 +143,7 @@ def _scaled(run: Run) -> str:
 
 def _of_scores(known: pd.DataFrame) -> list[dict[str, Any]]:
     figure = plots.scatter(known["label"].to_numpy(), known["predicted"].to_numpy())
-    return [_picture("True and predicted scores", figure, "A point for each test utterance.")]
+    return [picture("True and predicted scores", figure, "A point for each test utterance.")]
 
 
 def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -211,50 +199,3 @@ def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[i
             last += 1
         windows[first] = list(range(first, last + 1))
     return list(windows.values())
-
-
-def _parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
-    """What graph, fusion and weights of a named model do, in the longest conversation."""
-    if run.config["recipe"] is None:
-        return []
-    model = run.model()
-    split = "test" if corpus.splits.get("test") else "train"
-    lengths = [len(each) for each in corpus.labels(split)]
-    longest = corpus.splits[split][int(np.argmax(lengths))]
-    found = diagnose(model, [longest], first_weights(run))
-    where = f"Of the conversation {longest.id}, the longest in {split}"
-    sections = []
-    if getattr(model.fusion, "gated", False):
-        with torch.no_grad():
-            _, opened = model(longest, return_gates=True)
-        picture = plots.gates(opened, list(model.in_channels))
-        sections.append(_picture("Gates", picture, f"{where}; mean over channels."))
-    if found.edges:
-        rows = [[name.replace("_", "-"), f"{value:.3f}"] for name, value in found.edges.items()]
-        sections.append({"title": "Edges", "text": f"{where}. {_EDGES}", "rows": rows})
-    if len(found.layers):
-        frame = found.layers.rename_axis("layer").rename(lambda number: number + 1)
-        sections.append(_frame("Layers", f"{where}. {_LAYERS}", frame))
-    sections.append(_frame("Weights", _WEIGHTS, found.moved.rename_axis("parameter")))
-    return sections
-
-
-def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
-    """A table with its index."""
-    rows = [
-        [str(name), *(f"{value:.3f}" for value in row)]
-        for name, row in zip(frame.index, frame.to_numpy(), strict=True)
-    ]
-    return {
-        "title": title,
-        "text": text,
-        "heading": [str(frame.index.name), *map(str, frame.columns)],
-        "rows": rows,
-    }
-
-
-def _picture(title: str, figure: Figure, text: str) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return {"title": title, "text": text, "picture": f"data:image/svg+xml;base64,{data}"}

@@ -61,7 +61,9 @@ def write_results(
         write_atomically(folder / "predictions.csv", table.to_csv(index=False).encode())
         result["class_f1"] = class_f1(table, corpus.classes)
         if calibration is not None:
-            result["calibration"] = calibration.measure(*probabilities(table, corpus.classes))
+            probability, label = probabilities(table, corpus.classes)
+            if len(label):
+                result["calibration"] = calibration.measure(probability, label)
     model.save_pretrained(folder / MODEL)
     about = {
         "classes": list(corpus.classes),
@@ -90,10 +92,14 @@ def write_results(
 
 
 def calibrate(table: pd.DataFrame, classes: Sequence[str]) -> Calibration | None:
-    """By held-out predictions with labels; None for scores, or if none has one."""
-    if not classes or table["label"].isna().all():
+    """By held-out predictions with labels; None for scores, or if none has one.
+
+    They have chosen the epoch, too, so that they are predicted a little better than others.
+    """
+    if not classes:
         return None
-    return Calibration.fit(*probabilities(table, classes))
+    probability, label = probabilities(table, classes)
+    return Calibration.fit(probability, label) if len(label) else None
 
 
 def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, Tensor]:

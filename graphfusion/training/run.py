@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graphfusion._utils.files import read_regular
 from graphfusion.datasets.storage.safetensors import check_whole
@@ -20,6 +22,7 @@ from graphfusion.training.recipes import Recipe
 
 MODEL = "model"  # the folder of the trained model
 DATA = "data.json"  # in that: what it was trained on
+FIRST = "first.safetensors"  # the weights before training
 _LARGEST = 2**26  # bytes of a JSON file
 
 
@@ -79,6 +82,11 @@ class Run:
         counts = np.zeros((len(place), len(place)), dtype=np.int64)
         np.add.at(counts, (known["label"].map(place), known["predicted"].map(place)), 1)
         return counts
+
+    @cached_property
+    def first_weights(self) -> dict[str, Tensor]:
+        """The parameters that training began with, by name."""
+        return safetensors.torch.load(read_regular(self.folder / FIRST))
 
     @property
     def classes(self) -> list[str]:

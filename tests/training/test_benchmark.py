@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from graphfusion import Conversation
 from graphfusion.command_line import main
 from graphfusion.datasets import Corpus, save
 from graphfusion.training import Recipe, Run, benchmark, compare, table
@@ -31,8 +33,8 @@ def test_the_table(corpus: Corpus, folder: Path, fast: dict[str, object]) -> Non
     assert list(found["strict f1"]) == list(scores["strict f1"])
     ahead = compare(runs).loc[WITHOUT]
     row = found.loc["joint_layer"]
-    assert row["difference"] == ahead["f1 difference"]
-    assert (row["low"], row["high"]) == (ahead["f1 low"], ahead["f1 high"])
+    for key in ("f1 difference", "f1 low", "f1 high"):
+        assert row[key] == ahead[key]
     sizes = [sum(x.numel() for x in runs[name][0].model().parameters()) for name in runs]
     assert list(found["parameters"]) == sizes
     assert (found["ms a step"] > 0).all()
@@ -42,6 +44,27 @@ def test_the_table(corpus: Corpus, folder: Path, fast: dict[str, object]) -> Non
     again = benchmark(corpus, folder, changes=fast, models=["joint_layer"], seeds=[0, 1])
     assert again.drop(columns="ms a step").equals(found.drop(columns="ms a step"))
     assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("best.ckpt")}
+
+
+def test_scores_keep_their_unit(
+    corpus: Corpus, tmp_path: Path, fast: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits = {
+        split: [
+            Conversation(each.features, each.speaker, each.y * 10.0, id=each.id)
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    save(Corpus((), splits), tmp_path / "scores.safetensors")
+    settings = [f"--settings.{name}={value}" for name, value in fast.items()]
+    command = ["benchmark", str(tmp_path / "scores.safetensors"), "--output", str(tmp_path / "out")]
+    assert main([*command, *settings, "--models=[joint_layer]", "--seeds", "1"]) == 0
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "| joint_layer" in each)
+    found = pd.read_csv(tmp_path / "out/scores/benchmark.csv", index_col="model")
+    shown = [cell.strip() for cell in line.split("|")[3:7]]
+    names = ["strict mae", "mae difference", "mae low", "mae high"]
+    assert shown == [f"{found.loc['joint_layer', name]:.3f}" for name in names]
 
 
 def test_settings_are_searched_for_each(

@@ -65,6 +65,11 @@ def test_a_table_is_calibrated() -> None:
 
 
 def test_no_utterance_is_refused() -> None:
+    for values in ((0.0, 0.5), (-1.0, 0.5), (1.0, 1.5), (float("nan"), 0.5)):
+        with pytest.raises(ValueError, match="must be"):
+            Calibration(*values)
+    with pytest.raises(TypeError, match="temperature must be"):
+        Calibration("1", 0.5)
     with pytest.raises(ValueError, match="label must have an utterance, but is empty"):
         Calibration.fit(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphfusion.datasets import Corpus
-from graphfusion.training import Recipe, Run, diagnose, first_weights, fit_seeds
+from graphfusion.training import Recipe, Run, diagnose, fit, fit_seeds
 
 Make = Callable[..., Recipe]
 pytestmark = [
@@ -17,10 +17,7 @@ pytestmark = [
 
 
 def test_a_run(runs: list[Run], corpus: Corpus) -> None:
-    first = first_weights(runs[1])
-    before = torch.random.get_rng_state()
-    assert all(torch.equal(first[name], value) for name, value in first_weights(runs[1]).items())
-    assert torch.equal(torch.random.get_rng_state(), before)
+    first = runs[1].first_weights
     model = runs[1].model()
     state = {name: value.clone() for name, value in model.state_dict().items()}
     found = diagnose(model, corpus.splits["test"], first)
@@ -35,10 +32,26 @@ def test_a_run(runs: list[Run], corpus: Corpus) -> None:
     assert type(model.fusion).__name__ == "DynamicFusion"
 
 
+def test_the_first_weights_are_those_that_were_given(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    """Whoever drew them, and also after a resumption."""
+    recipe = small(epochs=1)
+    model = recipe.build(corpus)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight)
+    given = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    fit(model, corpus, folder, recipe.settings, recipe=recipe)
+    longer = small(epochs=2)
+    run = fit(longer.build(corpus), corpus, folder, longer.settings, recipe=longer, resume=True)
+    assert run.first_weights.keys() == given.keys()
+    assert all(torch.equal(run.first_weights[name], each) for name, each in given.items())
+
+
 def test_an_untrained_model_has_not_moved(corpus: Corpus, folder: Path, small: Make) -> None:
     (run,) = fit_seeds(small(epochs=1, lr=0.0), corpus, folder, [7])
     assert (
-        diagnose(run.model(), corpus.splits["test"], first_weights(run)).moved["change"] == 0
+        diagnose(run.model(), corpus.splits["test"], run.first_weights).moved["change"] == 0
     ).all()
 
 
@@ -53,7 +66,7 @@ def test_other_models_have_what_they_have(name: str, corpus: Corpus, small: Make
 def test_weights_of_another_model_are_refused(runs: list[Run], corpus: Corpus, small: Make) -> None:
     wide = small(hidden_channels=6).build(corpus)
     with pytest.raises(ValueError, match="first must have .* of shape"):
-        diagnose(wide, corpus.splits["test"], first_weights(runs[0]))
+        diagnose(wide, corpus.splits["test"], runs[0].first_weights)
     with pytest.raises(
         ValueError, match="first must have all of the model's parameters, but lacks"
     ):

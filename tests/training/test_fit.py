@@ -302,6 +302,27 @@ def test_missing_labels_do_not_count(corpus: Corpus, folder: Path, small: Make) 
     assert run.result["strict"]["accuracy"] == pytest.approx(right)
 
 
+def test_test_conversations_without_labels_are_predicted_only(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    test = set(corpus.ids("test"))
+    splits = {
+        split: [
+            Conversation(
+                each.features,
+                each.speaker,
+                torch.full_like(each.y, -100) if each.id in test else each.y,
+                id=each.id,
+            )
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    run = train(small(epochs=1), Corpus(corpus.classes, splits), folder)
+    assert run.predictions["label"].isna().all()
+    assert "calibration" not in run.result
+
+
 def test_without_test_conversations(corpus: Corpus, folder: Path, small: Make) -> None:
     part = corpus.with_splits({"train": corpus.ids("train"), "val": corpus.ids("test")})
     run = train(small(), part, folder)

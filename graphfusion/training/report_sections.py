@@ -1,0 +1,74 @@
+"""Sections of a report: pictures, tables, and what a model's graph, fusion and weights do."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from graphfusion.datasets.corpus import Corpus
+from graphfusion.training import plots
+from graphfusion.training.diagnosis import diagnose
+from graphfusion.training.run import Run
+
+_EDGES = (
+    "Perplexity of the weights that a node receives from its own modality, as a share of their "
+    "number (1: all weigh the same); the least and the largest weight over their mean; and the "
+    "share of a node's incoming weight that comes from other modalities."
+)
+_LAYERS = (
+    "Root mean squares of each layer's message and state, and 1 % and 99 % quantiles of each "
+    "gate over nodes and channels."
+)
+_WEIGHTS = "Root mean square of each parameter before training, of its change, and their ratio."
+
+
+def parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
+    """What graph, fusion and weights of a named model do, in the longest conversation."""
+    if run.config["recipe"] is None:
+        return []
+    model = run.model()
+    split = "test" if corpus.splits.get("test") else "train"
+    lengths = [len(each) for each in corpus.labels(split)]
+    longest = corpus.splits[split][int(np.argmax(lengths))]
+    found = diagnose(model, [longest], run.first_weights)
+    where = f"Of the conversation {longest.id}, the longest in {split}"
+    sections = []
+    if getattr(model.fusion, "gated", False):
+        with torch.no_grad():
+            _, opened = model(longest, return_gates=True)
+        figure = plots.gates(opened, list(model.in_channels))
+        sections.append(picture("Gates", figure, f"{where}; mean over channels."))
+    if found.edges:
+        rows = [[name.replace("_", "-"), f"{value:.3f}"] for name, value in found.edges.items()]
+        sections.append({"title": "Edges", "text": f"{where}. {_EDGES}", "rows": rows})
+    if len(found.layers):
+        frame = found.layers.rename_axis("layer").rename(lambda number: number + 1)
+        sections.append(_frame("Layers", f"{where}. {_LAYERS}", frame))
+    sections.append(_frame("Weights", _WEIGHTS, found.moved.rename_axis("parameter")))
+    return sections
+
+
+def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
+    """A table with its index."""
+    rows = [
+        [str(name), *(f"{value:.3f}" for value in row)]
+        for name, row in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    return {
+        "title": title,
+        "text": text,
+        "heading": [str(frame.index.name), *map(str, frame.columns)],
+        "rows": rows,
+    }
+
+
+def picture(title: str, figure: Figure, text: str) -> dict[str, Any]:
+    """A picture within the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"title": title, "text": text, "picture": f"data:image/svg+xml;base64,{data}"}
