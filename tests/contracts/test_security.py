@@ -26,6 +26,8 @@ SAFE_WITH = {
     "trainer.test": ("weights_only", True),
     "trainer.predict": ("weights_only", True),
 }
+# Reads numbers alone, whatever the rest of its name.
+HARMLESS = "safetensors."
 UNSAFE_WITH = {"allow_pickle", "trust_remote_code", "shell"}
 # The restricted reader, which takes the standard library's apart.
 OURS = {"graphfusion/datasets/readers/_unpickler.py": frozenset({"pickle._Unpickler"})}
@@ -72,7 +74,7 @@ def _of_call(name: str, keywords: dict[str | None, ast.expr]) -> Iterator[str]:
         if not _is(keywords[argument], False):
             yield argument
     for call, (argument, value) in SAFE_WITH.items():
-        named = name == call or name.endswith(f".{call}")
+        named = name == call or (name.endswith(f".{call}") and not name.startswith(HARMLESS))
         if named and not _is(keywords.get(argument), value):
             yield f"{name} without {argument}={value}"
 
