@@ -101,7 +101,11 @@ def wheel(session: nox.Session) -> None:
     (built,) = Path("dist").glob("*.whl")
     # With uv, as the session itself: where it is told which build of PyTorch to take, so is this.
     with_uv = ("uv", "pip", "install", "--python", python)
-    installer = with_uv if session.venv_backend == "uv" else (python, "-m", "pip", "install", "-q")
+    installer = (
+        with_uv
+        if session.venv_backend == "uv"
+        else (python, "-m", "pip", "install", "-q", "--no-compile")
+    )
     session.run(*installer, *OURS, str(built), external=True)
     program = "from graphfusion import DynamicFusion; print(DynamicFusion(8, 4, 2))"
     with session.chdir("build"):
