@@ -14,7 +14,8 @@ from graphfusion.export.program import ANY, export
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.streaming.graph_cache import GraphCache, NewestRows
+from graphfusion.streaming.graph_cache import GraphCache
+from graphfusion.streaming.newest_rows import NewestRows
 from graphfusion.streaming.recurrent_state import RecurrentState
 
 State = dict[str, Tensor]

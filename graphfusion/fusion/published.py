@@ -1,9 +1,31 @@
 """Reads the weights of the authors' graph network (github.com/zerohd4869/MM-DFN) into ours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
+
+
+def load(
+    make: Callable[..., ModuleT], state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any]
+) -> ModuleT:
+    """A `DynamicFusion` of those weights, gated if they have a gate and nothing else is asked.
+
+    Raises:
+        ValueError: If a weight is missing.
+        RuntimeError: If a weight is of another shape, or the gate has none.
+    """
+    state = read_fusion(state_dict)
+    hidden_channels, in_channels = state["lin.weight"].shape
+    arguments = {"gated": "cell.weight_ih" in state, **arguments}
+    fusion = make(in_channels, hidden_channels, len(state["weight"]), **arguments)
+    if not arguments["gated"]:
+        state = {key: value for key, value in state.items() if "cell" not in key}
+    fusion.to(state["weight"].dtype).load_state_dict(state)
+    return fusion
 
 
 def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

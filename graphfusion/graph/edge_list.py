@@ -5,7 +5,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from graphfusion._utils.checks import check_not_empty, check_range, check_tensor
+from graphfusion._utils.checks import check_dtype, check_not_empty, check_range, check_tensor
+from graphfusion.graph.propagator import Propagator
 
 
 class EdgeList:
@@ -58,3 +59,46 @@ class EdgeList:
         """Nothing is absent from an edge list."""
         del valid
         return out
+
+
+def as_graph(
+    x: Tensor,
+    edge_index: Propagator | Tensor,
+    edge_weight: Tensor | None,
+    channels: int,
+    like: Tensor,
+) -> Propagator:
+    """The graph itself, or that of an edge list, once the nodes are known to fit a layer.
+
+    Args:
+        x: `[U, M, C]` with the graph of a batch of conversations, or `[N, C]` with edges.
+        edge_index: The graph, or `[2, E]` int64.
+        edge_weight: `[E]`, or None.
+        channels: C.
+        like: A weight of the layer, whose dtype x must have.
+
+    Raises:
+        TypeError: If an argument is not a tensor of the right dtype, or the graph is none.
+        ValueError: If the shapes disagree.
+    """
+    if isinstance(edge_index, Tensor):
+        if isinstance(x, Tensor) and x.dim() == 3:
+            raise TypeError(
+                "edge_index must be the graph that ConversationGraph makes where x is "
+                f"[U, M, C], but got {type(edge_index).__name__}."
+            )
+        check_tensor("x", x, ["N", channels])
+        check_dtype("x", x, like)
+        if edge_weight is not None:
+            check_dtype("edge_weight", edge_weight, like)
+        return EdgeList(edge_index, edge_weight, len(x))
+    if not hasattr(edge_index, "propagate"):
+        raise TypeError(
+            "edge_index must be a tensor, or the graph that ConversationGraph makes, but "
+            f"got {type(edge_index).__name__}."
+        )
+    if edge_weight is not None:
+        raise ValueError("edge_weight must be None with a graph, which has its own.")
+    check_tensor("x", x, ["U", "M", channels])
+    check_dtype("x", x, like)
+    return edge_index

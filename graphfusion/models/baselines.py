@@ -1,10 +1,9 @@
-"""What MM-DFN is compared with, made by other parts: two baselines, and the habit of zero-filling.
+"""Baselines without a graph: a recurrent and a linear classifier of joined modalities.
 
 The modalities are joined in the order of their names, so that no other order changes a model.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from graphfusion.data.standardize import Standardize
 from graphfusion.encoders.context import ContextEncoder
 from graphfusion.encoders.speaker_normalize import speaker_normalize
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.identity import NoFusion, NoGraph
 from graphfusion.models.utterance_classifier import UtteranceClassifier
 
 
@@ -74,36 +74,6 @@ class GRUEncoder(JoinedEncoder):
         return encoded.unsqueeze(1)
 
 
-class NoGraph(torch.nn.Module):
-    """Builds a graph without edges, itself: every node keeps its own vector."""
-
-    def forward(self, x: Tensor, layout: BatchLayout) -> Self:
-        """Returns the graph."""
-        del x, layout
-        return self
-
-    def propagate(self, x: Tensor) -> Tensor:
-        """Returns x."""
-        return x
-
-    def impute(self, x: Tensor) -> Tensor:
-        """Returns x."""
-        return x
-
-
-class NoFusion(torch.nn.Module):
-    """Passes nodes on as they are."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.in_channels = self.out_channels = channels
-
-    def forward(self, x: Tensor, graph: NoGraph) -> Tensor:
-        """Returns x."""
-        del graph
-        return x
-
-
 class LinearHead(torch.nn.Module):
     """A linear classifier of single nodes, perhaps averaged with an utterance classifier."""
 
@@ -127,52 +97,6 @@ class LinearHead(torch.nn.Module):
         if self.utterance_classifier is not None:
             logits = self.utterance_classifier(features, logits)
         return logits
-
-
-class Unmasked(torch.nn.Module):
-    """An encoder or a graph builder that is not told what is absent: it sees zeros there."""
-
-    def __init__(self, part: torch.nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, x: Any, layout: BatchLayout) -> Any:
-        """Returns what the part makes of the batch without its mask."""
-        return self.part(x, BatchLayout(layout.ptr, layout.speaker).screened())
-
-
-class UnmaskedEncoder(Unmasked):
-    """The same, with what a model asks of its encoder."""
-
-    @property
-    def in_channels(self) -> Mapping[str, int]:
-        """`{modality: d_m}`."""
-        return self.part.in_channels  # type: ignore[return-value]
-
-    @property
-    def out_channels(self) -> int:
-        """D."""
-        return self.part.out_channels  # type: ignore[return-value]
-
-    @property
-    def standardize(self) -> Standardize:
-        """The encoder's."""
-        return self.part.standardize  # type: ignore[return-value]
-
-
-def zero_filled(model: ConversationModel) -> ConversationModel:
-    """The model by the usual habit, of the same weights: absent modalities are zeros to it.
-
-    They are zeros once standardised, that is, the mean of the training conversations.
-    """
-    return ConversationModel(
-        UnmaskedEncoder(model.encoder),
-        Unmasked(model.graph),
-        model.fusion,
-        model.head,
-        model.class_names,
-        model.task,
-    )
 
 
 def bigru(

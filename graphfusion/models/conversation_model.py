@@ -1,12 +1,12 @@
 """A model of conversations, composed of four parts."""
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
+from torch_geometric.nn.inits import reset
 
 from graphfusion._utils.checks import unique_names
 from graphfusion._utils.evaluation import evaluation_view
@@ -15,14 +15,14 @@ from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout
 from graphfusion.data.masking import restore, restore_valid
 from graphfusion.data.standardize import Standardize
-from graphfusion.models import hub, saved
 from graphfusion.models.inputs import layout_of, screen_features
 from graphfusion.models.parts import check_parts
+from graphfusion.models.pretrained import PretrainedModule
 from graphfusion.models.task import Prediction, check_task, predictions
 from graphfusion.streaming.stream import Stream
 
 
-class ConversationModel(torch.nn.Module):
+class ConversationModel(PretrainedModule):
     """Predicts every utterance of conversations by four parts: encoder, graph, fusion and head.
 
     Any part may be another module of the same signature: an ablation, a baseline, or your own. The
@@ -114,7 +114,7 @@ class ConversationModel(torch.nn.Module):
     def reset_parameters(self) -> None:
         """Draws new weights, and forgets the statistics of `standardize`."""
         for part in (self.encoder, self.graph, self.fusion, self.head):
-            part.reset_parameters()  # type: ignore[operator]
+            reset(part)  # of a part without the method: its children's
 
     def forward(
         self,
@@ -195,46 +195,6 @@ class ConversationModel(torch.nn.Module):
         return Stream(
             self.encoder, self.graph, self.fusion, self.head, num_conversations=num_conversations
         )
-
-    @classmethod
-    def from_pretrained(
-        cls, folder: str | PathLike[str], revision: str | None = None, **parts: Any
-    ) -> Self:
-        """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
-
-        It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
-        it may contain.
-
-        Args:
-            folder: The path of a folder; with `revision`, a repository of the Hugging Face Hub,
-                "user/name".
-            revision: A branch, tag or commit of that repository. Without it nothing is downloaded.
-            **parts: Arguments of the constructor that a folder does not hold: the four parts, built
-                as they were for training, unless the class builds them itself, as :class:`MMDFN`
-                does.
-
-        Raises:
-            ImportError: If safetensors, or for a repository huggingface_hub, is not installed.
-            FileNotFoundError: If the folder has no model.
-            ValueError: If anything in its files is wrong, or does not fit the parts.
-        """
-        return saved.load(cls, hub.opened(folder, revision), parts)
-
-    def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Writes the model, with its statistics and its classes' names, for good.
-
-        The weights go to `model.safetensors` and the arguments to `config.json`. Wherever this is
-        cut off, the folder has the old model or the new one.
-
-        Args:
-            folder: The path of a folder, made if need be.
-
-        Raises:
-            ImportError: If safetensors is not installed.
-            OSError: If a file cannot be written.
-            TypeError: If a subclass's constructor has an argument that its `config` lacks.
-        """
-        saved.save(folder, type(self), self.config, self.state_dict())
 
     def __repr__(self) -> str:
         parts = (self.encoder, self.graph, self.fusion, self.head)

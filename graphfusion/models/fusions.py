@@ -1,4 +1,4 @@
-"""What MM-DFN's fusion is compared with: the same model with another fusion in its place."""
+"""Fusions of other papers in place of MM-DFN's, with the rest of the model unchanged."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,27 +21,12 @@ from graphfusion.graph.edge_types import EDGE_TYPES
 from graphfusion.graph.propagator import Propagator
 from graphfusion.models.classifier import Classifier
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.identity import NoFusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.named_linear import NamedLinear
 
 # Of convolutions that list edges: all of a conversation's would be quadratic in its length.
 WINDOW = 10
-
-
-class NodesAlone(torch.nn.Module):
-    """Returns the nodes as they are: no fusion before the classifier."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.in_channels = self.out_channels = channels
-
-    def reset_parameters(self) -> None:
-        """Does nothing: there are no parameters."""
-
-    def forward(self, x: Tensor, graph: Propagator) -> Tensor:
-        """Returns x, `[U, M, C]`."""
-        del graph
-        return x
 
 
 class JointLayer(torch.nn.Module):
@@ -123,7 +108,7 @@ def _relational_attention(size: int, hidden: int) -> RGATConv:
 
 
 FUSIONS = {
-    "no_fusion": Fusion(lambda model: NodesAlone(model.fusion.in_channels)),
+    "no_fusion": Fusion(lambda model: NoFusion(model.fusion.in_channels)),
     "joint_layer": Fusion(
         lambda model: JointLayer(
             list(model.in_channels),

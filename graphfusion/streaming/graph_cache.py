@@ -1,17 +1,17 @@
 """A cache of growing conversations' graphs, so that nothing is computed twice."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
-from graphfusion._utils.checks import check_tensor
 from graphfusion._utils.tracing import is_traced
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph, join_modalities
 from graphfusion.graph.impute import decay
 from graphfusion.graph.similarity import direction, similarity_of_cosine
+from graphfusion.streaming.newest_rows import NewestRows
 
 LEAST_CAPACITY = 16
 
@@ -60,7 +60,7 @@ class GraphCache:
         self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
         self.fused = like.new_zeros(*size, fusion.out_channels)
 
-    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> "NewestRows":
+    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> NewestRows:
         """The next utterances' rows of P; the cache stays as it is until they are appended.
 
         Args:
@@ -103,7 +103,7 @@ class GraphCache:
         weight = decay(distance.to(past.device).unsqueeze(1), mask, past.dtype)
         return fused.where(present.unsqueeze(2), (weight.unsqueeze(2) @ past).squeeze(2))
 
-    def append(self, newest: "NewestRows", fused: Tensor, conversation: Tensor) -> None:
+    def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
         """Appends the utterances of :meth:`newest`, once the fusion has run."""
         place = self.position[conversation]
         self.position[conversation] = place + 1
@@ -161,54 +161,3 @@ class GraphCache:
         self.scale = pad(self.scale, (0, more))
         self.nodes = pad(self.nodes, (0, 0, 0, more))
         self.fused = pad(self.fused, (0, 0, 0, more))
-
-
-class NewestRows:
-    """The newest utterances' rows of P; a graph to the fusion, whose layers propagate in turn.
-
-    Attributes:
-        intra: `[n, M, K]`, their entries in the columns of the past.
-        inter: `[n, M, M]`, their entries in the columns of the same utterance.
-        present: `[n, M]` bool.
-        unit: `[n, M, C]`, the nodes' directions.
-        scale: `[n, M]`, the inverse roots of their degrees; 0 where there is no node.
-        inputs: `[n, M, H]` of each layer so far: what was propagated.
-    """
-
-    def __init__(
-        self,
-        intra: Tensor,
-        inter: Tensor,
-        present: Tensor,
-        nodes: Tensor,
-        unit: Tensor,
-        scale: Tensor,
-    ) -> None:
-        self.intra = intra
-        self.inter = inter
-        self.present = present
-        self.unit = unit
-        self.scale = scale
-        self.inputs: list[Tensor] = []
-        self._nodes = nodes
-
-    def screen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Zeroes absent nodes; a stream refuses what is not finite."""
-        check_tensor("x", x, [*self.inter.shape[:2], "C"])
-        return x.where(self.present.unsqueeze(2), 0), None
-
-    def screened(self) -> Self:
-        """These rows."""
-        return self
-
-    def propagate(self, x: Tensor) -> Tensor:
-        """Returns the newest rows of `P x`; of all others, x is cached from the same layer."""
-        past = self._nodes[len(self.inputs)]
-        self.inputs.append(x)
-        received = (self.intra.unsqueeze(2).to(x.dtype) @ past.to(x.dtype)).squeeze(2)
-        return torch.baddbmm(received, self.inter.to(x.dtype), x)
-
-    def restore(self, out: Tensor, valid: Tensor | None) -> Tensor:
-        """Zeros at absent nodes."""
-        del valid
-        return out.where(self.present.unsqueeze(2), 0)

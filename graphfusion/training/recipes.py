@@ -7,14 +7,15 @@ from functools import cached_property
 from typing import Any
 
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.models.baselines import bigru, logistic, zero_filled
+from graphfusion.models.baselines import bigru, logistic
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.fusions import FUSIONS, swap_fusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.presets import PRESETS, modality_of
+from graphfusion.models.zero_filled import zero_filled
 from graphfusion.training.settings import Settings
 
-# What each changes of MM-DFN.
+# Arguments of MM-DFN that each ablation replaces.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "mmdfn": {},
     "static": {"gated": False},
