@@ -9,7 +9,6 @@ from torch_geometric.nn import (
     GCN2Conv,
     GraphConv,
     HypergraphConv,
-    RGATConv,
     RGCNConv,
     TransformerConv,
 )
@@ -24,6 +23,7 @@ from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.identity import NoFusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.named_linear import NamedLinear
+from graphfusion.models.relational_attention import RelationalAttention
 
 # Of convolutions that list edges: all of a conversation's would be quadratic in its length.
 WINDOW = 10
@@ -103,8 +103,8 @@ def _relational(size: int, hidden: int) -> RGCNConv:
     return RGCNConv(size, hidden, num_relations=len(EDGE_TYPES))
 
 
-def _relational_attention(size: int, hidden: int) -> RGATConv:
-    return RGATConv(size, hidden, num_relations=len(EDGE_TYPES))
+def _relational_attention(size: int, hidden: int) -> RelationalAttention:
+    return RelationalAttention(size, hidden, num_relations=len(EDGE_TYPES))
 
 
 FUSIONS = {
