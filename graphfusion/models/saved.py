@@ -16,7 +16,8 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion._utils.extras import import_safetensors
-from graphfusion._utils.files import open_regular, read_regular, staged
+from graphfusion._utils.files import read_regular, staged
+from graphfusion._utils.safetensors import open_safetensors
 from graphfusion.models.saved_checksum import verify, with_checksum
 from graphfusion.models.saved_config import (
     check_arguments,
@@ -121,9 +122,7 @@ def load(
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The configuration and the weights that a file has."""
-    with open_regular(path):  # only asked whether it is one
-        pass
-    with import_safetensors().safe_open(path, framework="pt") as file:
+    with open_safetensors(path) as file:
         metadata = file.metadata() or {}
         # Clones: these tensors are the file itself, which may change.
         state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
