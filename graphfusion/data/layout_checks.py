@@ -1,4 +1,4 @@
-"""Checks of what a batch layout is made of, on the host."""
+"""Checks of the arguments of a batch layout, on the host."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Dynamic fusion: a deep graph convolution whose layers share a gated memory."""
+"""Dynamic fusion: a deep graph convolution with a gated memory shared by its layers."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -41,14 +41,14 @@ class DynamicFusion(torch.nn.Module):
         in_channels: Size of each node's vector.
         hidden_channels: Size H of the layers.
         num_layers: Number L of layers.
-        alpha: How much of :math:`H_0` enters each layer, in [0, 1].
-        theta: How slowly the layers' weights fade with depth, at least 0.
+        alpha: Strength of the initial residual :math:`H_0` in each layer, in [0, 1].
+        theta: Strength of the layers' weights against the identity mapping, at least 0.
         dropout: Probability of dropping a value.
         gated: Without the gate (:math:`p_k = P z_{k-1}`, and no :math:`+ z_{k-1}`) this is the
             static fusion of MMGCN (Hu et al., ACL 2021).
         concat: Whether the output is :math:`[X ; z_L]`, or :math:`z_L` alone.
-        checkpoint: Whether training keeps only each layer's input and computes the rest again when
-            it is needed, for less memory and about a third more time.
+        checkpoint: Whether training keeps only each layer's input and recomputes the rest in the
+            backward pass, for less memory and about a third more time.
 
     Raises:
         TypeError: If an argument is not a number, or a switch not a bool.
@@ -112,14 +112,14 @@ class DynamicFusion(torch.nn.Module):
 
     @classmethod
     def from_published(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> Self:
-        """Takes over the weights of a `graph_net` of the authors' code.
+        """Converts the weights of a `graph_net` of the authors' code.
 
         Args:
             state_dict: The state dict of that module, or of any module that contains it.
-            **kwargs: What the weights do not show: `alpha`, `theta` (there `lamda`), `dropout`,
-                `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by default). A
-                checkpoint has the gate's weights whether it was trained with the gate or not; if
-                `gated` is not given, it is used if it is there.
+            **kwargs: Arguments that the weights do not determine: `alpha`, `theta` (there `lamda`),
+                `dropout`, `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by
+                default). A checkpoint has the gate's weights whether it was trained with the gate
+                or not. If `gated` is not given, the gate is used if it has weights.
 
         Raises:
             ValueError: If a weight is missing.
@@ -128,7 +128,7 @@ class DynamicFusion(torch.nn.Module):
         return published.load(cls, state_dict, kwargs)
 
     def reset_parameters(self) -> None:
-        """Draws new weights, from the distributions of the authors' code."""
+        """Reinitialises the weights, from the distributions of the authors' code."""
         self.lin.reset_parameters()
         if self.cell is not None:
             self.cell.reset_parameters()
@@ -142,7 +142,7 @@ class DynamicFusion(torch.nn.Module):
         edge_weight: Tensor | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Fuses the nodes' vectors.
+        """Computes the fused node vectors.
 
         Args:
             x: `[U, M, in_channels]` with the graph of a batch of conversations, or
@@ -156,12 +156,12 @@ class DynamicFusion(torch.nn.Module):
             `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes, NaN throughout a
             conversation that has NaN or infinity. With `return_gates`, that and the gates,
             `[L, U, M, 3]` or `[L, N, 3]`: of each layer and node, the means over the channels of
-            the input, the forget and the output gate, from 0 (shut) to 1 (open).
+            the input, the forget and the output gate, from 0 (closed) to 1 (open).
 
         Raises:
-            TypeError: If an argument is not a tensor of the right dtype, or the graph is none.
+            TypeError: If an argument is not a tensor of the right dtype, or `edge_index` no graph.
             ValueError: If the shapes disagree, `x` is empty, (checked on the host only) an edge
-                ends at no node, or `return_gates` is asked of a fusion without gates.
+                ends at no node, or `return_gates` is True without gates.
         """
         if return_gates and self.cell is None:
             raise ValueError("return_gates must be False where gated is, but got True.")
@@ -196,7 +196,7 @@ class DynamicFusion(torch.nn.Module):
         propagate: Callable[[Tensor], Tensor],
         joined: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One layer: from z and the memory (g, c) to the next ones."""
+        """One layer: the next z and memory (g, c)."""
         if self.cell is not None:
             g, c = self.cell.step(q, g, c, joined)
         p = propagate(q if self.cell is None else g)

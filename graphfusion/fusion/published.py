@@ -1,4 +1,4 @@
-"""Reads the weights of the authors' graph network (github.com/zerohd4869/MM-DFN) into ours."""
+"""Conversion of the weights of the authors' graph network (github.com/zerohd4869/MM-DFN)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 def load(
     make: Callable[..., ModuleT], state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any]
 ) -> ModuleT:
-    """A `DynamicFusion` of those weights, gated if they have a gate and nothing else is asked.
+    """Builds a `DynamicFusion` with those weights, gated by default if they include a gate.
 
     Raises:
         ValueError: If a weight is missing.
@@ -29,7 +29,7 @@ def load(
 
 
 def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `DynamicFusion` with the weights of a `graph_net`, its cell if it has one.
+    """Converts the state dict of a `graph_net` to that of a `DynamicFusion`.
 
     Raises:
         ValueError: If a weight is missing, or there are several modules of that kind.
@@ -52,7 +52,7 @@ def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def get_weight(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
-    """A weight of the authors' code; raises a ValueError that names it if it is missing."""
+    """Looks up a weight of the authors' code; raises a ValueError with its name if missing."""
     if key not in state_dict:
         raise ValueError(f"state_dict must have {key!r}, but has not.")
     return state_dict[key]

@@ -1,4 +1,4 @@
-"""Any graph, by its edges, as PyG gives it."""
+"""Graphs given by PyG's `edge_index` and `edge_weight`."""
 
 from typing import Self
 
@@ -38,13 +38,13 @@ class EdgeList:
         self.edge_weight = edge_weight
 
     def screen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Nothing is absent from an edge list."""
+        """Checks the shape of `x [N, C]`; no node of an edge list is absent."""
         check_tensor("x", x, ["N", "C"])
         check_not_empty("x", x)
         return x, None
 
     def screened(self) -> Self:
-        """This graph."""
+        """Returns this graph."""
         return self
 
     def propagate(self, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class EdgeList:
         return torch.zeros_like(x).index_add(0, target, message)
 
     def restore(self, out: Tensor, valid: Tensor | None) -> Tensor:
-        """Nothing is absent from an edge list."""
+        """Returns `out`: no node of an edge list is absent."""
         del valid
         return out
 
@@ -68,7 +68,7 @@ def as_graph(
     channels: int,
     like: Tensor,
 ) -> Propagator:
-    """The graph itself, or that of an edge list, once the nodes are known to fit a layer.
+    """Converts an edge list to a graph, and checks that nodes and graph fit a layer.
 
     Args:
         x: `[U, M, C]` with the graph of a batch of conversations, or `[N, C]` with edges.
@@ -78,7 +78,7 @@ def as_graph(
         like: A weight of the layer, whose dtype x must have.
 
     Raises:
-        TypeError: If an argument is not a tensor of the right dtype, or the graph is none.
+        TypeError: If an argument is not a tensor of the right dtype, or `edge_index` no graph.
         ValueError: If the shapes disagree.
     """
     if isinstance(edge_index, Tensor):

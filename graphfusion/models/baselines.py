@@ -19,7 +19,7 @@ from graphfusion.models.utterance_classifier import UtteranceClassifier
 
 
 class JoinedEncoder(torch.nn.Module):
-    """Joins the standardised modalities of each utterance in one node, zeros where absent."""
+    """Concatenates the standardised modalities of each utterance; zeros where absent."""
 
     def __init__(
         self, in_channels: Mapping[str, int], speaker_normalized: Sequence[str] = ()
@@ -50,7 +50,7 @@ class JoinedEncoder(torch.nn.Module):
 
 
 class GRUEncoder(JoinedEncoder):
-    """A bidirectional GRU over the joined, layer-normalised modalities."""
+    """A bidirectional GRU over the concatenated, layer-normalised modalities."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class GRUEncoder(JoinedEncoder):
 
 
 class LinearHead(torch.nn.Module):
-    """A linear classifier of single nodes, perhaps averaged with an utterance classifier."""
+    """A linear classifier of single nodes, optionally averaged with an utterance classifier."""
 
     def __init__(
         self,
@@ -109,8 +109,8 @@ def bigru(
     class_names: Sequence[str] | None = None,
     task: str = "classification",
 ) -> ConversationModel:
-    """A bidirectional GRU over the joined, layer-normalised modalities: no graph, no fusion."""
-    # First, as the numbers of a seed are drawn.
+    """Builds a bidirectional GRU over the concatenated modalities: no graph, no fusion."""
+    # First: the order of the draws from a seed must not change.
     beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
     encoder = GRUEncoder(in_channels, hidden_channels, dropout, speaker_normalized)
     head = LinearHead(encoder.out_channels, num_classes, dropout, beside)
@@ -125,7 +125,7 @@ def logistic(
     class_names: Sequence[str] | None = None,
     task: str = "classification",
 ) -> ConversationModel:
-    """A linear map of single utterances: no context either."""
+    """Builds a linear classifier of single utterances, without context."""
     beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
     encoder = JoinedEncoder(in_channels, speaker_normalized)
     head = LinearHead(encoder.out_channels, num_classes, 0.0, beside)

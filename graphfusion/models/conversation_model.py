@@ -1,4 +1,4 @@
-"""A model of conversations, composed of four parts."""
+"""Conversation models, composed of an encoder, a graph, a fusion and a head."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,9 +23,9 @@ from graphfusion.streaming.stream import Stream
 
 
 class ConversationModel(PretrainedModule):
-    """Predicts every utterance of conversations by four parts: encoder, graph, fusion and head.
+    """A model of conversations, composed of four parts: encoder, graph, fusion and head.
 
-    Any part may be another module of the same signature: an ablation, a baseline, or your own. The
+    It predicts every utterance. Any part may be replaced by a module of the same signature. The
     model checks its input and masks absent modalities once, before the parts run.
 
     Args:
@@ -98,7 +98,7 @@ class ConversationModel(PretrainedModule):
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """Number K of classes, or of scores."""
         return int(self.head.out_channels)  # type: ignore[arg-type]
 
     @property
@@ -112,7 +112,7 @@ class ConversationModel(PretrainedModule):
         return {"class_names": list(self.class_names), "task": self.task}
 
     def reset_parameters(self) -> None:
-        """Draws new weights, and forgets the statistics of `standardize`."""
+        """Reinitialises the weights, and resets the statistics of `standardize`."""
         for part in (self.encoder, self.graph, self.fusion, self.head):
             reset(part)  # of a part without the method: its children's
 
@@ -124,13 +124,13 @@ class ConversationModel(PretrainedModule):
         present: Mapping[str, Tensor] | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Predicts every utterance of a batch.
+        """Computes the logits of a batch.
 
         Args:
             features: A PyG batch of :class:`Conversation` objects, or one of them, and then nothing
                 else; or `{modality: [U, d_m]}`, matched by name, in any floating dtype.
-            speaker: `[U]` int64, numbered within each conversation; or the batch's layout, which
-                then stands for all that follows.
+            speaker: `[U]` int64, numbered within each conversation; or the batch's layout, in
+                place of all following arguments.
             ptr: `[B + 1]`, where the conversations start, and U; or a layout.
             present: `{modality: [U] bool}`; one that is not named is present throughout.
             return_gates: Whether to return the gates' activations of a :class:`DynamicFusion`, too.
@@ -142,7 +142,7 @@ class ConversationModel(PretrainedModule):
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
-                `return_gates` is asked of a fusion without gates.
+                `return_gates` is True for a fusion without gates.
         """
         weight = first_weight(self)
         layout = layout_of(features, speaker, ptr, present, weight.device)
@@ -160,7 +160,7 @@ class ConversationModel(PretrainedModule):
     def predict(self, conversation: Conversation) -> list[Prediction]:
         """Predicts every utterance of one conversation, without dropout.
 
-        It changes nothing of the model, so that other threads may predict or train meanwhile.
+        The model is not changed, so other threads may predict or train at the same time.
 
         Args:
             conversation: In any floating dtype, on any device.
@@ -183,10 +183,10 @@ class ConversationModel(PretrainedModule):
         return predictions(logits, self.task, self.class_names)
 
     def stream(self, num_conversations: int = 1) -> Stream:
-        """Begins live conversations, of which each utterance is predicted as it comes.
+        """Starts live conversations, predicted one utterance at a time.
 
         Args:
-            num_conversations: How many go on side by side.
+            num_conversations: Number B of parallel conversations.
 
         Raises:
             TypeError: If `num_conversations` is not an integer, or a part cannot stream.

@@ -25,12 +25,12 @@ from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.named_linear import NamedLinear
 from graphfusion.models.relational_attention import RelationalAttention
 
-# Of convolutions that list edges: all of a conversation's would be quadratic in its length.
+# For convolutions on edge lists: without a window, the edges are quadratic in the length.
 WINDOW = 10
 
 
 class JointLayer(torch.nn.Module):
-    """One hidden layer over an utterance's nodes side by side: fusion without a graph.
+    """One hidden layer over the concatenated nodes of each utterance: fusion without a graph.
 
     Args:
         modalities: Their names, in the order of the nodes.
@@ -66,10 +66,10 @@ class JointLayer(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Fusion:
-    """A fusion for models of any size.
+    """A named fusion, built for the sizes of a model.
 
     Args:
-        make: Builds it for a model like this one.
+        make: Builds it for the sizes of a model.
         window: How many utterances before and after a node receives from, unless the model has a
             window; None: all.
     """
@@ -131,10 +131,10 @@ FUSIONS = {
 
 
 def swap_fusion(model: MMDFN, name: str) -> ConversationModel:
-    """The model with another fusion, and all else the same.
+    """Replaces the fusion of a model by a named one.
 
     Args:
-        model: Whose encoder, window, sizes and dropout it has; it is not to be used after.
+        model: Its encoder, window, sizes and dropout are kept. Do not use it afterwards.
         name: One of `FUSIONS`.
 
     Raises:

@@ -23,10 +23,10 @@ class PretrainedModule(torch.nn.Module):
     def from_pretrained(
         cls, folder: str | PathLike[str], revision: str | None = None, **parts: Any
     ) -> Self:
-        """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
+        """Loads a model that :meth:`save_pretrained` wrote, on the CPU.
 
-        It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
-        it may contain.
+        It is in evaluation mode, in the dtype in which it was saved. No code from the folder is
+        run.
 
         Args:
             folder: The path of a folder; with `revision`, a repository of the Hugging Face Hub,
@@ -44,10 +44,10 @@ class PretrainedModule(torch.nn.Module):
         return saved.load(cls, hub.opened(folder, revision), parts)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Writes the model, with its statistics and its classes' names, for good.
+        """Saves the model with its statistics and class names.
 
-        The weights go to `model.safetensors` and the arguments to `config.json`. Wherever this is
-        cut off, the folder has the old model or the new one.
+        The weights go to `model.safetensors` and the arguments to `config.json`. An
+        interrupted save leaves the old model or the new one.
 
         Args:
             folder: The path of a folder, made if need be.

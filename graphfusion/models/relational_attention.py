@@ -31,7 +31,7 @@ class RelationalAttention(RGATConv):
         self.w = self.l1 = self.b1 = self.l2 = self.b2 = None
 
     def reset_parameters(self) -> None:
-        """Draws new weights, as `RGATConv` does."""
+        """Reinitialises the weights, as `RGATConv` does."""
         MessagePassing.reset_parameters(self)
         for weight in (self.weight, self.q, self.k):
             glorot(weight)

@@ -1,4 +1,4 @@
-"""A cache of growing conversations' graphs, so that nothing is computed twice."""
+"""A cache of the graphs of growing conversations."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ LEAST_CAPACITY = 16
 
 
 class GraphCache:
-    """The past nodes of B conversations whose graph has no future, within the window.
+    """Caches the past nodes of B conversations within the window, for graphs with `future=0`.
 
     A node's incoming edges never change, nor do those of earlier nodes: so it is enough to keep
     their directions, their degrees, the input of each layer's propagation, and the output.
@@ -29,7 +29,7 @@ class GraphCache:
         num_modalities: M.
 
     Attributes:
-        position: `[B]` int64 on the host, how many utterances each conversation has had.
+        position: `[B]` int64 on the host, the number of utterances of each conversation so far.
         unit: `[B, M, K, C]`, the directions of the nodes there.
         scale: `[B, M, K]`, the inverse roots of their degrees; 0 where there is no node.
         nodes: `[L, B, M, K, H]`, the input of each layer's propagation.
@@ -61,7 +61,7 @@ class GraphCache:
         self.fused = like.new_zeros(*size, fusion.out_channels)
 
     def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> NewestRows:
-        """The next utterances' rows of P; the cache stays as it is until they are appended.
+        """Computes the next utterances' rows of P, without appending them to the cache.
 
         Args:
             x: `[n, M, C]`, the nodes of one utterance of each of n conversations.
@@ -104,7 +104,7 @@ class GraphCache:
         return fused.where(present.unsqueeze(2), (weight.unsqueeze(2) @ past).squeeze(2))
 
     def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
-        """Appends the utterances of :meth:`newest`, once the fusion has run."""
+        """Appends the utterances of :meth:`newest` after the fusion has run."""
         place = self.position[conversation]
         self.position[conversation] = place + 1
         past = self.graph.past
@@ -124,14 +124,14 @@ class GraphCache:
         self.nodes[:, conversation, :, place] = inputs.transpose(0, 1)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is cached."""
+        """All cached tensors by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def check(self, position: Tensor, size: int) -> None:
-        """Checks that so many places are enough for conversations that are so long.
+        """Checks that a cache of this size fits conversations of these lengths.
 
         Raises:
-            ValueError: If they are not, or a length is negative.
+            ValueError: If it does not, or a length is negative.
         """
         past, longest = self.graph.past, int(position.max())
         least, most = (longest, size) if past is None else (min(longest, past), past)
@@ -142,7 +142,7 @@ class GraphCache:
             )
 
     def _window(self, conversation: Tensor) -> tuple[slice | Tensor, slice, slice]:
-        """Where the past of these conversations lies, by conversation, modality and place.
+        """Index of the past of these conversations, by conversation, modality and place.
 
         A view of all of them is kept one: a copy would cost as much as what is done with it.
         """
@@ -151,7 +151,7 @@ class GraphCache:
         return chosen, slice(None), slice(int(self.position[conversation].max()))
 
     def _distance(self, conversation: Tensor, size: int) -> Tensor:
-        """How many utterances ago each place was filled, `[n, K]`."""
+        """Distance `[n, K]` of each cached utterance from the next one."""
         # Where a window is full, the next place has the oldest one.
         return (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
 

@@ -1,4 +1,4 @@
-"""The rows of P that belong to the newest utterances of growing conversations."""
+"""The rows of P of the newest utterances of growing conversations."""
 
 from typing import Self
 
@@ -40,22 +40,22 @@ class NewestRows:
         self._nodes = nodes
 
     def screen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Zeroes absent nodes; a stream refuses what is not finite."""
+        """Zeroes absent nodes; all others are finite, as `Stream.step` checks."""
         check_tensor("x", x, [*self.inter.shape[:2], "C"])
         return x.where(self.present.unsqueeze(2), 0), None
 
     def screened(self) -> Self:
-        """These rows."""
+        """Returns these rows."""
         return self
 
     def propagate(self, x: Tensor) -> Tensor:
-        """Returns the newest rows of `P x`; of all others, x is cached from the same layer."""
+        """Returns the newest rows of `P x`, with x of past nodes from the cache of this layer."""
         past = self._nodes[len(self.inputs)]
         self.inputs.append(x)
         received = (self.intra.unsqueeze(2).to(x.dtype) @ past.to(x.dtype)).squeeze(2)
         return torch.baddbmm(received, self.inter.to(x.dtype), x)
 
     def restore(self, out: Tensor, valid: Tensor | None) -> Tensor:
-        """Zeros at absent nodes."""
+        """Sets absent nodes of the output to zero."""
         del valid
         return out.where(self.present.unsqueeze(2), 0)

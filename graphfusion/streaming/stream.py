@@ -1,4 +1,4 @@
-"""Causal inference, one utterance at a time."""
+"""Streaming inference of a causal model, one utterance at a time."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ from graphfusion.streaming.stream_state import StreamState
 
 
 class Stream:
-    """Predicts conversations utterance by utterance, with the hidden states of a causal model.
+    """Streaming inference: predicts live conversations one utterance at a time.
 
     Each utterance's logits are those that the model gives it within the whole conversation. With a
     window (`past`), an utterance costs the same however long the conversation is; without one, its
@@ -36,7 +36,7 @@ class Stream:
         graph: A :class:`ConversationGraph` with `future=0`.
         fusion: A :class:`DynamicFusion`.
         head: The classifier.
-        num_conversations: How many conversations B go on side by side.
+        num_conversations: Number B of parallel conversations.
 
     Raises:
         TypeError: If `num_conversations` is not an integer, or a part is of another class.
@@ -162,14 +162,14 @@ class Stream:
         return logits
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of all hidden states, to be saved with any container of tensors.
+        """Copies all hidden states, to be saved with any container of tensors.
 
-        What belongs to one modality has its name, so that their order does not matter.
+        Keys have the names of modalities, so that their order does not matter.
         """
         return {key: value.clone() for key, value in self._state.tensors().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continues from the hidden states of another stream of the same model.
+        """Restores the hidden states of another stream of the same model.
 
         Args:
             state: What its :meth:`state_dict` returned.

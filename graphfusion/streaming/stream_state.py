@@ -41,7 +41,7 @@ class StreamState:
         return tensors
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Replaces all hidden states by copies of those that another stream had.
+        """Replaces all hidden states by copies of those of another stream.
 
         Raises:
             TypeError: If it is not a mapping, or something in it no tensor of the right dtype.

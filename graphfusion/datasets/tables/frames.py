@@ -42,7 +42,7 @@ def to_pandas(frame: object) -> Any:
 
 
 def is_csv(path: str | PathLike[str]) -> bool:
-    """Whether a file is CSV or the like, which only its name tells."""
+    """Whether a file is CSV or the like, by its name."""
     return Path(path).suffix.lower() in (".csv", ".tsv")
 
 
