@@ -20,6 +20,7 @@ DOCS = [
 FILES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")]
 PAGES = FILES + DOCS
 MODULES = sorted((ROOT / "graphfusion").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 HOW_TO = sorted((ROOT / "docs/how_to").glob("*.md"))
 LONGEST = 30  # words of a sentence; aim at 25
 
@@ -45,10 +46,20 @@ def test_words_are_plain(path: Path) -> None:
 def test_docstrings_are_plain() -> None:
     found = {
         f"{name(path)}: {definition}": private(text)
-        for path in MODULES
+        for path in [*MODULES, *TESTS]
         for definition, text in docstrings(read(path))
     }
     assert {place: words for place, words in found.items() if words} == {}
+
+
+def test_names_of_tests_are_plain() -> None:
+    found = {
+        f"{name(path)}: {definition}": words
+        for path in TESTS
+        for definition in re.findall(r"^ *(?:async )?def (test_\w+)", read(path), re.MULTILINE)
+        if (words := private(definition.replace("_", " ")))
+    }
+    assert found == {}
 
 
 def test_docstrings_begin_with_what_is_computed() -> None:

@@ -22,7 +22,7 @@ def conversation(length: int = 6, **present: torch.Tensor) -> Conversation:
     "besides", [{}, {"speaker_normalized": ("audio",), "utterance_channels": 8}]
 )
 @pytest.mark.parametrize("name", MADE)
-def test_every_utterance_is_predicted_and_what_is_absent_ignored(
+def test_every_utterance_is_predicted_and_absent_modalities_are_ignored(
     name: str, besides: dict[str, object]
 ) -> None:
     model = MADE[name](SIZES, **besides).eval()

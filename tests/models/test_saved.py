@@ -304,8 +304,8 @@ def test_a_foreign_config(folder: Path, content: bytes, message: str) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFO")
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_what_is_no_regular_file_is_not_read(folder: Path, name: str) -> None:
-    """A device may never end, and a FIFO waits for somebody to write."""
+def test_only_regular_files_are_read(folder: Path, name: str) -> None:
+    """A device may never end, and a FIFO waits for a writer."""
     (folder / name).unlink()
     (folder / name).symlink_to("/dev/zero")
     with pytest.raises((ValueError, FileNotFoundError), match=name):

@@ -63,7 +63,7 @@ def trained_on(batch: Batch, name: str, p: float, step: int = 0, **where: int):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_features_are_dropped_in_training_alone(name: str) -> None:
+def test_features_are_dropped_only_in_training(name: str) -> None:
     batch = ten_conversations()
     module = module_of(name, drop_features=0.3)
     standardize = module.model.standardize.fit(batch.to_data_list())

@@ -61,7 +61,7 @@ def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
             file,
             sep="\t" if Path(path).suffix.lower() == ".tsv" else ",",
             dtype=dict.fromkeys(texts, str),
-            keep_default_na=False,  # somebody may be called None
+            keep_default_na=False,  # "None" may be a name
             na_values=[""],
             low_memory=False,  # else a column's type may change within it
         )
