@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphfusion._utils.tracing import check_not_tracing
 from graphfusion.data.conversation import Conversation
-from graphfusion.data.layout_checks import check_layout
+from graphfusion.data.layout_checks import check_layout, find_column
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
 # What a layout holds: on a device, on the host, and both.
@@ -140,24 +140,7 @@ class BatchLayout:
         """
         if self.present is None:
             return 0
-        if modality is None:
-            raise ValueError("modality must be given where modalities are absent, but got None.")
-        known = self.modalities or ()
-        if isinstance(modality, str):
-            if modality not in known:
-                raise ValueError(
-                    f"modality must be one of {list(known)}, but got {modality!r}; a layout has "
-                    "names where present is given by name."
-                )
-            return known.index(modality)
-        if isinstance(modality, bool) or not isinstance(modality, int):
-            raise TypeError(f"modality must be an integer or a name, but got {modality!r}.")
-        if not 0 <= modality < self.present.size(1):
-            raise ValueError(
-                f"modality must be one of the {self.present.size(1)} that present has, but got "
-                f"{modality}."
-            )
-        return modality
+        return find_column(modality, self.modalities or (), self.present.size(1))
 
     def screened(self) -> Self:
         """A copy for batches whose nodes are all finite, so that layers do not mask again."""
