@@ -31,7 +31,7 @@ from mmdfn_iemocap import default_modalities
 from graphfusion import Conversation, modality_dropout
 from graphfusion.command_line.parser import parse_settings
 from graphfusion.datasets import Corpus, load, synthetic
-from graphfusion.models.baselines import zero_filled
+from graphfusion.models.zero_filled import zero_filled
 from graphfusion.training import Recipe, evaluate, fit_seeds, percent
 from graphfusion.training.data import held_out
 from graphfusion.training.plots import STYLE

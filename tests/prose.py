@@ -1,11 +1,18 @@
-"""The sentences and words of a Markdown page, without its code, tables and formulas."""
+"""The sentences and words of a Markdown page, and the docstrings of a module, without code."""
 
+import ast
 import re
 
 # What no page says; `docs/concepts/vocabulary.md` has the words that it does.
 WORDS = re.compile(
     r"\b(talk\w*|hear|hears|heard|tell|tells|telling|told|worth|"
     r"turns?(?! (?:off|on|into|out)\b)(?<!in turn))\b",
+    re.IGNORECASE,
+)
+# Nor does a docstring; "turn" is a column of a table and a term of diarisation.
+PRIVATE_WORDS = re.compile(
+    r"\b(talk\w*|hear|hears|heard|tell|tells|telling|told|worth|doors?|houses?|rooms?|strangers?|"
+    r"riddles?|habits?|newcomers?|nobody|somebody|spoils?|forgets|sees)\b",
     re.IGNORECASE,
 )
 # A full stop that ends no sentence.
@@ -48,6 +55,20 @@ def unwanted(text: str) -> list[str]:
     """The words of `WORDS` on a page, in tables, too; not in code."""
     text = re.sub(r"^( *)(`{3,}|:{3,}).*?^\1\2$", "", text, flags=re.MULTILINE | re.DOTALL)
     return [match.group() for match in WORDS.finditer(_plain(text))]
+
+
+def docstrings(source: str) -> list[tuple[str, str]]:
+    """The docstrings of a module of Python, behind the definition's name; the module's has none."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    found = [(getattr(node, "name", ""), ast.get_docstring(node)) for node in nodes]
+    return [(name, text) for name, text in found if text]
+
+
+def private(text: str) -> list[str]:
+    """The words of `PRIVATE_WORDS` in a docstring, without names and examples of code."""
+    prose = re.sub(r"^\s*(>>>|\.\.\.) .*$", "", text, flags=re.MULTILINE)
+    return [match.group() for match in PRIVATE_WORDS.finditer(_plain(prose))]
 
 
 def _plain(text: str) -> str:

@@ -90,7 +90,7 @@ def test_the_floor_multiplies_what_the_stack_does() -> None:
     assert counted == pytest.approx(done, rel=0.02)
 
 
-def test_workloads_are_what_they_say() -> None:
+def test_workloads_have_the_documented_sizes() -> None:
     big = iemocap()
     assert len(big.lengths) == 32
     assert max(big.lengths) == 110

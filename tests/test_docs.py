@@ -156,7 +156,7 @@ def test_tutorials_are_notebooks(page: str) -> None:
     assert f'<a href="{page}.ipynb" download>' in text
 
 
-def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:
+def test_the_plots_of_speed_are_of_the_named_measurements() -> None:
     rows = json.loads((ROOT / "benchmarks/results.json").read_text(encoding="utf-8"))["rows"]
     value = {row["what"]: row["value"] for row in rows}
     told = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")

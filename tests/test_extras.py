@@ -1,4 +1,4 @@
-"""Whoever lacks an extra is told the command that brings it, wherever it is missed first."""
+"""A missing extra is named with the command that installs it, wherever it is needed first."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Pages are short, in short sentences and plain words.
+"""Pages are short, in short sentences and plain words; docstrings are in plain words, too.
 
 Where a page is too long, move a part to a page of another kind: a study or a table to
 `docs/reference`, an explanation to `docs/concepts`, what was tried to `docs/development/decisions`.
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prose import count, paragraphs, sentences, unwanted, words
+from tests.prose import count, docstrings, paragraphs, private, sentences, unwanted, words
 
 ROOT = Path(__file__).parents[1]
 DOCS = [
@@ -19,6 +19,8 @@ DOCS = [
 ]
 FILES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")]
 PAGES = FILES + DOCS
+MODULES = sorted((ROOT / "graphfusion").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 HOW_TO = sorted((ROOT / "docs/how_to").glob("*.md"))
 LONGEST = 30  # words of a sentence; aim at 25
 
@@ -39,6 +41,38 @@ def test_sentences_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_words_are_plain(path: Path) -> None:
     assert unwanted(read(path)) == []
+
+
+def test_docstrings_are_plain() -> None:
+    found = {
+        f"{name(path)}: {definition}": private(text)
+        for path in [*MODULES, *TESTS]
+        for definition, text in docstrings(read(path))
+    }
+    assert {place: words for place, words in found.items() if words} == {}
+
+
+def test_names_of_tests_are_plain() -> None:
+    found = {
+        f"{name(path)}: {definition}": words
+        for path in TESTS
+        for definition in re.findall(r"^ *(?:async )?def (test_\w+)", read(path), re.MULTILINE)
+        if (words := private(definition.replace("_", " ")))
+    }
+    assert found == {}
+
+
+def test_docstrings_begin_with_what_is_computed() -> None:
+    """A noun phrase or a verb phrase, not "What it does" nor "How it is done"."""
+    folders = ("fusion", "graph", "encoders", "models", "streaming", "data", "export")
+    found = [
+        f"{name(path)}: {definition}: {text.splitlines()[0]}"
+        for path in MODULES
+        if path.relative_to(ROOT / "graphfusion").parts[0] in folders
+        for definition, text in docstrings(read(path))
+        if re.match(r"(What|How|Where|Which|Who|Whose)\b", text) and definition[:1] != "_"
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("path", [*HOW_TO, ROOT / "docs/reference/results.md"], ids=name)
@@ -93,6 +127,28 @@ def test_how_prose_is_counted() -> None:
 @pytest.mark.parametrize("text", ["It tells.", "Her turn.", "It is worth it", "a `x` that hears"])
 def test_unwanted_words_are_found(text: str) -> None:
     assert len(unwanted(text)) == 1
+
+
+MODULE = '''"""A `door` of the house."""
+
+class Room:
+    """A list.
+
+    >>> tell(worth)
+    """
+
+    def talk(self):
+        pass
+
+    async def hear(self):
+        """Turns one, as
+        nobody does."""
+'''
+
+
+def test_private_words_are_found_in_docstrings() -> None:
+    found = {name: private(text) for name, text in docstrings(MODULE)}
+    assert found == {"": ["house"], "Room": [], "hear": ["nobody"]}
 
 
 @pytest.mark.parametrize("text", ["Turn off", "turned", "in turn,", "`turn`", "in turns off on"])

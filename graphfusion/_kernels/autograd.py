@@ -35,7 +35,7 @@ def first_derivative(backward: Callable[..., Gradients]) -> Callable[..., Gradie
 
 
 class _Last(torch.autograd.Function):
-    """Hands on the first tensors as functions of all, whose derivative raises."""
+    """Returns the first tensors as functions of all, with a derivative that raises."""
 
     @staticmethod
     def forward(size: int, *tensors: Tensor | None) -> Gradients:

@@ -10,7 +10,7 @@ LEVELS = 2**16
 
 
 class Dropout(torch.nn.Dropout):
-    """:class:`torch.nn.Dropout`, with the mask drawn quickly on a CPU; see :func:`dropout`."""
+    """:class:`torch.nn.Dropout`, with a faster mask on a CPU; see :func:`dropout`."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name
         """Zeroes each value with probability `p`, and scales the others by `1 / (1 - p)`."""

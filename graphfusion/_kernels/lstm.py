@@ -1,4 +1,4 @@
-"""The gated memory: an LSTM cell whose step over many nodes is fast on a CPU, too."""
+"""The gated memory: an LSTM cell with a fast step over many nodes on a CPU."""
 
 from typing import Any
 

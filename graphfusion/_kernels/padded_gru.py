@@ -1,6 +1,6 @@
 """A GRU over padded sequences in plain operators, for what runs without PyTorch.
 
-It takes a step for all sequences at once, and stands still where an item is absent. Several
+It advances all sequences at once, and keeps the state where an item is absent. Several
 sequences may follow each other in a column; the state is forgotten where one begins.
 """
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphfusion._utils.tracing import is_traced
 
-#: Set the environment variable GRAPHFUSION_KERNELS to 0 to run PyTorch's modules alone.
+#: Set the environment variable GRAPHFUSION_KERNELS to 0 to use only PyTorch's modules.
 ENABLED = os.environ.get("GRAPHFUSION_KERNELS", "1") != "0"
 
 

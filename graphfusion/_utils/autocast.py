@@ -1,4 +1,4 @@
-"""Autocast, on devices that have it: the meta device has not, and refuses to be asked."""
+"""Autocast on devices that have it; PyTorch raises an error for the meta device."""
 
 from contextlib import AbstractContextManager, nullcontext
 

@@ -44,7 +44,7 @@ def check_tensor(
 
 
 def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
-    """Checks that a tensor has the dtype of what it will meet; autocast takes care of most."""
+    """Checks that a tensor has the dtype of a weight; under autocast, most dtypes fit."""
     autocast = is_autocasting(value.device) and value.dtype != torch.float64
     if value.dtype != like.dtype and not autocast:
         raise TypeError(

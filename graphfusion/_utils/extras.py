@@ -35,7 +35,7 @@ MODULES = {
 
 
 def require(extra: str, purpose: str) -> None:
-    """Refuses to go on without the modules of an extra; imports none of them.
+    """Checks that the modules of an extra are installed, without importing them.
 
     Args:
         extra: Its name.

@@ -20,7 +20,7 @@ LARGEST = 2**35
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a file for reading, if it is a regular one (or a link to one).
 
-    A device may never end, and the opening of a pipe waits for somebody to write into it.
+    A device may never end, and opening a pipe waits for a writer.
 
     Raises:
         OSError: If it cannot be opened, or is a folder, a device, a pipe or a socket.
@@ -58,7 +58,7 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
 
 
 def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
-    """Gives a file this content, or, if that fails, leaves it as it was.
+    """Writes a file completely, or leaves it unchanged.
 
     Raises:
         OSError: If it cannot be written; it names the file.

@@ -1,4 +1,4 @@
-"""Whether somebody else is reading the code to run it later, and is better left PyTorch's own."""
+"""Detection of tracing, by `torch.jit.trace`, `torch.compile` and the like."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def is_traced() -> bool:
 
 
 def check_not_tracing() -> None:
-    """Checks that nobody traces what depends on a batch's lengths, which a trace would keep."""
+    """Checks that `torch.jit.trace` is not at work: it would fix the lengths of a batch."""
     if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         raise RuntimeError(
             "a BatchLayout must not be made while torch.jit.trace is at work, for the trace would "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from graphfusion._utils.extras import require
+from graphfusion._utils.options import check_given_once
 from graphfusion.datasets.__main__ import main as datasets_main
 
 OF_FILES = ("validate", "convert")
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from graphfusion.command_line.parser import make_parser
     from graphfusion.datasets import FormatError
 
-    chosen = make_parser(COMMANDS).parse_args(words)
+    parser = make_parser(COMMANDS)
+    check_given_once(parser, words)
+    chosen = parser.parse_args(words)
     given = chosen[chosen.subcommand].as_dict()
     del given["config"]  # its arguments are among the others
     try:

@@ -8,18 +8,22 @@ from typing import Any
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
 
+from graphfusion._utils.options import check_given_once
+
 #: Settings of a model and its training by name, as a file in YAML or the command line have them.
 Settings = dict[str, int | float | bool | str | list[str] | dict[str, float] | None]
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as `lr=1e-3`; exits with a message if one is not NAME=VALUE."""
+    """Settings from words such as `lr=1e-3`; exits with a message if one is wrong or repeated."""
     parser = ArgumentParser(usage="NAME=VALUE ...")
     parser.add_argument("--set", type=Settings, default={})
     for word in words:
         if word.find("=") < 1:
             parser.error(f"a setting must be NAME=VALUE, but got {word!r}.")
-    settings: dict[str, Any] = parser.parse_args([f"--set.{word}" for word in words]).set
+    words = [f"--set.{word}" for word in words]
+    check_given_once(parser, words)
+    settings: dict[str, Any] = parser.parse_args(words).set
     return dict(settings)
 
 
@@ -31,6 +35,7 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     """
     parser = ArgumentParser(
         prog="graphfusion",
+        allow_abbrev=False,
         description="Trains, evaluates and applies graph-fusion models of conversations. Besides "
         "the commands below: `validate FILE` lists all that is wrong with a file, and `convert IN "
         "OUT` writes it in the library's own format.",
@@ -42,7 +47,7 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
         parameters = signature(function).parameters.values()
         several = [each.name for each in parameters if each.annotation == list[Path]]
         flags = [each.name for each in parameters if each.annotation is bool]
-        command = ArgumentParser(description=text.description)
+        command = ArgumentParser(description=text.description, allow_abbrev=False)
         command.add_argument("--config", action="config", help="a YAML file of the arguments")
         for argument in several:
             command.add_argument(argument, nargs="+", type=Path, help=about[argument])

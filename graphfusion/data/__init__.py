@@ -1,3 +1,3 @@
-"""What comes in: conversations, batches and their statistics."""
+"""Conversations, batches, and statistics of features."""
 
 from graphfusion.data import pytree as pytree  # registers the layout

@@ -1,4 +1,4 @@
-"""A batch layout in a model's order of modalities."""
+"""Alignment of a batch layout with a model's order of modalities."""
 
 import torch
 
@@ -6,7 +6,7 @@ from graphfusion.data.layout import BatchLayout
 
 
 def align(layout: BatchLayout, modalities: tuple[str, ...]) -> BatchLayout:
-    """The layout with its mask's columns in the order of these modalities.
+    """Reorders the columns of a layout's mask to the order of these modalities.
 
     Modalities that it does not name are present throughout; then it is computed anew, on the host.
     A layout that is made beforehand should name them all, as that of a batch does.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphfusion._utils.tracing import check_not_tracing
 from graphfusion.data.conversation import Conversation
-from graphfusion.data.layout_checks import check_layout
+from graphfusion.data.layout_checks import check_layout, find_column
 from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
 
 # What a layout holds: on a device, on the host, and both.
@@ -18,16 +18,16 @@ SEQUENCES = ("conversation_sequences", "speaker_sequences")
 
 
 class BatchLayout:
-    r"""The index structure of a packed batch: everything that does not depend on the features.
+    r"""The index structure of a packed batch, independent of the features.
 
     It is checked and computed once, on the host. Modules that are given a `BatchLayout` instead of
     a bare `ptr` neither repeat that work nor synchronise with the device. A registered pytree.
 
     Args:
         ptr: `[B + 1]` int64, where each conversation starts, and U: strictly increasing from 0.
-        speaker: `[U]` int64, who said each utterance, numbered within its conversation.
+        speaker: `[U]` int64, the speaker of each utterance, numbered within its conversation.
         present: Which modalities each utterance has: `{modality: [U] bool}`, or, for layers that
-            take `x [U, M, C]` and know no names, `[U, M]` bool; None: all of them.
+            take `x [U, M, C]` without names, `[U, M]` bool; None: all of them.
 
     Attributes:
         ptr: As given.
@@ -43,7 +43,7 @@ class BatchLayout:
         conversation_sequences: For each modality, or once if `present` is None, every conversation
             as a sequence of utterances, without those where the modality is absent.
         speaker_id: `[U]` int64, the number of each utterance's speaker among all of the batch: the
-            same person in another conversation is another one. None without `speaker`.
+            same person in another conversation has another number. None without `speaker`.
         speaker_sequences: Every speaker's own utterances as a sequence. Items are utterances, or,
             if `present` is given, nodes `u * M + m`, a sequence for each modality. None without
             `speaker`.
@@ -107,7 +107,7 @@ class BatchLayout:
 
     @classmethod
     def of(cls, batch: Conversation) -> Self:
-        """The layout of a PyG batch of conversations, or of one conversation.
+        """Builds the layout of a PyG batch of conversations, or of one conversation.
 
         Args:
             batch: What PyG's `DataLoader` or `Batch.from_data_list` makes of
@@ -118,12 +118,12 @@ class BatchLayout:
 
     @property
     def num_conversations(self) -> int:
-        """B."""
+        """Number B of conversations."""
         return self.ptr.size(0) - 1
 
     @property
     def num_utterances(self) -> int:
-        """U."""
+        """Number U of utterances."""
         return self.batch.size(0)
 
     def to(self, device: torch.device | str | int) -> Self:
@@ -133,34 +133,17 @@ class BatchLayout:
         return self._map(lambda value: _move(value, device))
 
     def column(self, modality: int | str | None) -> int:
-        """The column of `present` that belongs to a modality; any will do where nothing is absent.
+        """Returns the column of a modality in `present`; 0 where nothing is absent.
 
         Raises:
             ValueError: If it is not given where modalities are absent, or is none of them.
         """
         if self.present is None:
             return 0
-        if modality is None:
-            raise ValueError("modality must be given where modalities are absent, but got None.")
-        known = self.modalities or ()
-        if isinstance(modality, str):
-            if modality not in known:
-                raise ValueError(
-                    f"modality must be one of {list(known)}, but got {modality!r}; a layout has "
-                    "names where present is given by name."
-                )
-            return known.index(modality)
-        if isinstance(modality, bool) or not isinstance(modality, int):
-            raise TypeError(f"modality must be an integer or a name, but got {modality!r}.")
-        if not 0 <= modality < self.present.size(1):
-            raise ValueError(
-                f"modality must be one of the {self.present.size(1)} that present has, but got "
-                f"{modality}."
-            )
-        return modality
+        return find_column(modality, self.modalities or (), self.present.size(1))
 
     def screened(self) -> Self:
-        """A copy for use within a model whose nodes are all finite: nothing is masked again."""
+        """A copy for batches whose nodes are all finite, so that layers do not mask again."""
         screened = self.copy()
         screened.is_screened = True
         return screened
@@ -174,7 +157,7 @@ class BatchLayout:
         return copy
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """A copy with this done to each tensor that may be on a device."""
+        """A copy with a function applied to each tensor that may be on a device."""
         copy = self.copy()
         for name in TENSORS:
             if (value := getattr(self, name)) is not None:
@@ -198,10 +181,10 @@ class BatchLayout:
 def as_layout(
     ptr: Tensor | BatchLayout, device: torch.device, speaker: Tensor | None = None
 ) -> BatchLayout:
-    """The layout itself, or that of a bare `ptr`, on the device of what it will be used with.
+    """Converts a `ptr` to a layout; checks that a layout is on the device.
 
     Raises:
-        ValueError: If a layout is on another device: to move it at each use would be slow.
+        ValueError: If a layout is on another device; moving it at each use would be slow.
     """
     if not isinstance(ptr, BatchLayout):
         return BatchLayout(ptr, speaker).to(device)

@@ -1,6 +1,6 @@
-"""Checks of what a batch layout is made of, on the host."""
+"""Checks of the arguments of a batch layout, on the host."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -43,6 +43,31 @@ def check_layout(
     if speaker is not None and bool((speaker < 0).any()):
         raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
     return ptr, speaker, present
+
+
+def find_column(modality: int | str | None, names: Sequence[str], num_modalities: int) -> int:
+    """Finds the column of a mask by the name or the number of its modality.
+
+    Raises:
+        TypeError: If it is neither.
+        ValueError: If it is not given, or not one of them.
+    """
+    if modality is None:
+        raise ValueError("modality must be given where modalities are absent, but got None.")
+    if isinstance(modality, str):
+        if modality not in names:
+            raise ValueError(
+                f"modality must be one of {list(names)}, but got {modality!r}; a layout has "
+                "names where present is given by name."
+            )
+        return names.index(modality)
+    if isinstance(modality, bool) or not isinstance(modality, int):
+        raise TypeError(f"modality must be an integer or a name, but got {modality!r}.")
+    if not 0 <= modality < num_modalities:
+        raise ValueError(
+            f"modality must be one of the {num_modalities} that present has, but got {modality}."
+        )
+    return modality
 
 
 def _columns(present: Mapping[str, Tensor]) -> Tensor | None:

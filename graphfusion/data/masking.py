@@ -1,4 +1,4 @@
-"""Absent nodes, and conversations with NaN: what must not reach any other node."""
+"""Masking of absent nodes, and of conversations with NaN."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from graphfusion.data.layout import BatchLayout
 def select(x: Tensor, layout: BatchLayout, modality: int | str | None = None) -> Tensor:
     """Zeroes absent nodes in `x [U, M, ...]`, or, of one modality, in `x [U, ...]`.
 
-    It selects, so that what was there may be NaN.
+    By selection, not multiplication: absent nodes may hold NaN.
     """
     if layout.present is None or layout.is_screened:
         return x
@@ -28,7 +28,7 @@ def screen(x: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor | None]:
 
     Returns:
         x, and `[U]` bool, which utterances are of finite conversations: None in a model, which
-        screens its features at its door.
+        screens its features before its parts run.
     """
     if layout.is_screened:
         return x, None
@@ -40,7 +40,7 @@ def screen(x: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor | None]:
 
 
 def finite(nodes: Sequence[Tensor], layout: BatchLayout) -> Tensor:
-    """Which utterances, `[U]` bool, are of conversations whose present nodes are all finite.
+    """Mask `[U]` of the utterances of conversations whose present nodes are all finite.
 
     Args:
         nodes: `[U, M, C]` once, or `[U, C]` of each modality in turn.

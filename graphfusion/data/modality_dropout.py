@@ -11,9 +11,9 @@ from graphfusion._utils.checks import check_real, check_tensor
 def modality_dropout(present: Mapping[str, Tensor], p: float) -> dict[str, Tensor]:
     """Masks each modality of each utterance with probability `p`, independently.
 
-    For training only, so that a model learns to do without them:
+    For training only, so that a model learns from incomplete utterances:
     `model(features, speaker, ptr, modality_dropout(batch.present, 0.3))`, with a mask drawn anew at
-    each step. An utterance may lose all that it has.
+    each step. An utterance may lose all of its modalities.
 
     Args:
         present: `{modality: [U] bool}`, which utterances have each modality.

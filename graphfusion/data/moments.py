@@ -1,11 +1,11 @@
-"""Mean, deviation and extremes of rows that come in parts, in one pass and constant memory."""
+"""Running mean, standard deviation and extremes, in one pass and constant memory."""
 
 import torch
 from torch import Tensor
 
 
 class Moments:
-    """The mean and the squared deviations of rows that come in parts (Chan et al., 1983).
+    """Running mean and squared deviations of batches of rows (Chan et al., 1983).
 
     Attributes:
         count: How many rows there were.

@@ -42,7 +42,7 @@ def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
 def pack_blocks(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
     """Packs whole conversations into blocks of the length of the longest one.
 
-    The longest first, each into the fullest block that has room for it.
+    The longest first, each into the fullest block that it fits into.
 
     Args:
         ptr: `[B + 1]` int64.
@@ -55,15 +55,15 @@ def pack_blocks(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
     lengths = ptr.diff()
     longest = int(lengths.max())
     first = torch.empty_like(lengths)
-    room: list[tuple[int, int]] = []  # of each block, sorted
+    space: list[tuple[int, int]] = []  # of each block, sorted
     for length, conversation in zip(
         *(each.tolist() for each in lengths.sort(descending=True)), strict=True
     ):
-        fullest = bisect_left(room, (length, 0))
-        left, block = room.pop(fullest) if fullest < len(room) else (longest, len(room))
+        fullest = bisect_left(space, (length, 0))
+        left, block = space.pop(fullest) if fullest < len(space) else (longest, len(space))
         first[conversation] = (block + 1) * longest - left
-        insort(room, (left - length, block))
+        insort(space, (left - length, block))
     slot = torch.arange(len(batch)) + (first - ptr[:-1])[batch]
-    blocks = torch.zeros(len(room) * longest, dtype=torch.int64)
+    blocks = torch.zeros(len(space) * longest, dtype=torch.int64)
     blocks[slot] = torch.arange(len(batch))
     return blocks.view(-1, longest), slot

@@ -1,4 +1,4 @@
-"""The layout of a padded batch in plain operators, for what is exported: no shape is a value."""
+"""The layout of a padded batch, in operators that can be exported."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from graphfusion.data.layout import BatchLayout
 
 
 class PaddedIndices(NamedTuple):
-    """Sequences in columns, which skip absent items: a :class:`PackedIndices` of fixed shape.
+    """Sequences in columns that skip absent items: :class:`PackedIndices` of fixed shape.
 
     Attributes:
         order: `[L, S]` int64, the item of each step in each column; every item once.
@@ -23,7 +23,7 @@ class PaddedIndices(NamedTuple):
 
 
 def padded_layout(speaker: Tensor, present: Tensor, modalities: tuple[str, ...]) -> BatchLayout:
-    """The layout of B conversations of T utterances each, where padding is absent.
+    """Builds the layout of B conversations padded to T utterances, padding being absent.
 
     Args:
         speaker: `[B, T]` int64; anything where an utterance is padding.

@@ -11,13 +11,13 @@ from graphfusion._utils.checks import check_features, check_in_channels
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.moments import Moments
 
-#: Standardised values are clipped to this many standard deviations: what varied by rounding alone
-#: in training would otherwise be millions of them away in the first conversation that differs.
+#: Standardised values are clipped to this many standard deviations. A channel that varied only by
+#: rounding in training would otherwise reach millions of them in another conversation.
 LIMIT = 200.0
 
 
 class Standardized(dict[str, Tensor]):
-    """Features that are standardised, so that an encoder does not do it again."""
+    """Features that are standardised already, which an encoder takes as they are."""
 
 
 class Standardize(torch.nn.Module):
@@ -34,8 +34,8 @@ class Standardize(torch.nn.Module):
 
     Raises:
         TypeError: If `in_channels` does not map names to integers.
-        ValueError: If there is no modality, a size is not positive, or two names differ by '.' and
-            '#' alone.
+        ValueError: If there is no modality, a size is not positive, or two names differ only by '.' and
+            '#'.
 
     Example:
         >>> import torch
@@ -54,7 +54,7 @@ class Standardize(torch.nn.Module):
         self.statistics = ModuleDict({name: _Statistics(d) for name, d in in_channels.items()})
 
     def fit(self, conversations: Iterable[Conversation]) -> Self:
-        """Takes the statistics of these conversations, of each modality where it is present.
+        """Computes the statistics of these conversations, of each modality where it is present.
 
         In one pass, so that the conversations need not fit in memory. A channel that never varies,
         or a modality that is never present, keeps the scale 1.
@@ -89,8 +89,7 @@ class Standardize(torch.nn.Module):
             features: `{modality: [U, d_m]}`, in any floating dtype.
 
         Returns:
-            New tensors `[U, d_m]` by name, in the order of `in_channels`, in float32 at least; what
-            is standardised already passes unchanged.
+            New tensors `[U, d_m]` by name, in the order of `in_channels`, in float32 at least.
 
         Raises:
             TypeError: If the features are not floating tensors by name.
@@ -102,7 +101,7 @@ class Standardize(torch.nn.Module):
         )
 
     def reset_parameters(self) -> None:
-        """Forgets the statistics."""
+        """Resets the statistics, so that features pass unchanged."""
         for each in self.statistics.values():
             each.reset_parameters()
 
@@ -111,7 +110,7 @@ class Standardize(torch.nn.Module):
 
 
 class _Statistics(torch.nn.Module):
-    """The mean and scale of one modality, and how far from the mean is clipped."""
+    """Mean, scale and clipping limit of one modality."""
 
     mean: Tensor
     scale: Tensor
@@ -142,7 +141,7 @@ class _Statistics(torch.nn.Module):
         return x.clamp(-limit, limit)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Moves the statistics like any buffer, but leaves their dtype."""
+        """Moves the statistics like any buffer, but keeps their dtype."""
         before: dict[str, Any] = dict(self._buffers)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, after in self._buffers.items():

@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+from graphfusion._utils.options import check_given_once
 from graphfusion.datasets._load import detect, load
 from graphfusion.datasets._progress import bar
 from graphfusion.datasets.checks.problems import Problem
@@ -40,10 +41,14 @@ def main(
     """
     parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    convert = commands.add_parser("convert", help="write a file's corpus as safetensors")
+    convert = commands.add_parser(
+        "convert", help="write a file's corpus as safetensors", allow_abbrev=False
+    )
     convert.add_argument("source", type=Path, metavar="IN", help="a pickle, .npz, Parquet or CSV")
     convert.add_argument("target", type=Path, metavar="OUT", help="the file to write")
-    check = commands.add_parser("validate", help="list all that is wrong with a file")
+    check = commands.add_parser(
+        "validate", help="list all that is wrong with a file", allow_abbrev=False
+    )
     check.add_argument("source", type=Path, metavar="FILE", help="any of these, or safetensors")
     for command in (convert, check):
         command.add_argument("--labels", choices=("classes", "scores"), help="what the labels are")
@@ -67,7 +72,9 @@ def main(
             help="the modalities: a column of vectors, or several of numbers",
         )
         table.add_argument("--classes", help="the classes in order, such as calm,angry")
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    check_given_once(parser, words)
+    options = parser.parse_args(words)
     asked: dict[str, Any] = {
         "labels": options.labels,
         "missing": options.missing,

@@ -1,4 +1,4 @@
-"""Sequences of conversations that are made when they are asked for."""
+"""Sequences of conversations that are made on access."""
 
 from abc import abstractmethod
 from collections import Counter
@@ -13,7 +13,7 @@ from graphfusion.datasets.storage.tensors import to_tensors
 
 
 class Lazy(Sequence[Conversation]):
-    """Conversations that are made when they are asked for, and of which some things are known."""
+    """Conversations that are made on access, and of which some things are known."""
 
     @property
     @abstractmethod

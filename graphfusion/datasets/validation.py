@@ -25,7 +25,7 @@ from graphfusion.datasets.storage.store import Store
 def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
     """Lists everything that is wrong with a file of conversations.
 
-    That is more than what :func:`load` refuses. It also asks that
+    That is more than what :func:`load` refuses. It also checks that
 
     - every class has an example in "train", every split a conversation and every conversation a
       split, and that training takes these splits;
@@ -72,7 +72,7 @@ def refusals(path: str | PathLike[str]) -> list[Problem]:
     """All for which :func:`load`, or reading what it has opened, refuses a file of our own format.
 
     Raises:
-        FormatError: If that is told before any conversation is read.
+        FormatError: If that is found before any conversation is read.
     """
     store = Store(Source(path))
     classes, splits = tuple(store.header["classes"]), open_splits(store)

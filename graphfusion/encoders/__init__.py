@@ -1,1 +1,1 @@
-"""From features to node vectors."""
+"""Encoders: from features to node vectors."""

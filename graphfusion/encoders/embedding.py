@@ -1,4 +1,4 @@
-"""Learned embeddings that are added to node vectors: of the speaker, and of the modality."""
+"""Speaker and modality embeddings, added to node vectors."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ class _NodeEmbedding(torch.nn.Module):
         self.embedding = torch.nn.Embedding(size, channels)
 
     def reset_parameters(self) -> None:
-        """Draws new vectors."""
+        """Reinitialises the embeddings."""
         self.embedding.reset_parameters()
 
     def __repr__(self) -> str:
@@ -25,7 +25,7 @@ class _NodeEmbedding(torch.nn.Module):
 
 
 class SpeakerEmbedding(_NodeEmbedding):
-    """Adds a learned vector of its speaker to every node, for speakers known in training.
+    """Adds a learned embedding of the speaker to each node, for a fixed set of speakers.
 
     The published code adds it to text nodes (MM-DFN's `speaker_embeddings`).
 
@@ -68,7 +68,7 @@ class SpeakerEmbedding(_NodeEmbedding):
 
 
 class ModalityEmbedding(_NodeEmbedding):
-    """Adds a learned vector of its modality to every node (MM-DFN's `modal_embeddings`).
+    """Adds a learned embedding of the modality to each node (MM-DFN's `modal_embeddings`).
 
     Args:
         num_modalities: Number M of modalities.

@@ -1,4 +1,4 @@
-"""A recurrent encoder of packed sequences, which the context and the speaker encoder share."""
+"""A GRU over packed sequences, the base of the context and the speaker encoder."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from graphfusion.data.padding import PaddedIndices
 
 
 class RecurrentEncoder(torch.nn.Module):
-    """A GRU over packed sequences, none of which is padded.
+    """A GRU over packed sequences, without padding.
 
     :class:`ContextEncoder` and :class:`SpeakerEncoder` document its arguments.
     """

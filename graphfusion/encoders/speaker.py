@@ -18,7 +18,7 @@ class SpeakerEncoder(RecurrentEncoder):
         num_layers: Number of layers.
         dropout: Probability of dropping a value between layers.
         bidirectional: Whether it reads in both directions, so that the output has 2H channels, or
-            forward alone, so that it has H.
+            forward only, so that it has H.
 
     Raises:
         TypeError: If an argument is not a number, or `bidirectional` not a bool.

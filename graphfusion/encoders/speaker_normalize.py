@@ -12,16 +12,16 @@ from graphfusion.data.masking import select
 def speaker_normalize(x: Tensor, layout: BatchLayout, modality: int | str | None = None) -> Tensor:
     """Subtracts the mean over the speaker's utterances in the conversation.
 
-    A voice has its own pitch and loudness, and a conversation its own room and microphone. Without
-    them, features of speakers unseen in training are closer to those of speakers seen (speaker
-    normalisation: Busso et al., IEEE Transactions on Affective Computing 4(4), 2013). It is not
-    causal: the mean is over later utterances, too.
+    This removes a speaker's own pitch and loudness and the recording's acoustics, so that features
+    of new speakers are closer to those of training speakers (speaker normalisation: Busso et al.,
+    IEEE Transactions on Affective Computing 4(4), 2013). It is not causal: the mean includes later
+    utterances.
 
     Args:
-        x: `[U, C]`, of one modality; what lies in absent places may be anything.
+        x: `[U, C]`, of one modality; values of absent utterances are ignored.
         layout: The batch's layout, with its speakers.
         modality: The modality of `x`, by its column in the layout's `present` or by its name.
-            Utterances without it are in no mean.
+            Utterances without it do not enter any mean.
 
     Returns:
         `[U, C]`: zeros for a speaker's only utterance, and where the modality is absent.

@@ -1,4 +1,4 @@
-"""The encoder of MM-DFN: from features by modality to node vectors."""
+"""The encoder of MM-DFN: from the features of each modality to node vectors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,12 +26,12 @@ from graphfusion.encoders.speaker_normalize import speaker_normalize
 
 
 class UtteranceEncoder(torch.nn.Module):
-    r"""Encodes each utterance's modalities as node vectors (MM-DFN, modality encoder).
+    r"""Encodes each modality of each utterance as a node vector (MM-DFN, modality encoder).
 
     .. math:: x_{u,m} = \mathrm{context}_m(p)_u + w_m \, \mathrm{speaker}(p)_{u,m}
 
     where :math:`p_{u,m}` are the standardised features, projected to D channels. Where a modality
-    has no context encoder, :math:`p` stands in its place. One speaker encoder serves all
+    has no context encoder, :math:`p` takes its place. One speaker encoder serves all
     modalities; it reads the projections.
 
     Args:
@@ -43,7 +43,7 @@ class UtteranceEncoder(torch.nn.Module):
         speaker_normalized: The modalities of which the projection also reads the features less
             their speaker's mean (:func:`speaker_normalize`; not in the paper).
         dropout: Probability of dropping a value between the layers of the GRUs.
-        bidirectional: Whether the GRUs read in both directions, or forward alone.
+        bidirectional: Whether the GRUs read in both directions, or forward only.
 
     Attributes:
         standardize: The :class:`Standardize` that the features pass first; to be fitted to the
@@ -132,7 +132,7 @@ class UtteranceEncoder(torch.nn.Module):
         return tuple(self.in_channels)
 
     def reset_parameters(self) -> None:
-        """Draws new weights, and forgets the statistics of `standardize`."""
+        """Reinitialises the weights, and resets the statistics of `standardize`."""
         self.standardize.reset_parameters()
         for module in (*self.projections.values(), *self.contexts.values()):
             module.reset_parameters()
@@ -140,11 +140,11 @@ class UtteranceEncoder(torch.nn.Module):
             self.speaker_encoder.reset_parameters()
 
     def forward(self, features: Mapping[str, Tensor], layout: Tensor | BatchLayout) -> Tensor:
-        """Encodes a batch.
+        """Computes the node vectors of a batch.
 
         Args:
-            features: `{modality: [U, d_m]}`, matched by name, in any floating dtype; what lies in
-                absent places may be anything.
+            features: `{modality: [U, d_m]}`, matched by name, in any floating dtype; values of
+                absent modalities are ignored.
             layout: The batch's layout, with speakers unless no part needs them; or `ptr [B + 1]`.
 
         Returns:
@@ -190,7 +190,7 @@ class UtteranceEncoder(torch.nn.Module):
         context: Mapping[str, Tensor],
         speaker: Mapping[str, Tensor],
     ) -> Tensor:
-        """Adds what the encoders made of each modality: node vectors `[U, M, D]`."""
+        """Adds context and weighted speaker encodings: node vectors `[U, M, D]`."""
         nodes = []
         for name, x in projected.items():
             node = context.get(name, x)

@@ -43,7 +43,7 @@ class PaddedBatch(NamedTuple):
 
 
 class PaddedModel(torch.nn.Module):
-    """A model in evaluation, in plain operators alone, so that it runs where there is no Python.
+    """A model in evaluation mode on padded batches, in operators that can be exported.
 
     It shares the model's weights and computes the same logits. There is no layout: where everything
     has one shape, an utterance of padding is one without any modality, on which nothing depends.

@@ -1,4 +1,4 @@
-"""A step of a causal model's stream as one graph of plain operators: state in, state out."""
+"""A streaming step of a causal model, for export: state in, state out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,17 +14,18 @@ from graphfusion.export.program import ANY, export
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.streaming.graph_cache import GraphCache, NewestRows
+from graphfusion.streaming.graph_cache import GraphCache
+from graphfusion.streaming.newest_rows import NewestRows
 from graphfusion.streaming.recurrent_state import RecurrentState
 
 State = dict[str, Tensor]
 
 
 class StreamingStep(torch.nn.Module):
-    """The next utterance of B conversations, as :meth:`Stream.step` predicts it.
+    """Predicts the next utterance of B conversations, as :meth:`Stream.step` does.
 
-    All that the stream keeps is a dict of tensors that goes in and comes out. With a window, it is
-    as large as the window; without one, it grows by an utterance a step.
+    The state is a dict of tensors, an input and an output. With a window, it is as large as the
+    window; without one, it grows by an utterance a step.
 
     Args:
         model: A causal model that can :meth:`ConversationModel.stream`.
@@ -86,7 +87,7 @@ class StreamingStep(torch.nn.Module):
         present: Mapping[str, Tensor],
         state: State,
     ) -> tuple[Tensor, State]:
-        """Predicts an utterance of each conversation; the state that is given stays as it is."""
+        """Predicts an utterance of each conversation; the given state is not changed."""
         encoder, names = self.encoder, self.encoder.modalities
         weight = self.fusion.weight
         new: State = {}
@@ -168,7 +169,7 @@ class StreamingStep(torch.nn.Module):
 
 
 class _Grown(GraphCache):
-    """A cache that is given, its places in order, the newest last."""
+    """A cache whose places are in order, the newest last."""
 
     def _window(self, conversation: Tensor) -> tuple[slice, slice, slice]:
         del conversation  # all of them

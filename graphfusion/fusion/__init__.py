@@ -1,1 +1,1 @@
-"""Graph convolutions that fuse the modalities."""
+"""Graph convolutions that fuse the modalities of a conversation."""

@@ -1,4 +1,4 @@
-"""Convolutions of PyG as the fusion of a conversation model."""
+"""PyG convolutions as the fusion of a conversation model."""
 
 from inspect import Parameter, signature
 from itertools import pairwise
@@ -17,7 +17,7 @@ _FILLED = ("edge_index", "edge_weight", "edge_attr", "edge_type", "hyperedge_ind
 
 
 class ConvFusion(torch.nn.Module):
-    """Runs convolutions of PyG on the graph of a batch of conversations, with ReLU between them.
+    """Applies PyG convolutions to the graph of a batch of conversations, with ReLU between them.
 
     Their arguments are filled by name: `edge_index` and `edge_weight` are the graph's entries;
     `edge_attr`, for a convolution with `edge_dim=1`, the weights as `[E, 1]`; `edge_type` the six
@@ -25,7 +25,7 @@ class ConvFusion(torch.nn.Module):
     each conversation's nodes of one modality; `x_0` is the fusion's input. The graph is normalised
     and has self-loops, so a convolution's own `normalize` and `add_self_loops` are turned off.
 
-    To list a graph's edges, a GPU is synchronised with once a forward.
+    Each forward synchronises with a GPU once, to list the graph's edges.
 
     Args:
         *convs: Convolutions of `torch_geometric.nn`, such as `GCN2Conv`, `RGCNConv` (with
@@ -35,7 +35,7 @@ class ConvFusion(torch.nn.Module):
             output, as in :class:`DynamicFusion`, or that output alone.
 
     Raises:
-        TypeError: If a convolution needs an argument that is none of these, or does not say its
+        TypeError: If a convolution needs an argument that is none of these, or has no integer
             size; or `dropout` or `concat` is of another type.
         ValueError: If there is no convolution, the sizes of two disagree, or `dropout` is out of
             range.
@@ -85,7 +85,7 @@ class ConvFusion(torch.nn.Module):
             conv.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, graph: MultimodalGraph) -> Tensor:
-        """Convolves the nodes' vectors.
+        """Computes the fused node vectors.
 
         Args:
             x: `[U, M, in_channels]`.
@@ -112,7 +112,7 @@ class ConvFusion(torch.nn.Module):
         return graph.restore(torch.cat([x, out], -1) if self.concat else out, valid)
 
     def _arguments(self, nodes: Tensor, graph: MultimodalGraph) -> dict[str, Tensor]:
-        """What the convolutions' arguments are filled with."""
+        """The values of the convolutions' arguments, by name."""
         names = {name for conv in self.convs for name in _filled(conv)}
         edge_index, edge_weight = graph.to_edge_index()
         given = {
@@ -132,7 +132,7 @@ class ConvFusion(torch.nn.Module):
 
 
 def _filled(conv: torch.nn.Module) -> list[str]:
-    """The names of a convolution's arguments that we fill."""
+    """The names of a convolution's arguments that are filled."""
     names = [name for name in signature(conv.forward).parameters if name in _FILLED]
     # Attributes of a size that the convolution was not made for would be added or mixed wrongly.
     return [name for name in names if name != "edge_attr" or getattr(conv, "edge_dim", None) == 1]

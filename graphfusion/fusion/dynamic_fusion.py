@@ -1,4 +1,4 @@
-"""Dynamic fusion: a deep graph convolution whose layers share a gated memory."""
+"""Dynamic fusion: a deep graph convolution with a gated memory shared by its layers."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,15 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._kernels.lstm import NodeLSTM
-from graphfusion._utils.checks import (
-    check_bool,
-    check_dtype,
-    check_real,
-    check_size,
-    check_tensor,
-)
-from graphfusion.fusion.published import read_fusion
-from graphfusion.graph.edge_list import EdgeList
+from graphfusion._utils.checks import check_bool, check_real, check_size
+from graphfusion.fusion import published
+from graphfusion.fusion.layer_weights import layer_weights
+from graphfusion.graph.edge_list import as_graph
 from graphfusion.graph.propagator import Propagator
 
 # A hundred layers of large features add up to more than float16 holds. What is larger than this
@@ -46,14 +41,14 @@ class DynamicFusion(torch.nn.Module):
         in_channels: Size of each node's vector.
         hidden_channels: Size H of the layers.
         num_layers: Number L of layers.
-        alpha: How much of :math:`H_0` enters each layer, in [0, 1].
-        theta: How slowly the layers' weights fade with depth, at least 0.
+        alpha: Strength of the initial residual :math:`H_0` in each layer, in [0, 1].
+        theta: Strength of the layers' weights against the identity mapping, at least 0.
         dropout: Probability of dropping a value.
         gated: Without the gate (:math:`p_k = P z_{k-1}`, and no :math:`+ z_{k-1}`) this is the
             static fusion of MMGCN (Hu et al., ACL 2021).
         concat: Whether the output is :math:`[X ; z_L]`, or :math:`z_L` alone.
-        checkpoint: Whether training keeps only each layer's input and computes the rest again when
-            it is needed, for less memory and about a third more time.
+        checkpoint: Whether training keeps only each layer's input and recomputes the rest in the
+            backward pass, for less memory and about a third more time.
 
     Raises:
         TypeError: If an argument is not a number, or a switch not a bool.
@@ -117,30 +112,23 @@ class DynamicFusion(torch.nn.Module):
 
     @classmethod
     def from_published(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> Self:
-        """Takes over the weights of a `graph_net` of the authors' code.
+        """Converts the weights of a `graph_net` of the authors' code.
 
         Args:
             state_dict: The state dict of that module, or of any module that contains it.
-            **kwargs: What the weights do not show: `alpha`, `theta` (there `lamda`), `dropout`,
-                `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by default). A
-                checkpoint has the gate's weights whether it was trained with the gate or not; if
-                `gated` is not given, it is used if it is there.
+            **kwargs: Arguments that the weights do not determine: `alpha`, `theta` (there `lamda`),
+                `dropout`, `concat` (there `use_residue`), and `gated` (there `reason_flag`, off by
+                default). A checkpoint has the gate's weights whether it was trained with the gate
+                or not. If `gated` is not given, the gate is used if it has weights.
 
         Raises:
             ValueError: If a weight is missing.
             RuntimeError: If a weight is of another shape, or the gate has none.
         """
-        state = read_fusion(state_dict)
-        hidden_channels, in_channels = state["lin.weight"].shape
-        kwargs = {"gated": "cell.weight_ih" in state} | kwargs
-        fusion = cls(in_channels, hidden_channels, len(state["weight"]), **kwargs)
-        if not fusion.gated:
-            state = {key: value for key, value in state.items() if "cell" not in key}
-        fusion.to(state["weight"].dtype).load_state_dict(state)
-        return fusion
+        return published.load(cls, state_dict, kwargs)
 
     def reset_parameters(self) -> None:
-        """Draws new weights, from the distributions of the authors' code."""
+        """Reinitialises the weights, from the distributions of the authors' code."""
         self.lin.reset_parameters()
         if self.cell is not None:
             self.cell.reset_parameters()
@@ -154,7 +142,7 @@ class DynamicFusion(torch.nn.Module):
         edge_weight: Tensor | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Fuses the nodes' vectors.
+        """Computes the fused node vectors.
 
         Args:
             x: `[U, M, in_channels]` with the graph of a batch of conversations, or
@@ -168,17 +156,16 @@ class DynamicFusion(torch.nn.Module):
             `[U, M, out_channels]` or `[N, out_channels]`; zeros for absent nodes, NaN throughout a
             conversation that has NaN or infinity. With `return_gates`, that and the gates,
             `[L, U, M, 3]` or `[L, N, 3]`: of each layer and node, the means over the channels of
-            the input, the forget and the output gate, from 0 (shut) to 1 (open).
+            the input, the forget and the output gate, from 0 (closed) to 1 (open).
 
         Raises:
-            TypeError: If an argument is not a tensor of the right dtype, or the graph is none.
+            TypeError: If an argument is not a tensor of the right dtype, or `edge_index` no graph.
             ValueError: If the shapes disagree, `x` is empty, (checked on the host only) an edge
-                ends at no node, or `return_gates` is asked of a fusion without gates.
+                ends at no node, or `return_gates` is True without gates.
         """
         if return_gates and self.cell is None:
             raise ValueError("return_gates must be False where gated is, but got True.")
-        graph = self._as_graph(x, edge_index, edge_weight)
-        check_dtype("x", x, self.weight)
+        graph = as_graph(x, edge_index, edge_weight, self.in_channels, self.weight)
         x, valid = graph.screen(x)
         propagate = graph.screened().propagate
 
@@ -192,36 +179,12 @@ class DynamicFusion(torch.nn.Module):
         if self.checkpoint and torch.is_grad_enabled():
             layer = partial(checkpoint, layer, use_reentrant=False)
         gates = []
-        for weights in zip(*self._mixing_weights(), strict=True):
+        for weights in zip(*layer_weights(self.weight, self.alpha, self.theta), strict=True):
             if return_gates and self.cell is not None:
                 gates.append(graph.restore(self.cell.gates(z, g).mean(-1), valid))
             z, g, c = layer(z, g, c, h0, weights, propagate, joined)
         out = graph.restore(torch.cat([x, z], -1) if self.concat else z, valid)
         return (out, torch.stack(gates)) if return_gates else out
-
-    def _as_graph(
-        self, x: Tensor, edge_index: Propagator | Tensor, edge_weight: Tensor | None
-    ) -> Propagator:
-        """The graph itself, or that of an edge list."""
-        if not isinstance(edge_index, Tensor):
-            if not hasattr(edge_index, "propagate"):
-                raise TypeError(
-                    "edge_index must be a tensor, or the graph that ConversationGraph makes, but "
-                    f"got {type(edge_index).__name__}."
-                )
-            if edge_weight is not None:
-                raise ValueError("edge_weight must be None with a graph, which has its own.")
-            check_tensor("x", x, ["U", "M", self.in_channels])
-            return edge_index
-        if isinstance(x, Tensor) and x.dim() == 3:
-            raise TypeError(
-                "edge_index must be the graph that ConversationGraph makes where x is "
-                f"[U, M, C], but got {type(edge_index).__name__}."
-            )
-        check_tensor("x", x, ["N", self.in_channels])
-        if edge_weight is not None:
-            check_dtype("edge_weight", edge_weight, self.weight)
-        return EdgeList(edge_index, edge_weight, len(x))
 
     def _layer(
         self,
@@ -233,7 +196,7 @@ class DynamicFusion(torch.nn.Module):
         propagate: Callable[[Tensor], Tensor],
         joined: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One layer: from z and the memory (g, c) to the next ones."""
+        """One layer: the next z and memory (g, c)."""
         if self.cell is not None:
             g, c = self.cell.step(q, g, c, joined)
         p = propagate(q if self.cell is None else g)
@@ -245,20 +208,6 @@ class DynamicFusion(torch.nn.Module):
             if z.dtype == torch.float16:
                 z = z.clamp(max=LARGEST_HALF)
         return z, g, c
-
-    def _mixing_weights(self) -> tuple[Tensor, Tensor]:
-        r"""All layers' maps of p and of H0, `[L, H, H]` each.
-
-        A layer's pre-activation is linear in `[p ; H0]`, so its identity part is added to the small
-        weight rather than to the large activations:
-        :math:`\theta_k W_k + (1 - \theta_k) [(1 - \alpha) I ; \alpha I]`.
-        """
-        layer = torch.arange(1, self.num_layers + 1, device=self.weight.device)
-        theta = (self.theta / layer.to(self.weight.dtype)).log1p().view(-1, 1, 1)
-        identity = torch.eye(self.hidden_channels, dtype=theta.dtype, device=theta.device)
-        skip = torch.cat([(1 - self.alpha) * identity, self.alpha * identity])
-        p_weight, h0_weight = torch.lerp(skip, self.weight, theta).chunk(2, 1)
-        return p_weight, h0_weight
 
     def __repr__(self) -> str:
         return (

@@ -1,4 +1,4 @@
-"""What each layer of a dynamic fusion adds to its nodes, and how far its gates open."""
+"""Statistics of each layer of a dynamic fusion: message sizes and gate activations."""
 
 from collections.abc import Callable
 from copy import copy
@@ -16,10 +16,10 @@ _RANGE = (0.01, 0.99)
 def layer_statistics(
     fusion: DynamicFusion, x: Tensor, graph: MultimodalGraph
 ) -> list[dict[str, float]]:
-    """Sizes of each layer's message and state, and the range of its gates over single channels.
+    """Computes the size of each layer's message and state, and the range of its gates.
 
     Args:
-        fusion: The fusion, as it is: in evaluation, without dropout.
+        fusion: The fusion, in evaluation mode for statistics without dropout.
         x: `[U, M, in_channels]`.
         graph: The graph of a batch of conversations.
 

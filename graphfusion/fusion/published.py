@@ -1,13 +1,35 @@
-"""Reads the weights of the authors' graph network (github.com/zerohd4869/MM-DFN) into ours."""
+"""Conversion of the weights of the authors' graph network (github.com/zerohd4869/MM-DFN)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
+
+
+def load(
+    make: Callable[..., ModuleT], state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any]
+) -> ModuleT:
+    """Builds a `DynamicFusion` with those weights, gated by default if they include a gate.
+
+    Raises:
+        ValueError: If a weight is missing.
+        RuntimeError: If a weight is of another shape, or the gate has none.
+    """
+    state = read_fusion(state_dict)
+    hidden_channels, in_channels = state["lin.weight"].shape
+    arguments = {"gated": "cell.weight_ih" in state, **arguments}
+    fusion = make(in_channels, hidden_channels, len(state["weight"]), **arguments)
+    if not arguments["gated"]:
+        state = {key: value for key, value in state.items() if "cell" not in key}
+    fusion.to(state["weight"].dtype).load_state_dict(state)
+    return fusion
+
 
 def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `DynamicFusion` with the weights of a `graph_net`, its cell if it has one.
+    """Converts the state dict of a `graph_net` to that of a `DynamicFusion`.
 
     Raises:
         ValueError: If a weight is missing, or there are several modules of that kind.
@@ -30,7 +52,7 @@ def read_fusion(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def get_weight(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
-    """A weight of the authors' code; raises a ValueError that names it if it is missing."""
+    """Looks up a weight of the authors' code; raises a ValueError with its name if missing."""
     if key not in state_dict:
         raise ValueError(f"state_dict must have {key!r}, but has not.")
     return state_dict[key]

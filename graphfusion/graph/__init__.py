@@ -1,1 +1,1 @@
-"""From node vectors to the graph's propagation matrix."""
+"""Construction of the graph: from node vectors to its propagation matrix."""

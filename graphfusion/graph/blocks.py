@@ -33,7 +33,7 @@ torch.export.register_dataclass(Blocks, serialized_type_name="graphfusion.Blocks
 
 
 def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
-    """Covers all pairs of utterances in which the source is at most that far from the target.
+    """Covers all pairs of utterances within the window by dense blocks.
 
     A block is one of the layout's by itself or, where that computes less, a run of
     utterances of the packed batch by all within the window of one of them. Neither synchronises

@@ -90,7 +90,7 @@ class ConversationGraph(torch.nn.Module):
     def _too_long(
         self, x: Tensor, layout: BatchLayout, error: RuntimeError
     ) -> torch.OutOfMemoryError:
-        """Says what takes the memory, and what takes less."""
+        """The error of a graph that is too large, with its size and how to reduce it."""
         (count, longest), modalities = layout.blocks.shape, x.size(1)
         size = (
             count * modalities * longest**2 * torch.promote_types(x.dtype, torch.float32).itemsize
@@ -112,7 +112,7 @@ class ConversationGraph(torch.nn.Module):
 
         unit = direction(x)
         cosine = take(unit, rows) @ take(unit, columns).mT
-        # A vector's cosine with itself is known, and arccos is steepest there.
+        # A vector's cosine with itself is the constant 1, and arccos is steepest there.
         itself = (rows.unsqueeze(2) == columns.unsqueeze(1)).unsqueeze(1)
         nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
         cosine = torch.where(itself, take(nonzero, rows).unsqueeze(3), cosine)

@@ -1,11 +1,12 @@
-"""Any graph, by its edges, as PyG gives it."""
+"""Graphs given by PyG's `edge_index` and `edge_weight`."""
 
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from graphfusion._utils.checks import check_not_empty, check_range, check_tensor
+from graphfusion._utils.checks import check_dtype, check_not_empty, check_range, check_tensor
+from graphfusion.graph.propagator import Propagator
 
 
 class EdgeList:
@@ -37,13 +38,13 @@ class EdgeList:
         self.edge_weight = edge_weight
 
     def screen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Nothing is absent from an edge list."""
+        """Checks the shape of `x [N, C]`; no node of an edge list is absent."""
         check_tensor("x", x, ["N", "C"])
         check_not_empty("x", x)
         return x, None
 
     def screened(self) -> Self:
-        """This graph."""
+        """Returns this graph."""
         return self
 
     def propagate(self, x: Tensor) -> Tensor:
@@ -55,6 +56,49 @@ class EdgeList:
         return torch.zeros_like(x).index_add(0, target, message)
 
     def restore(self, out: Tensor, valid: Tensor | None) -> Tensor:
-        """Nothing is absent from an edge list."""
+        """Returns `out`: no node of an edge list is absent."""
         del valid
         return out
+
+
+def as_graph(
+    x: Tensor,
+    edge_index: Propagator | Tensor,
+    edge_weight: Tensor | None,
+    channels: int,
+    like: Tensor,
+) -> Propagator:
+    """Converts an edge list to a graph, and checks that nodes and graph fit a layer.
+
+    Args:
+        x: `[U, M, C]` with the graph of a batch of conversations, or `[N, C]` with edges.
+        edge_index: The graph, or `[2, E]` int64.
+        edge_weight: `[E]`, or None.
+        channels: C.
+        like: A weight of the layer, whose dtype x must have.
+
+    Raises:
+        TypeError: If an argument is not a tensor of the right dtype, or `edge_index` no graph.
+        ValueError: If the shapes disagree.
+    """
+    if isinstance(edge_index, Tensor):
+        if isinstance(x, Tensor) and x.dim() == 3:
+            raise TypeError(
+                "edge_index must be the graph that ConversationGraph makes where x is "
+                f"[U, M, C], but got {type(edge_index).__name__}."
+            )
+        check_tensor("x", x, ["N", channels])
+        check_dtype("x", x, like)
+        if edge_weight is not None:
+            check_dtype("edge_weight", edge_weight, like)
+        return EdgeList(edge_index, edge_weight, len(x))
+    if not hasattr(edge_index, "propagate"):
+        raise TypeError(
+            "edge_index must be a tensor, or the graph that ConversationGraph makes, but "
+            f"got {type(edge_index).__name__}."
+        )
+    if edge_weight is not None:
+        raise ValueError("edge_weight must be None with a graph, which has its own.")
+    check_tensor("x", x, ["U", "M", channels])
+    check_dtype("x", x, like)
+    return edge_index

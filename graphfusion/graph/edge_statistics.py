@@ -1,4 +1,4 @@
-"""How a graph's edge weights are distributed over the nodes that a node receives from."""
+"""Statistics of a graph's edge weights over the neighbours of each node."""
 
 import torch
 from torch_geometric.utils import scatter
@@ -7,7 +7,7 @@ from graphfusion.graph.multimodal_graph import MultimodalGraph
 
 
 def edge_statistics(graph: MultimodalGraph) -> dict[str, float]:
-    """Whether edges choose among neighbours, and how much modalities exchange.
+    """Computes how uneven edge weights are, and their share across modalities.
 
     Of each node's incoming edges from its own modality, with weights that sum to one:
 

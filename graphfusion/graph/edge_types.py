@@ -1,4 +1,4 @@
-"""Typed edges: what each edge of a conversation's graph joins."""
+"""Edge types of a conversation's graph, for relational convolutions."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Hyperedges of conversations: what HypergraphConv joins."""
+"""Hyperedges of conversations, for `HypergraphConv`."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from graphfusion.data.layout import BatchLayout
 
 
 def hyperedges(layout: BatchLayout, num_modalities: int) -> Tensor:
-    """Joins each utterance's nodes, and each conversation's nodes of one modality.
+    """Builds a hyperedge for each utterance, and for each conversation and modality.
 
     The hyperedges of M3NET (Chen et al., CVPR 2023). Absent nodes are in none.
 

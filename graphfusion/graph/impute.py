@@ -14,7 +14,7 @@ def impute(x: Tensor, present: Tensor, blocks: Blocks) -> Tensor:
     Weighted by exp(-|t - s| / 3); zero where there is none. Gradients flow through the mean.
 
     Args:
-        x: `[U, M, C]`, finite everywhere.
+        x: `[U, M, C]`, all finite.
         present: `[U, M]` bool.
         blocks: The pairs of utterances within the window.
     """

@@ -95,10 +95,10 @@ class MultimodalGraph:
     def impute(self, x: Tensor) -> Tensor:
         """Imputes absent nodes from present ones of the same modality within the window.
 
-        With their mean, weighted by `exp(-|t - s| / 3)`; zero where there is none.
+        With their mean, weighted by `exp(-|t - s| / 3)`; zero where none is present.
 
         Args:
-            x: `[U, M, C]`; what lies at absent nodes may be anything.
+            x: `[U, M, C]`; values at absent nodes are ignored.
         """
         if self.layout.present is None:
             return x
@@ -106,7 +106,7 @@ class MultimodalGraph:
         return masking.restore_valid(impute(x, self.layout.present, self.blocks), valid)
 
     def to_edge_index(self) -> tuple[Tensor, Tensor]:
-        """P's entries as PyG has them, for any other graph module.
+        """Converts P to PyG's `edge_index` and `edge_weight`.
 
         Returns:
             `edge_index [2, E]`, `[source; target]` sorted by target, then source, and
@@ -130,7 +130,7 @@ class MultimodalGraph:
         return torch.stack([source[order], target[order]]), weight[order]
 
     def edge_type(self, layout: BatchLayout | None = None) -> Tensor:
-        """What each edge of :meth:`to_edge_index` joins, for PyG's relational layers.
+        """Computes the type of each edge of :meth:`to_edge_index`, for PyG's relational layers.
 
         Args:
             layout: The batch's, with its speakers; None: the graph's own.
@@ -152,7 +152,7 @@ class MultimodalGraph:
         return edge_types(self.to_edge_index()[0], layout, self.inter.size(1))
 
     def to_dense(self) -> Tensor:
-        """P as `[U * M, U * M]`, the transpose of PyG's `to_dense_adj`; quadratic in the batch."""
+        """Converts P to `[U * M, U * M]`, the transpose of PyG's `to_dense_adj`."""
         (source, target), weight = self.to_edge_index()
         size = self.row_of_node.numel()
         return weight.new_zeros(size, size).index_put((target, source), weight)

@@ -1,4 +1,4 @@
-"""What a fusion layer asks of a graph, however the graph is kept."""
+"""The interface of graphs to fusion layers."""
 
 from typing import Protocol, Self
 

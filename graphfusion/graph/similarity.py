@@ -1,4 +1,4 @@
-"""Angular similarity: the weight of an edge."""
+"""Angular similarity, the weight of an edge."""
 
 import math
 
@@ -63,5 +63,5 @@ def direction(x: Tensor) -> Tensor:
 
 
 def similarity_of_cosine(cosine: Tensor) -> Tensor:
-    """The angular similarity that belongs to a cosine."""
+    """Converts a cosine to the angular similarity."""
     return 1 - torch.acos(SHRINK * cosine) / math.pi

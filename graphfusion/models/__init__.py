@@ -1,1 +1,1 @@
-"""From conversations to logits: the composed model, its loss, and saved models."""
+"""Models: from conversations to logits; losses, presets and saved models."""

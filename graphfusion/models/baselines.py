@@ -1,10 +1,9 @@
-"""What MM-DFN is compared with, made by other parts: two baselines, and the habit of zero-filling.
+"""Baselines without a graph: a recurrent and a linear classifier of joined modalities.
 
 The modalities are joined in the order of their names, so that no other order changes a model.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,11 +14,12 @@ from graphfusion.data.standardize import Standardize
 from graphfusion.encoders.context import ContextEncoder
 from graphfusion.encoders.speaker_normalize import speaker_normalize
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.identity import NoFusion, NoGraph
 from graphfusion.models.utterance_classifier import UtteranceClassifier
 
 
 class JoinedEncoder(torch.nn.Module):
-    """Joins the standardised modalities of each utterance in one node, zeros where absent."""
+    """Concatenates the standardised modalities of each utterance; zeros where absent."""
 
     def __init__(
         self, in_channels: Mapping[str, int], speaker_normalized: Sequence[str] = ()
@@ -50,7 +50,7 @@ class JoinedEncoder(torch.nn.Module):
 
 
 class GRUEncoder(JoinedEncoder):
-    """A bidirectional GRU over the joined, layer-normalised modalities."""
+    """A bidirectional GRU over the concatenated, layer-normalised modalities."""
 
     def __init__(
         self,
@@ -74,38 +74,8 @@ class GRUEncoder(JoinedEncoder):
         return encoded.unsqueeze(1)
 
 
-class NoGraph(torch.nn.Module):
-    """Builds a graph without edges, itself: every node keeps its own vector."""
-
-    def forward(self, x: Tensor, layout: BatchLayout) -> Self:
-        """Returns the graph."""
-        del x, layout
-        return self
-
-    def propagate(self, x: Tensor) -> Tensor:
-        """Returns x."""
-        return x
-
-    def impute(self, x: Tensor) -> Tensor:
-        """Returns x."""
-        return x
-
-
-class NoFusion(torch.nn.Module):
-    """Passes nodes on as they are."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.in_channels = self.out_channels = channels
-
-    def forward(self, x: Tensor, graph: NoGraph) -> Tensor:
-        """Returns x."""
-        del graph
-        return x
-
-
 class LinearHead(torch.nn.Module):
-    """A linear classifier of single nodes, perhaps averaged with an utterance classifier."""
+    """A linear classifier of single nodes, optionally averaged with an utterance classifier."""
 
     def __init__(
         self,
@@ -129,52 +99,6 @@ class LinearHead(torch.nn.Module):
         return logits
 
 
-class Unmasked(torch.nn.Module):
-    """An encoder or a graph builder that is not told what is absent: it sees zeros there."""
-
-    def __init__(self, part: torch.nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, x: Any, layout: BatchLayout) -> Any:
-        """Returns what the part makes of the batch without its mask."""
-        return self.part(x, BatchLayout(layout.ptr, layout.speaker).screened())
-
-
-class UnmaskedEncoder(Unmasked):
-    """The same, with what a model asks of its encoder."""
-
-    @property
-    def in_channels(self) -> Mapping[str, int]:
-        """`{modality: d_m}`."""
-        return self.part.in_channels  # type: ignore[return-value]
-
-    @property
-    def out_channels(self) -> int:
-        """D."""
-        return self.part.out_channels  # type: ignore[return-value]
-
-    @property
-    def standardize(self) -> Standardize:
-        """The encoder's."""
-        return self.part.standardize  # type: ignore[return-value]
-
-
-def zero_filled(model: ConversationModel) -> ConversationModel:
-    """The model by the usual habit, of the same weights: absent modalities are zeros to it.
-
-    They are zeros once standardised, that is, the mean of the training conversations.
-    """
-    return ConversationModel(
-        UnmaskedEncoder(model.encoder),
-        Unmasked(model.graph),
-        model.fusion,
-        model.head,
-        model.class_names,
-        model.task,
-    )
-
-
 def bigru(
     in_channels: Mapping[str, int],
     num_classes: int,
@@ -185,8 +109,8 @@ def bigru(
     class_names: Sequence[str] | None = None,
     task: str = "classification",
 ) -> ConversationModel:
-    """A bidirectional GRU over the joined, layer-normalised modalities: no graph, no fusion."""
-    # First, as the numbers of a seed are drawn.
+    """Builds a bidirectional GRU over the concatenated modalities: no graph, no fusion."""
+    # First: the order of the draws from a seed must not change.
     beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
     encoder = GRUEncoder(in_channels, hidden_channels, dropout, speaker_normalized)
     head = LinearHead(encoder.out_channels, num_classes, dropout, beside)
@@ -201,7 +125,7 @@ def logistic(
     class_names: Sequence[str] | None = None,
     task: str = "classification",
 ) -> ConversationModel:
-    """A linear map of single utterances: no context either."""
+    """Builds a linear classifier of single utterances, without context."""
     beside = _utterance_classifier(in_channels, utterance_channels, num_classes)
     encoder = JoinedEncoder(in_channels, speaker_normalized)
     head = LinearHead(encoder.out_channels, num_classes, 0.0, beside)

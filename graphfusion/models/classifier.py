@@ -1,4 +1,4 @@
-"""The classifier of MM-DFN: from an utterance's fused nodes to its logits."""
+"""The classifier of MM-DFN: from the fused nodes of an utterance to its logits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ from graphfusion.models.utterance_classifier import UtteranceClassifier
 
 
 class Classifier(torch.nn.Module):
-    r"""Classifies each utterance by its fused nodes side by side (MM-DFN, emotion classifier).
+    r"""Classifies each utterance by its concatenated fused nodes (MM-DFN, emotion classifier).
 
     .. math:: y_u = W \, \mathrm{relu}(\mathrm{dropout}([z_{u,1} ; \ldots ; z_{u,M}])) + b
 
@@ -72,7 +72,7 @@ class Classifier(torch.nn.Module):
         """Returns logits `[U, K]`.
 
         Args:
-            x: `[U, M, C]`, finite everywhere.
+            x: `[U, M, C]`, all finite.
             features: `{modality: [U, d_m]}`, standardised, zeros where absent, for the utterance
                 classifier; None where there is none.
 

@@ -1,12 +1,12 @@
-"""A model of conversations, composed of four parts."""
+"""Conversation models, composed of an encoder, a graph, a fusion and a head."""
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
+from torch_geometric.nn.inits import reset
 
 from graphfusion._utils.checks import unique_names
 from graphfusion._utils.evaluation import evaluation_view
@@ -15,17 +15,17 @@ from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout
 from graphfusion.data.masking import restore, restore_valid
 from graphfusion.data.standardize import Standardize
-from graphfusion.models import hub, saved
 from graphfusion.models.inputs import layout_of, screen_features
 from graphfusion.models.parts import check_parts
+from graphfusion.models.pretrained import PretrainedModule
 from graphfusion.models.task import Prediction, check_task, predictions
 from graphfusion.streaming.stream import Stream
 
 
-class ConversationModel(torch.nn.Module):
-    """Predicts every utterance of conversations by four parts: encoder, graph, fusion and head.
+class ConversationModel(PretrainedModule):
+    """A model of conversations, composed of four parts: encoder, graph, fusion and head.
 
-    Any part may be another module of the same signature: an ablation, a baseline, or your own. The
+    It predicts every utterance. Any part may be replaced by a module of the same signature. The
     model checks its input and masks absent modalities once, before the parts run.
 
     Args:
@@ -98,7 +98,7 @@ class ConversationModel(torch.nn.Module):
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """Number K of classes, or of scores."""
         return int(self.head.out_channels)  # type: ignore[arg-type]
 
     @property
@@ -112,9 +112,9 @@ class ConversationModel(torch.nn.Module):
         return {"class_names": list(self.class_names), "task": self.task}
 
     def reset_parameters(self) -> None:
-        """Draws new weights, and forgets the statistics of `standardize`."""
+        """Reinitialises the weights, and resets the statistics of `standardize`."""
         for part in (self.encoder, self.graph, self.fusion, self.head):
-            part.reset_parameters()  # type: ignore[operator]
+            reset(part)  # of a part without the method: its children's
 
     def forward(
         self,
@@ -124,13 +124,13 @@ class ConversationModel(torch.nn.Module):
         present: Mapping[str, Tensor] | None = None,
         return_gates: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Predicts every utterance of a batch.
+        """Computes the logits of a batch.
 
         Args:
             features: A PyG batch of :class:`Conversation` objects, or one of them, and then nothing
                 else; or `{modality: [U, d_m]}`, matched by name, in any floating dtype.
-            speaker: `[U]` int64, numbered within each conversation; or the batch's layout, which
-                then stands for all that follows.
+            speaker: `[U]` int64, numbered within each conversation; or the batch's layout, in
+                place of all following arguments.
             ptr: `[B + 1]`, where the conversations start, and U; or a layout.
             present: `{modality: [U] bool}`; one that is not named is present throughout.
             return_gates: Whether to return the gates' activations of a :class:`DynamicFusion`, too.
@@ -142,7 +142,7 @@ class ConversationModel(torch.nn.Module):
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.
             ValueError: If a modality is missing or unknown, shapes disagree, `ptr` is not one, or
-                `return_gates` is asked of a fusion without gates.
+                `return_gates` is True for a fusion without gates.
         """
         weight = first_weight(self)
         layout = layout_of(features, speaker, ptr, present, weight.device)
@@ -160,7 +160,7 @@ class ConversationModel(torch.nn.Module):
     def predict(self, conversation: Conversation) -> list[Prediction]:
         """Predicts every utterance of one conversation, without dropout.
 
-        It changes nothing of the model, so that other threads may predict or train meanwhile.
+        The model is not changed, so other threads may predict or train at the same time.
 
         Args:
             conversation: In any floating dtype, on any device.
@@ -183,10 +183,10 @@ class ConversationModel(torch.nn.Module):
         return predictions(logits, self.task, self.class_names)
 
     def stream(self, num_conversations: int = 1) -> Stream:
-        """Begins live conversations, of which each utterance is predicted as it comes.
+        """Starts live conversations, predicted one utterance at a time.
 
         Args:
-            num_conversations: How many go on side by side.
+            num_conversations: Number B of parallel conversations.
 
         Raises:
             TypeError: If `num_conversations` is not an integer, or a part cannot stream.
@@ -195,46 +195,6 @@ class ConversationModel(torch.nn.Module):
         return Stream(
             self.encoder, self.graph, self.fusion, self.head, num_conversations=num_conversations
         )
-
-    @classmethod
-    def from_pretrained(
-        cls, folder: str | PathLike[str], revision: str | None = None, **parts: Any
-    ) -> Self:
-        """The model that :meth:`save_pretrained` wrote there, on the CPU and ready to predict.
-
-        It is in evaluation mode, in the dtype in which it was saved. Reading it runs no code that
-        it may contain.
-
-        Args:
-            folder: The path of a folder; with `revision`, a repository of the Hugging Face Hub,
-                "user/name".
-            revision: A branch, tag or commit of that repository. Without it nothing is downloaded.
-            **parts: Arguments of the constructor that a folder does not hold: the four parts, built
-                as they were for training, unless the class builds them itself, as :class:`MMDFN`
-                does.
-
-        Raises:
-            ImportError: If safetensors, or for a repository huggingface_hub, is not installed.
-            FileNotFoundError: If the folder has no model.
-            ValueError: If anything in its files is wrong, or does not fit the parts.
-        """
-        return saved.load(cls, hub.opened(folder, revision), parts)
-
-    def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Writes the model, with its statistics and its classes' names, for good.
-
-        The weights go to `model.safetensors` and the arguments to `config.json`. Wherever this is
-        cut off, the folder has the old model or the new one.
-
-        Args:
-            folder: The path of a folder, made if need be.
-
-        Raises:
-            ImportError: If safetensors is not installed.
-            OSError: If a file cannot be written.
-            TypeError: If a subclass's constructor has an argument that its `config` lacks.
-        """
-        saved.save(folder, type(self), self.config, self.state_dict())
 
     def __repr__(self) -> str:
         parts = (self.encoder, self.graph, self.fusion, self.head)

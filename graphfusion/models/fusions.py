@@ -1,4 +1,4 @@
-"""What MM-DFN's fusion is compared with: the same model with another fusion in its place."""
+"""Fusions of other papers in place of MM-DFN's, with the rest of the model unchanged."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from torch_geometric.nn import (
     GCN2Conv,
     GraphConv,
     HypergraphConv,
-    RGATConv,
     RGCNConv,
     TransformerConv,
 )
@@ -21,31 +20,17 @@ from graphfusion.graph.edge_types import EDGE_TYPES
 from graphfusion.graph.propagator import Propagator
 from graphfusion.models.classifier import Classifier
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.identity import NoFusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.named_linear import NamedLinear
+from graphfusion.models.relational_attention import RelationalAttention
 
-# Of convolutions that list edges: all of a conversation's would be quadratic in its length.
+# For convolutions on edge lists: without a window, the edges are quadratic in the length.
 WINDOW = 10
 
 
-class NodesAlone(torch.nn.Module):
-    """Returns the nodes as they are: no fusion before the classifier."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.in_channels = self.out_channels = channels
-
-    def reset_parameters(self) -> None:
-        """Does nothing: there are no parameters."""
-
-    def forward(self, x: Tensor, graph: Propagator) -> Tensor:
-        """Returns x, `[U, M, C]`."""
-        del graph
-        return x
-
-
 class JointLayer(torch.nn.Module):
-    """One hidden layer over an utterance's nodes side by side: fusion without a graph.
+    """One hidden layer over the concatenated nodes of each utterance: fusion without a graph.
 
     Args:
         modalities: Their names, in the order of the nodes.
@@ -81,10 +66,10 @@ class JointLayer(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Fusion:
-    """A fusion for models of any size.
+    """A named fusion, built for the sizes of a model.
 
     Args:
-        make: Builds it for a model like this one.
+        make: Builds it for the sizes of a model.
         window: How many utterances before and after a node receives from, unless the model has a
             window; None: all.
     """
@@ -118,12 +103,12 @@ def _relational(size: int, hidden: int) -> RGCNConv:
     return RGCNConv(size, hidden, num_relations=len(EDGE_TYPES))
 
 
-def _relational_attention(size: int, hidden: int) -> RGATConv:
-    return RGATConv(size, hidden, num_relations=len(EDGE_TYPES))
+def _relational_attention(size: int, hidden: int) -> RelationalAttention:
+    return RelationalAttention(size, hidden, num_relations=len(EDGE_TYPES))
 
 
 FUSIONS = {
-    "no_fusion": Fusion(lambda model: NodesAlone(model.fusion.in_channels)),
+    "no_fusion": Fusion(lambda model: NoFusion(model.fusion.in_channels)),
     "joint_layer": Fusion(
         lambda model: JointLayer(
             list(model.in_channels),
@@ -146,10 +131,10 @@ FUSIONS = {
 
 
 def swap_fusion(model: MMDFN, name: str) -> ConversationModel:
-    """The model with another fusion, and all else the same.
+    """Replaces the fusion of a model by a named one.
 
     Args:
-        model: Whose encoder, window, sizes and dropout it has; it is not to be used after.
+        model: Its encoder, window, sizes and dropout are kept. Do not use it afterwards.
         name: One of `FUSIONS`.
 
     Raises:

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from graphfusion._utils.extras import require
 
-#: All that a model is: nothing else of a repository is downloaded, no code above all.
+#: The files of a model. Nothing else of a repository is downloaded, and never code.
 FILES = ["config.json", "model.safetensors", "data.json"]
 
 
 def opened(folder: str | os.PathLike[str], revision: str | None) -> Path:
-    """The folder itself; with a revision, that of a repository's model, downloaded if need be.
+    """Returns a folder, or with a revision the downloaded folder of a repository.
 
-    A folder is never taken for a repository, nor the other way round, for a mistyped path would be
-    a download.
+    The revision decides, so that a mistyped path is never a download.
 
     Raises:
         ImportError: If huggingface_hub is needed and not installed.

@@ -1,4 +1,4 @@
-"""The door of a model: its input is checked, standardised and masked here, once for all parts."""
+"""Input of a model: checked, standardised and masked once, before its parts run."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ def layout_of(
     present: Mapping[str, Tensor] | None,
     device: torch.device,
 ) -> BatchLayout:
-    """The batch's layout, from whatever the caller gave, on the device of the weights.
+    """Builds the layout of a batch from the arguments of `forward`, on the weights' device.
 
     Raises:
         TypeError: If an argument is not a tensor of the right dtype, or presence not by name.
@@ -68,7 +68,7 @@ def layout_of(
 def screen_features(
     features: Features, layout: BatchLayout, encoder: torch.nn.Module, dtype: torch.dtype
 ) -> tuple[Standardized, BatchLayout, Tensor]:
-    """Checks and standardises features, and zeroes what is absent or of no finite conversation.
+    """Checks and standardises features, and zeroes absent and non-finite ones.
 
     Args:
         features: In any floating dtype.

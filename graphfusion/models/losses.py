@@ -1,4 +1,4 @@
-"""The focal loss, and the weights of its classes."""
+"""Focal loss, and class weights."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ def focal_loss(
     weight: Tensor | None = None,
     ignore_index: int = -100,
 ) -> Tensor:
-    r"""Focal loss over classes, which spends less on what is already predicted well.
+    r"""Focal loss, which down-weights well-classified examples.
 
     .. math:: -w_y (1 - p_y)^\gamma \log p_y
 
@@ -31,8 +31,8 @@ def focal_loss(
         target: `[U]` int64, in [0, K), or `ignore_index` where there is no label.
         gamma: The focusing exponent, at least 0; 0 is cross entropy.
         weight: `[K]`, a weight for each class; None: ones.
-        ignore_index: The target of an utterance without a label. What its logits are does not
-            matter, NaN included; they get no gradient.
+        ignore_index: The target of an utterance without a label. Its logits may
+            be NaN; they get no gradient.
 
     Returns:
         The mean, a scalar; in float32 at least.
@@ -71,7 +71,7 @@ def focal_loss(
 def class_weights(
     target: Tensor, num_classes: int, power: float = 1.0, ignore_index: int = -100
 ) -> Tensor:
-    r"""Weights for the classes of a loss, a power of one over each class's frequency.
+    r"""Class weights of a loss, a power of the inverse frequency of each class.
 
     .. math:: w_k = (N / N_k)^{power}
 

@@ -1,4 +1,4 @@
-"""MM-DFN, assembled from the parts."""
+"""MM-DFN, composed of the parts of this library."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -41,7 +41,7 @@ class MMDFN(ConversationModel):
         dropout: Probability of dropping a value, in the encoders, the fusion and before the
             classifier.
         past, future, cross_weight: See :class:`ConversationGraph`.
-        causal: Whether no prediction depends on later utterances: the encoders read forward alone,
+        causal: Whether no prediction depends on later utterances: the encoders read forward only,
             and the graph has no future. Such a model can :meth:`stream`.
         class_names: Names of the K classes, or scores; None: "0", "1", and so on.
         task: "classification", "regression" or "multilabel".
@@ -149,10 +149,10 @@ class MMDFN(ConversationModel):
     def from_preset(
         cls, preset: str, in_channels: Mapping[str, int], num_classes: int, **kwargs: Any
     ) -> Self:
-        """A model with the settings of the paper, or with ours.
+        """Builds a model with the published settings, or with tuned ones.
 
         Args:
-            preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
+            preset: "iemocap" or "meld", as published, or tuned by cross-validation on other
                 features: "meld_tuned" has four layers and an utterance classifier, "iemocap_tuned"
                 speaker-normalised audio; their training differs, too (see the documentation on the
                 paper).
@@ -177,7 +177,7 @@ class MMDFN(ConversationModel):
         modalities: Sequence[str] = ("audio", "visual", "text"),
         **kwargs: Any,
     ) -> Self:
-        """Takes over a model trained with the authors' code.
+        """Converts a model trained with the authors' code.
 
         Args:
             state_dict: Its state dict (`graph_type` GDF, `mm_fusion_mthd` concat_subsequently,
@@ -185,11 +185,11 @@ class MMDFN(ConversationModel):
                 sizes come from it.
             modalities: Our names for its modalities, in its order: audio, visual, text, without
                 those that it does not have.
-            **kwargs: What the weights do not show: `speaker_weights` (if not given, the published
-                default: 3, 0 and 1 for audio, visual and text), `alpha`, `theta` (there `lamda`),
-                `dropout`, `cross_weight` (there `modal_weight`), and `gated` (there `reason_flag`,
-                off by default): a checkpoint has the gate's weights whether it was trained with the
-                gate or not, so pass `gated=False` if it was not.
+            **kwargs: Arguments that the weights do not determine: `speaker_weights` (if not given,
+                the published default: 3, 0 and 1 for audio, visual and text), `alpha`, `theta`
+                (there `lamda`), `dropout`, `cross_weight` (there `modal_weight`), and `gated`
+                (there `reason_flag`, off by default). A checkpoint has the gate's weights whether
+                it was trained with the gate or not, so pass `gated=False` if it was not.
 
         Raises:
             TypeError: If `state_dict` is not a mapping.

@@ -1,4 +1,4 @@
-"""A linear map of named inputs side by side, whose weights belong to the names."""
+"""A linear layer of concatenated inputs, with a weight for each name."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from torch_geometric.nn.parameter_dict import ParameterDict
 
 
 class NamedLinear(torch.nn.Module):
-    """Maps several named vectors, side by side, linearly: :class:`torch.nn.Linear` by name.
+    """A :class:`torch.nn.Linear` of concatenated named vectors, with a weight for each name.
 
-    With a parameter for each name, weights mean the same in whatever order the names come. They
-    are drawn as one matrix, as PyTorch would.
+    So the order of the names does not change the result. The weights are initialised as one
+    matrix, as in PyTorch.
 
     Args:
         in_channels: `{name: size}`, in the order of the input's parts.

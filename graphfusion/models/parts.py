@@ -1,4 +1,4 @@
-"""Whether the parts of a model fit each other."""
+"""Checks that the parts of a model fit each other."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -15,10 +15,10 @@ def check_parts(
     fusion: torch.nn.Module,
     head: torch.nn.Module,
 ) -> None:
-    """Checks the sizes that each part of a model has for the next one.
+    """Checks that the output size of each part is the input size of the next.
 
     Raises:
-        TypeError: If a part is no module, or lacks what another one needs.
+        TypeError: If a part is no module, or lacks an attribute that another one needs.
         ValueError: If their sizes disagree.
     """
     for name, part in (("encoder", encoder), ("graph", graph), ("fusion", fusion), ("head", head)):
@@ -58,7 +58,7 @@ def _size(name: str, part: torch.nn.Module, attribute: str, other: str) -> int:
 
 
 def _check_graph(graph: torch.nn.Module, encoder: torch.nn.Module, fusion: torch.nn.Module) -> None:
-    """Builds the graph of a conversation of two utterances, and looks at what it can do."""
+    """Checks the methods of the graph of a conversation of two utterances."""
     if any(each.is_meta for each in (*graph.parameters(), *graph.buffers())):
         return  # nothing can be computed with it yet
     with torch.device("cpu"), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Settings of MM-DFN and of its training, published and ours."""
+"""Presets: settings of MM-DFN and of its training, published and tuned."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,14 +68,14 @@ ALIASES = {
 
 
 def modality_of(name: str) -> str | None:
-    """The paper's name for a modality, by its own or an alias, alone or before an underscore."""
+    """The paper's name for a modality named by an alias, or by one and an underscore."""
     return ALIASES.get(name.lower(), ALIASES.get(name.lower().partition("_")[0]))
 
 
 def arguments(
     preset: str, in_channels: Mapping[str, int], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of an `MMDFN` with these modalities: the preset's, and those given instead.
+    """Merges a preset's arguments of an `MMDFN` with given ones, for these modalities.
 
     Raises:
         ValueError: If there is no such preset, or a modality is neither the paper's nor given a
@@ -89,7 +89,7 @@ def arguments(
     known = {name: published for name in in_channels if (published := modality_of(name))}
     if unknown := [name for name in in_channels if name not in known and name not in named]:
         raise ValueError(
-            f"in_channels must name modalities that the preset knows, {list(ALIASES)} (or such a "
+            f"in_channels must name modalities of the preset, {list(ALIASES)} (or such a "
             "name and an underscore), or speaker_weights must name them, but got "
             f"{unknown}: pass speaker_weights={{name: weight}} with a weight for each modality."
         )

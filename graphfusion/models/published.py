@@ -1,4 +1,4 @@
-"""Reads the weights of the authors' code (github.com/zerohd4869/MM-DFN) into ours.
+"""Conversion of models of the authors' code (github.com/zerohd4869/MM-DFN).
 
 Their names are historical: `lstm_l` is a GRU, `rnn_parties` the speaker encoder, `smax_fc` the
 classifier; the letters a, v and l are audio, visual and text.
@@ -29,7 +29,7 @@ _UNUSED = re.compile(
 def read_model(
     state_dict: Mapping[str, Tensor], modalities: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The arguments of an `MMDFN` that the weights show, and its state.
+    """Converts a state dict to the arguments of an `MMDFN` and its state dict.
 
     Args:
         state_dict: Theirs.
@@ -113,7 +113,7 @@ def load(
     modalities: Sequence[str],
     given: Mapping[str, Any],
 ) -> ModelT:
-    """Makes an `MMDFN` with the weights of the authors' model; see `MMDFN.from_published`."""
+    """Builds an `MMDFN` with the weights of the authors' model."""
     arguments, state = read_model(state_dict, modalities)
     model = make(**{**arguments, **given})
     own = model.state_dict()

@@ -1,4 +1,4 @@
-"""A model in a folder: `model.safetensors`, its weights, and `config.json`, how it was made.
+"""A saved model: `model.safetensors` with its weights, and `config.json`.
 
 The weights' file has the configuration, too, in its metadata, and a checksum of both: so the two
 are always of one model. `config.json` is a copy for people and other programs to read, and may be
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion._utils.extras import import_safetensors
-from graphfusion._utils.files import open_regular, read_regular, staged
+from graphfusion._utils.files import read_regular, staged
+from graphfusion._utils.safetensors import open_safetensors
 from graphfusion.models.saved_checksum import verify, with_checksum
 from graphfusion.models.saved_config import (
     check_arguments,
@@ -40,7 +41,7 @@ def save(
     arguments: Mapping[str, Any],
     state: Mapping[str, Tensor],
 ) -> None:
-    """Writes a model's constructor arguments, as JSON has them, and its state.
+    """Saves a model's constructor arguments, as JSON has them, and its state dict.
 
     Raises:
         ImportError: If safetensors is not installed.
@@ -73,7 +74,7 @@ def save(
 def load(
     make: Callable[..., ModuleT], folder: str | os.PathLike[str], parts: Mapping[str, Any]
 ) -> ModuleT:
-    """Reads what :func:`save` wrote, and makes the model, in evaluation mode on the CPU.
+    """Loads a model that :func:`save` wrote, in evaluation mode on the CPU.
 
     Nothing is unpickled, and no weight that the files declare is allocated before it is known to be
     there.
@@ -102,16 +103,16 @@ def load(
         raise ValueError(f"{copy}: it must be as {_WEIGHTS} has it, but differs in {others}.")
     with _about(weights):
         if both := sorted(arguments.keys() & parts.keys()):
-            raise ValueError(f"its config has {both} already, which must not be given besides.")
+            raise ValueError(f"parts must not have {both}, which its config has already.")
         check_arguments(make, {**arguments, **parts}, len(state))
         with torch.device("meta"):  # draws no random numbers either
             model = make(**arguments, **parts)
         expected = model.state_dict()
         if state.keys() != expected.keys():
             raise ValueError(
-                f"it must have the weights that its config asks for, but lacks "
-                f"{sorted(expected.keys() - state.keys())} and has "
-                f"{sorted(state.keys() - expected.keys())} besides."
+                f"it must have exactly the weights of its config, but lacks "
+                f"{sorted(expected.keys() - state.keys())} and also has "
+                f"{sorted(state.keys() - expected.keys())}."
             )
         for name, value in expected.items():
             check_tensor(name, state[name], value.shape)
@@ -121,9 +122,7 @@ def load(
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The configuration and the weights that a file has."""
-    with open_regular(path):  # only asked whether it is one
-        pass
-    with import_safetensors().safe_open(path, framework="pt") as file:
+    with open_safetensors(path) as file:
         metadata = file.metadata() or {}
         # Clones: these tensors are the file itself, which may change.
         state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
@@ -132,7 +131,7 @@ def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Turns whatever broken bytes lead to into a ValueError that names the file."""
+    """Raises any error about the content of a file as a ValueError with its name."""
     try:
         yield
     except ImportError:

@@ -1,4 +1,4 @@
-"""The checksum of a saved model, of its configuration and of every weight."""
+"""Checksum of the configuration and the weights of a saved model."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _KEY = "sha256"  # beside the configuration's arguments
 
 
 def with_checksum(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, str]:
-    """A file's metadata, the configuration with the checksum.
+    """Builds the metadata of a file: the configuration and the checksum.
 
     One entry, for safetensors keeps no order of several.
     """
@@ -21,7 +21,7 @@ def with_checksum(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dic
 
 
 def verify(metadata: Mapping[str, str], state: Mapping[str, Tensor]) -> str:
-    """The configuration that a file's metadata have, without the checksum, which is right.
+    """Verifies the checksum in a file's metadata, and returns the configuration.
 
     Raises:
         ValueError: If there is no configuration, or the file has changed since it was saved.

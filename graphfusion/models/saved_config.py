@@ -10,20 +10,20 @@ _VERSION = 1
 
 
 def with_format(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments, behind the format and its version."""
+    """Adds the format and its version to the constructor's arguments."""
     return {"format": _FORMAT, "version": _VERSION, **arguments}
 
 
 def to_text(config: Mapping[str, Any]) -> str:
-    """The text of a configuration, the same for the same one."""
+    """Writes a configuration as JSON."""
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def parse_json(text: str | bytes) -> dict[str, Any]:
-    """An object in JSON.
+    """Reads a configuration from JSON, with its format and version.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is no JSON object.
     """
     try:
         config = json.loads(text)
@@ -35,7 +35,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
-    """The constructor's arguments.
+    """Reads the constructor's arguments from JSON.
 
     Raises:
         ValueError: If it is no configuration, or of another version.
@@ -50,7 +50,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
 
 
 def differences(shown: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
-    """Names of which the values differ, as text: 1 is not true."""
+    """Names whose values differ as JSON, where 1 is not true."""
 
     def text(config: Mapping[str, Any], name: str) -> str:
         return json.dumps(config[name]) if name in config else ""
@@ -60,7 +60,7 @@ def differences(shown: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[
 
 
 def needed(make: Callable[..., Any]) -> list[str]:
-    """The arguments that a configuration must hold: all that have names, but for modules."""
+    """Names of the constructor's arguments that a configuration must have."""
     variadic = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     parts = ("encoder", "graph", "fusion", "head")
     return [
@@ -73,12 +73,13 @@ def needed(make: Callable[..., Any]) -> list[str]:
 def check_arguments(
     make: Callable[..., Any], arguments: Mapping[str, Any], num_weights: int
 ) -> None:
-    """Checks what the constructor takes, and what takes memory before any weight is compared.
+    """Checks arguments before the model is built, also that they take no excessive memory.
 
     Arguments that were added after a model was saved take their defaults.
 
     Raises:
-        ValueError: If an argument is missing, unknown, or more than its weights can be.
+        ValueError: If an argument is missing, unknown, or names more modalities than there are
+            weights.
     """
     try:
         signature(make).bind(**arguments)

@@ -1,4 +1,4 @@
-"""What a model predicts: a class, scores, or several labels at once."""
+"""Tasks: classification, regression and multilabel classification."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Prediction = dict[str, float] | float
 
 
 def check_task(task: str, num_classes: int) -> None:
-    """Checks that there is such a task, and that so many outputs do for it."""
+    """Checks the name of a task and its number of outputs."""
     if task not in TASKS:
         raise ValueError(f"task must be one of {list(TASKS)}, but got {task!r}.")
     if task == "classification" and num_classes < 2:
@@ -26,7 +26,7 @@ def check_task(task: str, num_classes: int) -> None:
 
 
 def predictions(logits: Tensor, task: str, names: Sequence[str]) -> list[Prediction]:
-    """Each utterance's prediction, from logits `[U, K]`.
+    """Converts logits `[U, K]` to a prediction for each utterance.
 
     Returns:
         `{class name: probability}` of each utterance; for regression `{name: score}`, or the score
@@ -50,10 +50,10 @@ def task_loss(
     gamma: float = 0.5,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """The loss that a task is trained with.
+    """Training loss of a task.
 
     Focal loss for classification, the mean absolute error for regression, binary cross entropy for
-    several labels; each a mean over what has a label.
+    several labels; each a mean over the labels that are not missing.
 
     Args:
         logits: `[U, K]`.

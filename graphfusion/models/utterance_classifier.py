@@ -1,4 +1,4 @@
-"""A classifier of single utterances, beside a model of conversations."""
+"""A classifier of single utterances, averaged with a conversation model."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,12 @@ from graphfusion.models.named_linear import NamedLinear
 
 
 class UtteranceClassifier(torch.nn.Module):
-    """Classifies single utterances without context, and averages with a conversation model.
+    """A classifier of single utterances without context, averaged with a conversation model.
 
     A network with one hidden layer and the model are the experts of a product (Hinton, Neural
     Computation 14(8), 2002): the logits are the mean of theirs. In training, each utterance's
-    logits are either the one's or the other's, with even odds, so that each learns as if alone.
-    Not in the paper.
+    logits are those of one of the two, drawn with equal probability, so that both learn
+    independently. Not in the paper.
 
     Args:
         in_channels: `{modality: d_m}`.
@@ -70,7 +70,7 @@ class UtteranceClassifier(torch.nn.Module):
         self.classifier.reset_parameters()
 
     def forward(self, features: Mapping[str, Tensor], logits: Tensor) -> Tensor:
-        """Averages the logits of both.
+        """Averages the logits of the two classifiers.
 
         Args:
             features: `{modality: [U, d_m]}`, standardised, zeros where absent.

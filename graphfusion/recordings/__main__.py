@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from graphfusion._utils.options import check_given_once
 from graphfusion.datasets import save
 from graphfusion.recordings import (
     Extractor,
@@ -52,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all is well, 1 if something is wrong with the table or a file, 2 if a command cannot be
         carried out.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    check_given_once(parser, words)
+    options = parser.parse_args(words)
     logging.basicConfig(format="%(message)s")
     try:
         return int(options.run(options))
@@ -67,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m graphfusion.recordings", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="list all that is wrong with a table and its files")
+    check = commands.add_parser(
+        "check", help="list all that is wrong with a table and its files", allow_abbrev=False
+    )
     check.set_defaults(run=_check)
-    make = commands.add_parser("extract", help="extract features and write a corpus")
+    make = commands.add_parser(
+        "extract", help="extract features and write a corpus", allow_abbrev=False
+    )
     make.set_defaults(run=_extract)
     for command in (check, make):
         command.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
@@ -81,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
         make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
     make.add_argument("--workers", type=int, default=1, help="threads that extract")
-    predict = commands.add_parser("predict", help="predict a recording that is new to a model")
+    predict = commands.add_parser(
+        "predict", help="predict a recording that is new to a model", allow_abbrev=False
+    )
     predict.set_defaults(run=_predict)
     predict.add_argument("model", type=Path, metavar="MODEL", help="the folder of a model")
     predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")

@@ -1,1 +1,1 @@
-"""The same model, an utterance at a time."""
+"""Streaming inference of causal models."""

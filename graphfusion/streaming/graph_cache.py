@@ -1,23 +1,23 @@
-"""A cache of growing conversations' graphs, so that nothing is computed twice."""
+"""A cache of the graphs of growing conversations."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
-from graphfusion._utils.checks import check_tensor
 from graphfusion._utils.tracing import is_traced
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph, join_modalities
 from graphfusion.graph.impute import decay
 from graphfusion.graph.similarity import direction, similarity_of_cosine
+from graphfusion.streaming.newest_rows import NewestRows
 
 LEAST_CAPACITY = 16
 
 
 class GraphCache:
-    """The past nodes of B conversations whose graph has no future, within the window.
+    """Caches the past nodes of B conversations within the window, for graphs with `future=0`.
 
     A node's incoming edges never change, nor do those of earlier nodes: so it is enough to keep
     their directions, their degrees, the input of each layer's propagation, and the output.
@@ -29,7 +29,7 @@ class GraphCache:
         num_modalities: M.
 
     Attributes:
-        position: `[B]` int64 on the host, how many utterances each conversation has had.
+        position: `[B]` int64 on the host, the number of utterances of each conversation so far.
         unit: `[B, M, K, C]`, the directions of the nodes there.
         scale: `[B, M, K]`, the inverse roots of their degrees; 0 where there is no node.
         nodes: `[L, B, M, K, H]`, the input of each layer's propagation.
@@ -60,8 +60,8 @@ class GraphCache:
         self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
         self.fused = like.new_zeros(*size, fusion.out_channels)
 
-    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> "NewestRows":
-        """The next utterances' rows of P; the cache stays as it is until they are appended.
+    def newest(self, x: Tensor, present: Tensor, conversation: Tensor) -> NewestRows:
+        """Computes the next utterances' rows of P, without appending them to the cache.
 
         Args:
             x: `[n, M, C]`, the nodes of one utterance of each of n conversations.
@@ -103,8 +103,8 @@ class GraphCache:
         weight = decay(distance.to(past.device).unsqueeze(1), mask, past.dtype)
         return fused.where(present.unsqueeze(2), (weight.unsqueeze(2) @ past).squeeze(2))
 
-    def append(self, newest: "NewestRows", fused: Tensor, conversation: Tensor) -> None:
-        """Appends the utterances of :meth:`newest`, once the fusion has run."""
+    def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
+        """Appends the utterances of :meth:`newest` after the fusion has run."""
         place = self.position[conversation]
         self.position[conversation] = place + 1
         past = self.graph.past
@@ -124,14 +124,14 @@ class GraphCache:
         self.nodes[:, conversation, :, place] = inputs.transpose(0, 1)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is cached."""
+        """All cached tensors by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def check(self, position: Tensor, size: int) -> None:
-        """Checks that so many places are enough for conversations that are so long.
+        """Checks that a cache of this size fits conversations of these lengths.
 
         Raises:
-            ValueError: If they are not, or a length is negative.
+            ValueError: If it does not, or a length is negative.
         """
         past, longest = self.graph.past, int(position.max())
         least, most = (longest, size) if past is None else (min(longest, past), past)
@@ -142,7 +142,7 @@ class GraphCache:
             )
 
     def _window(self, conversation: Tensor) -> tuple[slice | Tensor, slice, slice]:
-        """Where the past of these conversations lies, by conversation, modality and place.
+        """Index of the past of these conversations, by conversation, modality and place.
 
         A view of all of them is kept one: a copy would cost as much as what is done with it.
         """
@@ -151,7 +151,7 @@ class GraphCache:
         return chosen, slice(None), slice(int(self.position[conversation].max()))
 
     def _distance(self, conversation: Tensor, size: int) -> Tensor:
-        """How many utterances ago each place was filled, `[n, K]`."""
+        """Distance `[n, K]` of each cached utterance from the next one."""
         # Where a window is full, the next place has the oldest one.
         return (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
 
@@ -161,54 +161,3 @@ class GraphCache:
         self.scale = pad(self.scale, (0, more))
         self.nodes = pad(self.nodes, (0, 0, 0, more))
         self.fused = pad(self.fused, (0, 0, 0, more))
-
-
-class NewestRows:
-    """The newest utterances' rows of P; a graph to the fusion, whose layers propagate in turn.
-
-    Attributes:
-        intra: `[n, M, K]`, their entries in the columns of the past.
-        inter: `[n, M, M]`, their entries in the columns of the same utterance.
-        present: `[n, M]` bool.
-        unit: `[n, M, C]`, the nodes' directions.
-        scale: `[n, M]`, the inverse roots of their degrees; 0 where there is no node.
-        inputs: `[n, M, H]` of each layer so far: what was propagated.
-    """
-
-    def __init__(
-        self,
-        intra: Tensor,
-        inter: Tensor,
-        present: Tensor,
-        nodes: Tensor,
-        unit: Tensor,
-        scale: Tensor,
-    ) -> None:
-        self.intra = intra
-        self.inter = inter
-        self.present = present
-        self.unit = unit
-        self.scale = scale
-        self.inputs: list[Tensor] = []
-        self._nodes = nodes
-
-    def screen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Zeroes absent nodes; a stream refuses what is not finite."""
-        check_tensor("x", x, [*self.inter.shape[:2], "C"])
-        return x.where(self.present.unsqueeze(2), 0), None
-
-    def screened(self) -> Self:
-        """These rows."""
-        return self
-
-    def propagate(self, x: Tensor) -> Tensor:
-        """Returns the newest rows of `P x`; of all others, x is cached from the same layer."""
-        past = self._nodes[len(self.inputs)]
-        self.inputs.append(x)
-        received = (self.intra.unsqueeze(2).to(x.dtype) @ past.to(x.dtype)).squeeze(2)
-        return torch.baddbmm(received, self.inter.to(x.dtype), x)
-
-    def restore(self, out: Tensor, valid: Tensor | None) -> Tensor:
-        """Zeros at absent nodes."""
-        del valid
-        return out.where(self.present.unsqueeze(2), 0)

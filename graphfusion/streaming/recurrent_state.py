@@ -1,4 +1,4 @@
-"""The hidden states of recurrent encoders whose sequences go on."""
+"""Hidden states of recurrent encoders over growing sequences."""
 
 from typing import ClassVar
 
@@ -29,11 +29,11 @@ class RecurrentState:
         self.state = like.new_zeros(encoder.rnn.num_layers, *size, encoder.hidden_channels)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The hidden states, and whose they are."""
+        """All tensors of the state by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def step(self, x: Tensor, present: Tensor, *sequences: Tensor) -> Tensor:
-        """Takes one step in some of the sequences.
+        """Advances some of the sequences by one step.
 
         Args:
             x: `[n, ..., C]`, the next items.
@@ -62,7 +62,7 @@ class SpeakerState(RecurrentState):
         num_modalities: M.
 
     Attributes:
-        known: `[B, S]` int64 on the host, who has spoken, by first appearance; -1 for nobody yet.
+        known: `[B, S]` int64 on the host, the speakers by first appearance; -1 where unused.
         state: `[num_layers, B, S, M, H]`, the hidden state of each of them.
     """
 
@@ -76,7 +76,7 @@ class SpeakerState(RecurrentState):
         self.known = torch.full((num_conversations, 1), -1)
 
     def place(self, conversation: Tensor, speaker: Tensor) -> Tensor:
-        """Where in `known` each speaker is, all `[n]` on the host; newcomers get the next place."""
+        """Index of each speaker in `known`, `[n]` on the host; a new speaker is appended."""
         known = self.known[conversation]
         match = known == speaker.unsqueeze(1)
         place = torch.where(match.any(1), match.int().argmax(1), (known >= 0).sum(1))

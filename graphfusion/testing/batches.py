@@ -75,7 +75,7 @@ class RaggedBatch:
         )
 
     def conversations(self) -> list["RaggedBatch"]:
-        """Each conversation alone."""
+        """Batches of each single conversation."""
         everyone = torch.arange(len(self.x)).split(self.ptr.diff().tolist())
         return [self.take(utterances, [len(utterances)]) for utterances in everyone]
 

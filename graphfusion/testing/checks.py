@@ -29,8 +29,8 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
     """Holds a fusion layer, `fusion(x [U, M, C], graph) -> [U, M, D]`, to every contract.
 
     On fixed batches (:func:`odd_batches`), in the dtype of its parameters: the shape and dtype, the
-    same output for a conversation alone and in a batch, for utterances and modalities in any order,
-    nothing mutated, everything finite, nothing of what lies in absent places, and compiled whole.
+    same output for a single conversation and in a batch, and for utterances and modalities in any
+    order; nothing mutated, everything finite, absent modalities ignored, and compiled whole.
     It leaves the layer as it was.
 
     Args:

@@ -34,7 +34,7 @@ def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | s
 
 
 def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
-    """Each conversation's output is the same alone as in the batch, up to rounding.
+    """Checks that each conversation's output is the same by itself as in the batch.
 
     Raises:
         AssertionError: If an utterance's is not.
@@ -51,10 +51,9 @@ def assert_permutation_equivariant(
     Args:
         run: The module.
         batch: The batch.
-        utterances: Whether the same must hold for the utterances of a conversation; not for what
-            knows their order.
-        modalities: Whether the same must hold for the modalities; not for what knows which is
-            which.
+        utterances: Whether to permute the utterances of a conversation; not for modules that use
+            their order.
+        modalities: Whether to permute the modalities; not for modules with weights by modality.
 
     Raises:
         AssertionError: If an utterance has another output.
@@ -88,8 +87,8 @@ def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Ten
     Args:
         run: The module.
         batch: The batch.
-        parameters: What must get finite gradients besides the vectors: a product with what is
-            masked only later spoils them unseen.
+        parameters: What must get finite gradients, as the vectors must: a product that is masked
+            only afterwards makes them NaN.
 
     Raises:
         AssertionError: If it changes the output, or a gradient becomes NaN or infinite.
@@ -132,7 +131,7 @@ def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = (
     Args:
         run: The module.
         batch: The batch.
-        parameters: What must get finite gradients besides the vectors.
+        parameters: What must get finite gradients, as the vectors must.
 
     Raises:
         AssertionError: If anything is NaN or infinite.

@@ -1,4 +1,4 @@
-"""Calibrated probabilities, and sets of classes that hold the true one as often as asked."""
+"""Calibration: temperature scaling, and prediction sets with a given coverage."""
 
 import math
 from collections.abc import Sequence

@@ -64,7 +64,7 @@ def _damaged(path: Path, why: object) -> ValueError:
 
 
 class MovableCheckpoint(ModelCheckpoint):
-    """Where the run's folder was moved to, the trainer's own would forget which epoch was best."""
+    """Where the run's folder was moved to, the trainer's own would lose the best epoch."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the same files of the folder where it is now for those that it was about."""

@@ -70,11 +70,13 @@ def by_prefix(corpus: Corpus, length: int) -> dict[str, list[str]]:
     """Groups of the training conversations whose ids begin alike, as those of a session may.
 
     Raises:
-        ValueError: If that tells no two groups apart.
+        ValueError: If there are not two groups.
     """
     groups: dict[str, list[str]] = {}
     for name in corpus.ids("train"):
         groups.setdefault(name[:length], []).append(name)
     if length < 1 or len(groups) < 2:
-        raise ValueError(f"length must tell two groups apart, but {length} gives {list(groups)}.")
+        raise ValueError(
+            f"length must give at least two groups, but {length} gives {list(groups)}."
+        )
     return groups

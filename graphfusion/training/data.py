@@ -1,4 +1,4 @@
-"""What a model is trained on, what its epoch is chosen on, and which process sees what when."""
+"""Training and held-out conversations, and the order of batches in each process."""
 
 import random
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ def fit(
 
     *strict*: the epoch is the best on held-out conversations: the corpus's validation split, or a
     tenth of its training conversations. *legacy*: it is the best on the test conversations, which
-    is the field's habit, and no score to expect on others. The model keeps the weights of the
+    is common in the field, and no score to expect on others. The model keeps the weights of the
     strict one, and the statistics of the training conversations.
 
     Args:
@@ -69,10 +69,9 @@ def fit(
             are in the end those of a run that was not cut off, to the bit.
         devices: How many processes (or GPUs) share the work.
         workers: How many processes read conversations; 0: the trainer's own.
-        recipe: What the model was made of, if it has a name, so that :func:`load_model` need not be
-            given the parts.
-        modalities: What the corpus was selected by (:meth:`Corpus.select`), to be told to those who
-            predict a file.
+        recipe: The recipe of a named model, so that :func:`load_model` needs no parts.
+        modalities: The modalities given to :meth:`Corpus.select`, saved with the model for later
+            predictions of a file.
         source: Where the corpus comes from, for people to read.
 
     Returns:

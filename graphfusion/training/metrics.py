@@ -126,7 +126,7 @@ class Scores(torch.nn.Module):
         return {name: float(value) for name, value in found}
 
     def reset(self) -> None:
-        """Forgets all batches."""
+        """Resets the metric."""
         self.labelled = False
         for part in (self.scores, self.signs, self.sevens):
             if part is not None:

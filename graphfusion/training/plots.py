@@ -23,7 +23,7 @@ STYLE: dict[Any, Any] = {
     "savefig.bbox": "tight",
 }
 _GATES = ("input", "forget", "output")
-_COLORS = ("#0072b2", "#d55e00")  # told apart by the colour-blind, and in grey
+_COLORS = ("#0072b2", "#d55e00")  # distinct to the colour-blind, and in grey
 
 
 def _styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:

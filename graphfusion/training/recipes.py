@@ -1,4 +1,4 @@
-"""The models that have names: MM-DFN, its ablations, other fusions in its place, two baselines."""
+"""Named models: MM-DFN, its ablations, MM-DFN with other fusions, and two baselines."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -7,24 +7,25 @@ from functools import cached_property
 from typing import Any
 
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.models.baselines import bigru, logistic, zero_filled
+from graphfusion.models.baselines import bigru, logistic
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.fusions import FUSIONS, swap_fusion
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.models.presets import PRESETS, modality_of
+from graphfusion.models.zero_filled import zero_filled
 from graphfusion.training.settings import Settings
 
-# What each changes of MM-DFN.
+# Arguments of MM-DFN that each ablation replaces.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "mmdfn": {},
     "static": {"gated": False},
     # Every node is joined with itself alone.
     "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},
     "no_speaker": {"speaker_weights": 0},
-    "zero_filled": {},  # its encoder and its graph do not see the mask
+    "zero_filled": {},  # its encoder and its graph get no mask
 }
 BASELINES: dict[str, Callable[..., ConversationModel]] = {"bigru": bigru, "logistic": logistic}
-# How they are trained, whatever the preset.
+# Their training settings, for any preset.
 _BASELINE_TRAINING = {
     "bigru": {"lr": 2e-3, "weight_decay": 1e-4, "gamma": 0.0, "class_weights": 0.0},
     "logistic": {"lr": 3e-3, "weight_decay": 1e-5, "gamma": 0.0, "class_weights": 0.0},
@@ -41,7 +42,7 @@ class Recipe:
 
     Args:
         model: One of `MODELS`.
-        preset: Whose settings it has.
+        preset: The preset of its settings.
         changes: Settings that replace the preset's, of the training (:class:`Settings`) or of the
             model (:class:`MMDFN`). A baseline ignores those of MM-DFN that it does not have.
 
@@ -69,7 +70,7 @@ class Recipe:
 
     @cached_property
     def settings(self) -> Settings:
-        """How it is trained."""
+        """The settings of its training."""
         changes = {name: self.changes[name] for name in self.changes.keys() & _TRAINING}
         if self.model in BASELINES:
             kept = {"sentiment": Settings.from_preset(self.preset).sentiment}
@@ -77,7 +78,7 @@ class Recipe:
         return Settings.from_preset(self.preset, **changes)
 
     def build(self, corpus: Corpus) -> ConversationModel:
-        """The model, untrained, for the modalities and classes of a corpus.
+        """Builds the untrained model for the modalities and classes of a corpus.
 
         Raises:
             TypeError: If an argument of the model is of another type.
@@ -88,7 +89,7 @@ class Recipe:
     def build_for(
         self, in_channels: Mapping[str, int], classes: Sequence[str]
     ) -> ConversationModel:
-        """The same for these modalities and classes; no classes: scores."""
+        """Builds the model for these modalities and classes; no classes: scores."""
         task: dict[str, Any] = {"class_names": list(classes), "task": "classification"}
         if not classes:
             task = {"class_names": ["score"], "task": "regression"}
@@ -106,7 +107,7 @@ class Recipe:
         return zero_filled(model) if self.model == "zero_filled" else model
 
     def as_dict(self) -> dict[str, Any]:
-        """What it was made of, as JSON has it."""
+        """Converts the recipe to a dict, as JSON has it."""
         return asdict(self)
 
 
@@ -117,9 +118,9 @@ def _parameters(make: Any) -> set[str]:
 def _named_weights(
     preset: str, in_channels: Mapping[str, int], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The changes with a speaker weight for every modality: 1 where the preset does not know it.
+    """The changes with a speaker weight for every modality: 1 where the preset has none.
 
-    Where it knows none of them, they are all treated alike.
+    Where it has none of them, all have a context encoder.
     """
     known = {name: modality_of(name) for name in in_channels}
     if not any(known.values()):

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion._utils.files import read_regular
-from graphfusion.datasets.storage.safetensors import check_whole
 from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
@@ -135,11 +134,10 @@ def load_model(
 
 
 def _check_there(folder: Path) -> None:
-    """Checks that a folder has a model whose weights are whole.
+    """Checks that a folder has a model.
 
     Raises:
         FileNotFoundError: If it has none; it names the one of a run whose folder it is.
-        ValueError: If its weights' file is damaged.
     """
     weights = folder / "model.safetensors"
     if not weights.is_file():
@@ -147,10 +145,6 @@ def _check_there(folder: Path) -> None:
         found = [*folder.glob(inner), *folder.glob(f"seed_*/{inner}")]
         hint = f"; did you mean {min(found).parent}?" if found else "."
         raise FileNotFoundError(f"folder must have a {weights.name}, but {folder} has none{hint}")
-    try:
-        check_whole(weights)
-    except ValueError as error:
-        raise ValueError(f"{weights}: {error}") from error
 
 
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:

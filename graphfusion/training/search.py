@@ -1,4 +1,4 @@
-"""Search of settings, on held-out conversations alone."""
+"""Search of settings, on held-out conversations."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike

@@ -26,7 +26,7 @@ def test_drops_that_share_and_keeps_the_mean(dtype: torch.dtype, seed: int, p: f
 
 
 @given(seeds)
-def test_every_value_has_a_fate_of_its_own(seed: int) -> None:
+def test_values_are_dropped_independently(seed: int) -> None:
     torch.manual_seed(seed)
     kept = Dropout(0.5)(torch.ones(40_000)).ne(0).double()
     for apart in range(1, 9):
@@ -42,7 +42,7 @@ def test_any_shape(shape: tuple[int, ...]) -> None:
     assert ((out == 0) | (out == 2)).all()
 
 
-def test_draws_four_fates_at_once_and_leaves_others_to_pytorch(
+def test_draws_for_four_values_at_once_or_uses_pytorch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x = torch.ones(4001)
@@ -73,13 +73,13 @@ def test_works_where_another_device_is_the_default() -> None:
         assert Dropout(0.5)(x).device == x.device
 
 
-def test_what_is_almost_sure_is_finite() -> None:
+def test_a_probability_near_one_stays_finite() -> None:
     out = Dropout(1 - 1e-9)(torch.ones(1000))
     assert out.isfinite().all()
     assert (out == 0).float().mean() > 0.9
 
 
-def test_is_a_seeds_own_and_off_in_evaluation() -> None:
+def test_depends_on_the_seed_and_is_off_in_evaluation() -> None:
     x = torch.randn(50)
     dropout = Dropout(0.5)
     torch.manual_seed(1)

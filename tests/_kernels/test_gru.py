@@ -118,7 +118,7 @@ def test_drops_out_between_its_layers_while_it_trains() -> None:
     assert torch.equal(one(sequences)[0].data, one(sequences)[0].data)
 
 
-def test_leaves_to_pytorch_what_it_does_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_falls_back_to_pytorchs_gru(monkeypatch: pytest.MonkeyPatch) -> None:
     gru = PackedGRU(3, 4, 2, bidirectional=True).double()
     theirs = pytorchs(gru)
     unsorted = packed([2, 5, 3], 3)
@@ -143,7 +143,7 @@ def test_leaves_to_pytorch_what_it_does_well(monkeypatch: pytest.MonkeyPatch) ->
             assert not gru._is_ours(sequences)
 
 
-def test_refuses_what_pytorchs_gru_refuses() -> None:
+def test_refuses_input_that_pytorchs_gru_refuses() -> None:
     gru, sequences = PackedGRU(3, 4), packed([5, 3], 2).to(torch.float32)
     with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size"):
         gru(sequences._replace(sorted_indices=None))
@@ -204,7 +204,7 @@ def of_cell(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("function", [pytest.param(of_gru, marks=FUNCTIONAL), of_cell])
-def test_a_second_derivative_is_an_error_however_it_is_asked_for(
+def test_every_kind_of_second_derivative_is_an_error(
     function: Callable[[Tensor], Tensor],
 ) -> None:
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)

@@ -34,7 +34,7 @@ def inputs(
         ),
     ],
 )
-def test_is_an_operator_as_pytorch_wants_them(dtype: torch.dtype, directions: int) -> None:
+def test_passes_pytorchs_checks_of_operators(dtype: torch.dtype, directions: int) -> None:
     arguments = inputs(directions=directions, dtype=dtype)
     torch.library.opcheck(gru_steps, arguments, rtol=0.02, atol=0.02)
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_leaves_its_inputs_as_they_are() -> None:
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_encodes_as_the_module_does(bidirectional: bool, num_layers: int) -> None:
+def test_encodes_like_the_module(bidirectional: bool, num_layers: int) -> None:
     gru = PackedGRU(3, 4, num_layers, bidirectional=bidirectional).double()
     for sizes in ([3, 3, 2, 1], [1], [5, 1, 1], [2, 2]):
         sizes = torch.tensor(sizes)

@@ -63,7 +63,7 @@ def test_functional_gradient() -> None:
     )
 
 
-def test_leaves_it_to_pytorch_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorchs_cell_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     cell, q = NodeLSTM(2, 2), torch.randn(3, 2)
     assert cell.joined(q) is not None
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
@@ -72,7 +72,7 @@ def test_leaves_it_to_pytorch_to_compile(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @given(seeds, st.integers(1, 5), st.integers(1, 6))
 def test_gates_are_those_of_pytorchs_cell(seed: int, nodes: int, size: int) -> None:
-    """Told from what that cell does to memories of zeros and ones."""
+    """Computed from that cell's output for memories of zeros and ones."""
     torch.manual_seed(seed)
     cell = NodeLSTM(size, size).double()
     q, g = torch.randn(2, nodes, size, dtype=torch.float64).unbind(0)

@@ -24,7 +24,7 @@ def test_the_last_content_is_there_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["write", "fsync", "replace"])
-def test_what_fails_leaves_what_was_there(
+def test_a_failed_write_leaves_the_old_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = tmp_path / "a.bin"
@@ -46,7 +46,7 @@ def test_what_fails_leaves_what_was_there(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_writes_may_seek_and_fail(tmp_path: Path) -> None:
+def test_a_writer_may_seek_and_fail(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
 
     def write(file: BinaryIO) -> None:
@@ -67,7 +67,7 @@ def test_what_writes_may_seek_and_fail(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_not_moved_is_removed(tmp_path: Path) -> None:
+def test_a_staged_file_that_is_not_moved_is_removed(tmp_path: Path) -> None:
     with staged(tmp_path / "a.bin", b"new") as temporary:
         assert temporary.parent == tmp_path
         assert temporary.read_bytes() == b"new"
@@ -80,7 +80,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 @given(st.binary())
-def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_written_content_is_read(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.mktemp("files")
     (folder / "a.bin").write_bytes(data)
     (folder / "link").symlink_to(folder / "a.bin")
@@ -92,9 +92,7 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, data
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_what_is_no_regular_file_is_not_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "device").symlink_to("/dev/zero")
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("it was opened"))

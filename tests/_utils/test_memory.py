@@ -4,7 +4,7 @@ import torch
 from graphfusion._utils.memory import is_out_of_memory
 
 
-def test_what_pytorch_says_of_memory() -> None:
+def test_pytorchs_messages_about_memory() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)  # which no machine has, so nothing is allocated
     assert is_out_of_memory(caught.value)

@@ -262,15 +262,54 @@ def test_names_and_flags(names: list[str], form: str, resume: bool) -> None:
     assert (modalities, resumed) == (names, resume)
 
 
+REPEATED = [
+    ["train", "a.npz", "--modalities=text", "--modalities", "audio"],
+    ["train", "a.npz", "--modalities=[text]", "--modalities=[audio]"],
+    ["train", "a.npz", "--modalities+=text", "--modalities=[audio]"],
+    ["train", "a.npz", "--settings.context=[text]", "--settings.context=[audio]"],
+    ["train", "a.npz", "--settings.lr=0.1", "--settings={past: 3}"],
+    ["train", "a.npz", "--seeds", "2", "--seeds", "3"],
+    ["benchmark", "a.npz", "--models=[mmdfn]", "--models=[static]"],
+    ["search", "a.npz", "--grid.lr=[0.1]", "--grid.lr=[0.2]"],
+    ["convert", "a.npz", "b.safetensors", "--features", "text=t", "--features", "audio=a"],
+    ["validate", "a.npz", "--columns", "label=l", "--columns", "speaker=s"],
+]
+
+
+@pytest.mark.parametrize("arguments", REPEATED, ids=" ".join)
+def test_no_option_replaces_another_silently(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "must be given once, but an earlier --" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--pre=meld", "--modal=text", "--sett.lr=1"])
+def test_options_are_not_abbreviated(word: str) -> None:
+    """Nor could an abbreviation replace the whole name."""
+    with pytest.raises(SystemExit):
+        main(["train", "a.npz", word])
+
+
+def test_lists_are_appended_to() -> None:
+    calls: list[tuple[object, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_file", lambda *arguments: calls.append(arguments))
+        assert main(["train", "a.npz", "--modalities=[text]", "--modalities+=audio"]) == 0
+    assert calls[0][4] == ["text", "audio"]
+
+
 def test_settings() -> None:
     words = ["lr=1e-3", "past=null", "gated=False", "context=[a]", "name=word"]
     expected = {"lr": 0.001, "past": None, "gated": False, "context": ["a"], "name": "word"}
     assert parse_settings([*words, 'speaker_weights={"a": 1}']) == expected | {
         "speaker_weights": {"a": 1.0}
     }
-    for wrong in ("lr", "=1"):
+    for wrong in (["lr"], ["=1"], ["lr=1", "past=3", "lr=2"]):
         with pytest.raises(SystemExit):
-            parse_settings([wrong])
+            parse_settings(wrong)
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))

@@ -185,7 +185,7 @@ def test_moves_between_devices_and_dtypes() -> None:
         torch.testing.assert_close(out.float(), expected, rtol=exact / 10, atol=exact)
 
 
-def test_meta_tells_shapes() -> None:
+def test_shapes_on_the_meta_device() -> None:
     model, (features, layout) = model_of().to("meta"), packed(LENGTHS[0])
     features = {name: value.to("meta") for name, value in features.items()}
     logits = model(features, layout.to("meta"))

@@ -105,7 +105,7 @@ def test_a_layout_leaves_nothing_to_the_host(
 
 
 @pytest.mark.parametrize(("masked", "window"), [(False, None), (True, None), (True, 10)])
-def test_shapes_depend_on_the_layout_alone(
+def test_shapes_depend_only_on_the_layout(
     masked: bool, window: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a CUDA graph asks for: other values dispatch the same operators with the same shapes."""

@@ -31,7 +31,7 @@ masks = st.builds(make_masks, st.integers(0, 9), st.sampled_from(["", "a", "ab",
 
 
 @given(masks, st.floats(0, 1))
-def test_only_what_is_present_is_dropped(present: Masks, p: float) -> None:
+def test_only_present_modalities_are_dropped(present: Masks, p: float) -> None:
     before = copy.deepcopy(present)
     left = modality_dropout(present, p)
     assert list(left) == list(present)
@@ -118,7 +118,7 @@ def assert_same_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 
 @given(st.data(), batches(masked=True), st.sampled_from(JUNK))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_what_lies_in_absent_places_changes_no_bit(
+def test_values_at_absent_nodes_change_no_bit(
     dtype: torch.dtype, data: st.DataObject, batch: RaggedBatch, value: float
 ) -> None:
     batch = batch.with_x(batch.x.to(dtype))
@@ -160,7 +160,9 @@ def without(model: MMDFN, name: str) -> MMDFN:
 
 
 @given(st.data(), batches(max_modalities=4))
-def test_a_modality_that_is_never_there_is_none(data: st.DataObject, batch: RaggedBatch) -> None:
+def test_a_modality_that_is_never_present_does_not_matter(
+    data: st.DataObject, batch: RaggedBatch
+) -> None:
     size = batch.x.size(1)
     assume(size > 1)
     gone = data.draw(st.integers(0, size - 1))
@@ -195,7 +197,7 @@ def test_absent_nodes_are_imputed_from_those_nearby(
 
 
 @given(st.data(), batches(masked=True))
-def test_an_utterance_with_nothing_is_nothing_to_others(
+def test_an_utterance_without_modalities_does_not_change_others(
     data: st.DataObject, batch: RaggedBatch
 ) -> None:
     """But that those around it are farther apart, which counts where something is filled in."""
@@ -241,7 +243,7 @@ def test_a_camera_that_fails_for_ten_utterances(p: float, num_steps: int) -> Non
             optimizer.step()
             losses.append(float(loss.detach()))
     assert all(map(math.isfinite, losses))
-    # The labels are drawn at random, so what stands in for a modality tells nothing of them.
+    # The labels are drawn at random, so imputed modalities are independent of them.
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     guesses = [int(max(row, key=row.__getitem__)) for row in model.predict(conversations[1])]
     hits = torch.tensor(guesses) == conversations[1].y

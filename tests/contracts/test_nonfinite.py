@@ -53,7 +53,7 @@ def test_in_a_model_with_any_option(
 
 
 @given(batches(max_conversations=6), windows, st.booleans(), st.sampled_from(BAD), nodes, nodes)
-def test_in_layers_alone(
+def test_in_single_layers(
     batch: RaggedBatch, past: int | None, gated: bool, value: float, u: int, m: int
 ) -> None:
     build = ConversationGraph(past)
@@ -79,7 +79,7 @@ def test_no_value_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("present", [None, {"text": torch.tensor([True, False, True])}])
-def test_gates_of_a_spoiled_conversation(present: dict[str, Tensor] | None) -> None:
+def test_gates_of_a_conversation_with_nan(present: dict[str, Tensor] | None) -> None:
     model = MMDFN({"text": 5, "audio": 4}, 3, num_layers=2).eval()
     features = {"text": torch.randn(3, 5), "audio": torch.randn(3, 4)}
     features["audio"][0] = torch.nan

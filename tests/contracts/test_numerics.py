@@ -1,4 +1,4 @@
-"""No features make a NaN or an infinity, and every precision tells the same."""
+"""Finite features give finite values, and every precision gives the same."""
 
 import copy
 from contextlib import nullcontext
@@ -92,7 +92,7 @@ def test_training_128_layers_stays_finite(precision: str, gated: bool, num_steps
 
 
 @pytest.mark.parametrize("gated", [True, False])
-def test_float16_has_room_for_128_layers_of_the_papers_size(gated: bool) -> None:
+def test_float16_stays_finite_in_128_layers_of_the_papers_size(gated: bool) -> None:
     names = ("audio", "visual", "text")
     sizes = {"audio": 400, "visual": 300, "text": 100}
     model = MMDFN.from_preset("iemocap", sizes, 6, num_layers=128, gated=gated)
@@ -121,7 +121,7 @@ def test_float32_is_near_float64(kind: str, gated: bool, num_layers: int) -> Non
 
 @pytest.fixture(scope="module")
 def trained() -> tuple[MMDFN, list[Conversation]]:
-    """A model that has learnt what synthetic conversations tell, and others to predict."""
+    """A model trained on synthetic conversations, and others to predict."""
     torch.manual_seed(0)
     corpus = synthetic(num_train=64, num_test=48)
     settings = {"context": ("text",), "channels": 32, "hidden_channels": 16, "num_layers": 4}
@@ -137,7 +137,7 @@ def trained() -> tuple[MMDFN, list[Conversation]]:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "autocast to bfloat16"])
-def test_bfloat16_predicts_what_float32_does(
+def test_bfloat16_is_near_float32(
     precision: str, trained: tuple[MMDFN, list[Conversation]]
 ) -> None:
     model, conversations = trained

@@ -98,7 +98,7 @@ def test_layers_cost_as_many_operations_each(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_every_module_alone(masked: bool) -> None:
+def test_every_module_by_itself(masked: bool) -> None:
     features, layout = batch((3, 5), masked)
     x = torch.empty(8, 2, 4, device="meta", requires_grad=True)
     graph = ConversationGraph(past=2)

@@ -93,7 +93,7 @@ def _is(node: ast.expr | None, value: object) -> bool:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_nothing_opens_what_may_hold_code(path: Path) -> None:
+def test_no_call_may_run_code_of_a_file(path: Path) -> None:
     allowed = OURS.get(path.relative_to(ROOT).as_posix(), frozenset())
     assert faults(path.read_text(encoding="utf-8"), allowed) == []
 
@@ -144,7 +144,7 @@ def test_each_way_would_be_found(source: str) -> None:
         "trainer.fit(model, weights_only=True)",
     ],
 )
-def test_what_is_harmless_is_left_alone(source: str) -> None:
+def test_harmless_calls_are_accepted(source: str) -> None:
     assert faults(source) == []
 
 

@@ -61,7 +61,7 @@ def test_no_two_blocks_could_be_one(batch: RaggedBatch) -> None:
     assert len(used) == 1 or used[:2].sum() > layout.blocks.size(1)
 
 
-def test_long_conversations_leave_room_for_short_ones() -> None:
+def test_short_conversations_fill_blocks_of_long_ones() -> None:
     """As they come, they would need four blocks."""
     assert BatchLayout(torch.tensor([0, 3, 6, 13, 20, 30])).blocks.shape == (3, 10)
 
@@ -99,7 +99,7 @@ def test_sequences(batch: RaggedBatch) -> None:
 
 
 @given(batches())
-def test_keeps_what_it_is_given(batch: RaggedBatch) -> None:
+def test_keeps_its_arguments(batch: RaggedBatch) -> None:
     layout = BatchLayout(batch.ptr, batch.speaker, batch.present)
     assert torch.equal(layout.ptr, batch.ptr)
     assert torch.equal(layout.speaker, batch.speaker)
@@ -140,7 +140,7 @@ def test_copies() -> None:
     assert repr(layout) == "BatchLayout(num_conversations=2, num_utterances=3, device=cpu)"
 
 
-def test_a_layout_elsewhere_is_refused() -> None:
+def test_a_layout_on_another_device_is_refused() -> None:
     layout = BatchLayout(torch.tensor([0, 2])).to("meta")
     message = (
         "layout must be on cpu, as the features are, but got meta; move it with layout.to(device)."
@@ -195,7 +195,7 @@ def test_align_is_the_layout_in_that_order(batch: RaggedBatch, seed: int) -> Non
     assert same(more, BatchLayout(batch.ptr, batch.speaker, named | {"more": everywhere}))
 
 
-def test_align_refuses_what_it_cannot_match() -> None:
+def test_align_refuses_unknown_modalities() -> None:
     mask = torch.tensor([True, False, True, True])
     named = BatchLayout(torch.tensor([0, 4]), present={"a": mask})
     with pytest.raises(ValueError, match=r"present must name some of \['b'\], but .* \['a'\]"):

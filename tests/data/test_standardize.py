@@ -107,7 +107,7 @@ def test_half_precision_is_standardised_in_float32(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out.std(0, correction=0), torch.ones(3))
 
 
-def test_what_varied_by_rounding_alone_is_clipped() -> None:
+def test_a_channel_that_varied_only_by_rounding_is_clipped() -> None:
     x = 1 + 1e-6 * torch.randn(50, 1)
     standardize = Standardize({"a": 1}).fit(Conversation({"a": x}, torch.zeros(50).long()))
     far = standardize({"a": torch.tensor([[8.0], [-8.0], [torch.nan]])})["a"]
@@ -156,7 +156,7 @@ def test_bad_input() -> None:
             use(Standardize({"a": 4}))
 
 
-def test_what_hardly_varies_is_left_as_it_is() -> None:
+def test_tiny_deviations_stay_finite() -> None:
     tiny = torch.finfo(torch.float32).tiny
     one = Conversation({"text": torch.tensor([[0.0], [tiny]])}, torch.tensor([0, 0]))
     standardize = Standardize({"text": 1}).fit([one])

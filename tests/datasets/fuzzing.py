@@ -48,7 +48,7 @@ HARMLESS = ("os.scandir", "os.listdir")
 
 
 class Watch:
-    """Writes down what Python does while it is told to; an audit hook cannot be taken away."""
+    """Records audit events while it is switched on; an audit hook cannot be removed."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []

@@ -54,7 +54,7 @@ def test_every_problem_has_a_line(tmp_path, capsys):
 
 
 @given(st.sets(st.sampled_from(["text", "y", "speaker"])), st.booleans())
-def test_convert_tells_all_that_it_refuses_and_no_doubts(kinds, doubtful):
+def test_convert_lists_all_errors_and_no_doubts(kinds, doubtful):
     """As it does of other formats; a class without an example is a doubt alone."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         source, target = Path(folder, "in"), Path(folder, "out")
@@ -81,7 +81,7 @@ def test_convert_tells_all_that_it_refuses_and_no_doubts(kinds, doubtful):
                 assert any(name in line and said[kind] in line for line in lines)
 
 
-def test_convert_tells_all_that_is_damaged(tmp_path, capsys):
+def test_convert_lists_all_damage(tmp_path, capsys):
     source = tmp_path / "in"
     save(small_corpus(), source)
     data = bytearray(source.read_bytes())

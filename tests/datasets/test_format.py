@@ -417,13 +417,13 @@ def test_the_pieces_here_load():
 @MANY
 @given(st.data())
 def test_a_damaged_file_loads_or_is_refused(data):
-    assert_loads_or_tells(data.draw(damaged(DATA_OF_ONE)))
+    assert_loads_or_lists_problems(data.draw(damaged(DATA_OF_ONE)))
 
 
 @MANY
 @given(st.data())
 def test_a_damaged_header_of_the_declared_size_loads_or_is_refused(data):
-    assert_loads_or_tells(packed(data.draw(damaged(HEADER)), data.draw(damaged(BODY))))
+    assert_loads_or_lists_problems(packed(data.draw(damaged(HEADER)), data.draw(damaged(BODY))))
 
 
 @MANY
@@ -432,11 +432,11 @@ def test_damaged_metadata_in_a_valid_file_load_or_are_refused(data):
     header = json.loads(HEADER)
     inner = data.draw(damaged(header["__metadata__"]["corpus"].encode()))
     header["__metadata__"]["corpus"] = inner.decode("latin1")
-    assert_loads_or_tells(packed(json.dumps(header).encode()))
+    assert_loads_or_lists_problems(packed(json.dumps(header).encode()))
 
 
-def assert_loads_or_tells(data):
-    """It loads, or is refused, and then the validator has a problem to tell."""
+def assert_loads_or_lists_problems(data):
+    """It loads, or is refused, and then the validator lists a problem."""
     problems = load_bytes(validate, data)
     assert loads_or_refuses(load, data) or problems
 

@@ -87,7 +87,7 @@ def test_views_of_views_keep_their_place(opened):
             again.splits["train"][place]
 
 
-def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
+def test_only_accessed_conversations_are_read(tmp_path, monkeypatch):
     save(small_corpus(), tmp_path / "corpus")
     real, read = Rows.read, []
     monkeypatch.setattr(
@@ -164,7 +164,7 @@ def test_a_file_that_changes_is_refused(tmp_path, change):
         pickle.loads(packed)
 
 
-def test_a_header_that_changes_alone_is_refused(tmp_path):
+def test_a_header_that_changes_by_itself_is_refused(tmp_path):
     path = tmp_path / "corpus"
     save(small_corpus(), path)
     corpus, before = load(path), path.stat()
@@ -214,7 +214,7 @@ def test_a_system_that_reads_little_at_a_time(tmp_path, monkeypatch):
 
 
 class Made(Sequence):
-    """Conversations that are made when they are asked for, by somebody else's code."""
+    """Conversations that a user's own sequence makes on access."""
 
     def __init__(self, size):
         self.size = size

@@ -120,7 +120,7 @@ def single(conversation, u):
 
 
 @given(processes, seeds, st.booleans())
-def test_the_posterior_is_a_probability_and_leaves_the_conversation_alone(process, seed, history):
+def test_the_posterior_is_a_probability_and_mutates_nothing(process, seed, history):
     conversation = first(process, seed)
     before = {name: value.clone() for name, value in conversation.features.items()}
     posterior = process.posterior(conversation, history)
@@ -131,7 +131,7 @@ def test_the_posterior_is_a_probability_and_leaves_the_conversation_alone(proces
 
 
 @given(processes, seeds)
-def test_what_is_redundant_tells_nothing_new(process, seed):
+def test_redundant_modalities_add_no_information(process, seed):
     # With nothing of its own, video has only what text has, too.
     process = replace(process, visual=0)
     conversation = first(process, seed)
@@ -142,7 +142,7 @@ def test_what_is_redundant_tells_nothing_new(process, seed):
 
 
 @given(processes, seeds, st.sampled_from(SUBSETS))
-def test_what_is_told_together_is_not_told_apart(process, seed, modalities):
+def test_joint_information_is_in_no_single_modality(process, seed, modalities):
     process = replace(process, text=0, audio=0, visual=0, redundant=0, synergy=1.5)
     posterior = process.posterior(part(first(process, seed), modalities=modalities))
     told = bool(((posterior - 0.25).abs() > 1e-9).any())
@@ -230,7 +230,7 @@ def test_the_best_scores_are_those_of_the_docstring(modalities, synergy, best, a
 
 
 @pytest.mark.slow
-def test_who_knows_more_does_not_do_worse():
+def test_more_information_does_not_lower_the_score():
     best = {
         (names, history): scores(PROCESS, names, history)[1].mean()
         for names in SUBSETS
@@ -244,7 +244,7 @@ def test_who_knows_more_does_not_do_worse():
                     assert best[more, history] > best[names, history]
     for strength in ("text", "audio", "visual", "redundant", "synergy"):
         weaker = replace(PROCESS, **{strength: 0})
-        # What a channel tells is lost on those who do not know that it does.
+        # Without the channel's parameter, its information cannot be used.
         expected = scores(weaker, MODALITIES, False)[1].mean()
         assert expected < best[MODALITIES, False] - 0.002
 
@@ -259,7 +259,7 @@ def test_the_emotion_needs_two_modalities_and_the_speakers_history():
         torch.cat([conversation.features["audio"] for conversation in CONVERSATIONS])[:, :2].sum(1)
         > 0
     )
-    # Text tells one half of the emotion and nothing of the other; audio the other way round.
+    # Text determines one half of the emotion, and audio the other.
     assert (text == y % 2).float().mean() > 0.75
     assert (audio == y // 2).float().mean() > 0.75
     assert abs((text == y // 2).float().mean() - 0.5) < 0.05

@@ -43,7 +43,7 @@ def as_a_table_has_it(corpus):
 
 
 def has_all(corpus):
-    """Whether each modality is there at all: else its size is known to nobody."""
+    """Whether each modality is there at all: else its size is unknown."""
     talks = [talk for split in corpus.splits.values() for talk in split]
     return all(any(talk.present[m].any() for talk in talks) for m in corpus.in_channels)
 
@@ -230,7 +230,7 @@ def problems(frame, features=FEATURES, **options):
     return [each.message for each in caught.value.problems]
 
 
-def test_all_problems_are_told_at_once_by_row_and_column():
+def test_all_problems_are_listed_by_row_and_column():
     frame = table(
         conversation=["a", "a", None, "a"],
         turn=[1, 2, 1, 2],
@@ -430,7 +430,7 @@ def test_a_parquet_file_that_says_more_than_it_has(tmp_path):
 
 
 def test_no_footer_ends_the_process(tmp_path):
-    """Arrow throws where nobody catches it if it is asked for a chunk that contradicts itself."""
+    """A contradictory chunk makes Arrow throw an exception that nothing catches."""
     path = tmp_path / "table.parquet"
     parquet.write_table(pa.table({"x": ["a", "b"]}), path, store_schema=False)
     data = bytearray(path.read_bytes())

@@ -74,7 +74,7 @@ def test_every_fault_of_an_npz_is_listed(places):
     }
 
 
-def test_how_often_is_told():
+def test_the_number_of_occurrences_is_named():
     def broken(path):
         header, tensors = small_file(path)
         tensors["features.text"][[1, 2, 4]] = torch.nan

@@ -32,7 +32,7 @@ def test_needs_no_modality_where_all_are_present(batch: RaggedBatch) -> None:
 
 
 @given(seeds, st.integers(1, 3))
-def test_a_memory_goes_on_where_it_stood(seed: int, num_layers: int) -> None:
+def test_a_recurrent_state_continues(seed: int, num_layers: int) -> None:
     torch.manual_seed(seed)
     encoder = ContextEncoder(5, 3, num_layers, bidirectional=False).double()
     memory = RecurrentState(encoder, 4)
@@ -53,7 +53,7 @@ def test_a_memory_goes_on_where_it_stood(seed: int, num_layers: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [ContextEncoder, SpeakerEncoder])
-def test_reads_both_ways_in_two_layers_unless_told(
+def test_two_bidirectional_layers_are_the_default(
     kind: type[ContextEncoder] | type[SpeakerEncoder],
 ) -> None:
     encoder = kind(4, 3)

@@ -40,7 +40,7 @@ def test_speakers_names_do_not_matter(batch: RaggedBatch, seed: int) -> None:
 
 
 @given(batches(masked=True))
-def test_what_lies_in_absent_places_never_matters(batch: RaggedBatch) -> None:
+def test_values_at_absent_nodes_do_not_matter(batch: RaggedBatch) -> None:
     junk = batch.x.masked_fill(~batch.here.unsqueeze(-1), float("nan")).requires_grad_()
     out = ENCODER(junk, batch.layout)
     assert torch.equal(out, ENCODER(batch.x, batch.layout))

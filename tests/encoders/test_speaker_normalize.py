@@ -20,13 +20,13 @@ def by_definition(batch: RaggedBatch, m: int) -> Tensor:
 
 
 @given(batches())
-def test_takes_off_each_speakers_mean(batch: RaggedBatch) -> None:
+def test_subtracts_each_speakers_mean(batch: RaggedBatch) -> None:
     for m in range(batch.x.size(1)):
         assert_equal(speaker_normalize(batch.x[:, m], batch.layout, m), by_definition(batch, m))
 
 
 @given(batches(), seeds)
-def test_what_a_speaker_always_has_does_not_matter(batch: RaggedBatch, seed: int) -> None:
+def test_a_constant_of_a_speaker_does_not_matter(batch: RaggedBatch, seed: int) -> None:
     """Neither a voice of one's own nor one's number."""
     generator = torch.Generator().manual_seed(seed)
     names = torch.randperm(50, generator=generator)
@@ -39,7 +39,7 @@ def test_what_a_speaker_always_has_does_not_matter(batch: RaggedBatch, seed: int
 
 
 @given(batches())
-def test_parties_tell_the_same_speakers_of_the_same_conversations(batch: RaggedBatch) -> None:
+def test_speaker_ids_are_equal_for_a_speaker_of_a_conversation(batch: RaggedBatch) -> None:
     party, conversation = batch.layout.speaker_id, batch.layout.batch
     same = (conversation[:, None] == conversation) & (batch.speaker[:, None] == batch.speaker)
     assert torch.equal(party[:, None] == party, same)
@@ -47,7 +47,7 @@ def test_parties_tell_the_same_speakers_of_the_same_conversations(batch: RaggedB
 
 
 @given(batches(masked=True))
-def test_what_lies_in_absent_places_never_matters(batch: RaggedBatch) -> None:
+def test_values_at_absent_nodes_do_not_matter(batch: RaggedBatch) -> None:
     junk = batch.x.masked_fill(~batch.here.unsqueeze(-1), float("nan")).requires_grad_()
     for m, x in enumerate(junk.unbind(1)):
         out = speaker_normalize(x, batch.layout, m)

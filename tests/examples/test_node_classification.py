@@ -1,4 +1,4 @@
-"""The example on a plain graph, small: what is compared is comparable, and nothing is told."""
+"""The example on a plain graph, small: models are comparable, and no label leaks."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ SMALL = 150
 
 @given(st.sampled_from([0.3, 0.5, 0.9]), seeds)
 @settings(max_examples=min(20, settings.default.max_examples))
-def test_graphs_are_what_they_say(homophily: float, seed: int) -> None:
+def test_graphs_have_the_documented_structure(homophily: float, seed: int) -> None:
     data = example.block_model(homophily, 1.0, seed)
     masks = torch.stack([data.train_mask, data.val_mask, data.test_mask])
     assert masks.sum(0).eq(1).all()

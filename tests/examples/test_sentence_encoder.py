@@ -1,4 +1,4 @@
-"""The example of somebody else's model: which utterances reach which, and that the graph helps."""
+"""The example of a sentence encoder: which utterances reach which, and that the graph helps."""
 
 import pytest
 import sentence_encoder as example
@@ -53,7 +53,7 @@ def test_any_encoder_learns_with_the_rest() -> None:
 
 
 @given(seeds)
-def test_conversations_are_what_they_say(seed: int) -> None:
+def test_conversations_have_the_documented_structure(seed: int) -> None:
     batch = example.make_conversations(20, seed)
     lengths = batch.layout.ptr.diff()
     assert lengths.min() >= 6

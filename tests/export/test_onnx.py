@@ -105,7 +105,7 @@ def test_a_step_of_a_stream(past: int | None, tmp_path: Path) -> None:
         assert state.keys() == first.keys()
 
 
-def test_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_names_a_missing_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(ImportError, match=r'pip install "graphfusion\[onnx\]"'):
         to_onnx(PaddedModel(model_of()), tmp_path / "model.onnx")

@@ -53,7 +53,7 @@ def test_is_the_model(option: str, seed: int, lengths: list[int]) -> None:
     assert_same(PaddedModel(model)(*PaddedBatch.of(conversations)), model, conversations)
 
 
-def test_nothing_depends_on_what_lies_in_the_padding() -> None:
+def test_values_in_the_padding_do_not_matter() -> None:
     model, conversations = model_of("as published"), [conversation(5), conversation(2)]
     features, speaker, present = PaddedBatch.of(conversations)
     for value in features.values():
@@ -71,7 +71,7 @@ def test_leaves_the_model_in_its_mode_and_shares_its_weights() -> None:
         assert one is other
 
 
-def test_refuses_what_is_no_model() -> None:
+def test_refuses_other_modules() -> None:
     with pytest.raises(TypeError, match="model must be a ConversationModel, but got Linear"):
         PaddedModel(torch.nn.Linear(2, 2))
 

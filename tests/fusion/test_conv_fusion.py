@@ -105,7 +105,7 @@ class Needy(torch.nn.Module):
         return x + edge_index.sum() + time
 
 
-def test_what_does_not_fit_is_refused_when_it_is_built() -> None:
+def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
     with pytest.raises(ValueError, match="convs must be at least one convolution, but got none"):
         ConvFusion()
     with pytest.raises(TypeError, match=r"convs must take .*, but Needy needs \['time'\]"):

@@ -76,9 +76,7 @@ def test_a_batch_is_its_conversations(
 
 
 @given(batches(masked=True), fusions())
-def test_what_lies_in_absent_places_never_matters(
-    batch: RaggedBatch, fusion: DynamicFusion
-) -> None:
+def test_values_at_absent_nodes_do_not_matter(batch: RaggedBatch, fusion: DynamicFusion) -> None:
     def run(x: Tensor) -> tuple[Tensor, list[Tensor]]:
         fusion.zero_grad()
         out = fusion(x, ConversationGraph()(x, batch.layout))
@@ -132,7 +130,7 @@ def test_gradcheck(gated: bool) -> None:
     assert torch.autograd.gradcheck(lambda x, w: fusion(x, edge_index, w), (nodes, weight))
 
 
-def test_dropout_drops_what_the_output_shows() -> None:
+def test_dropout_applies_to_the_output() -> None:
     fusion = DynamicFusion(100, 4, 2, dropout=0.5)
     x = torch.ones(6, 1, 100)
     graph = ConversationGraph()(x, torch.tensor([0, 6]))
@@ -164,7 +162,7 @@ def test_large_numbers_are_not_cut(gated: bool) -> None:
     assert_equal(fusion(x, graph), expected)
 
 
-def test_autocast_to_float16_has_room_for_a_hundred_layers() -> None:
+def test_autocast_to_float16_stays_finite_in_a_hundred_layers() -> None:
     fusion = DynamicFusion(8, 6, 100)
     x, ptr = 1e4 * torch.randn(9, 2, 8), torch.tensor([0, 4, 9])
     with torch.autocast("cpu", dtype=torch.float16):
@@ -241,7 +239,7 @@ def test_weights_are_drawn_as_in_the_authors_code() -> None:
     torch.testing.assert_close(quartiles, expected, rtol=0, atol=0.002)
 
 
-def test_is_the_papers_unless_told() -> None:
+def test_defaults_are_the_papers() -> None:
     fusion = DynamicFusion(4, 3, 2)
     assert (fusion.alpha, fusion.theta, fusion.dropout.p) == (0.2, 0.5, 0.0)
     assert (fusion.gated, fusion.concat, fusion.checkpoint) == (True, True, False)
@@ -379,7 +377,7 @@ def test_gates_on_plain_edges(batch: RaggedBatch, fusion: DynamicFusion) -> None
     assert_equal(by_edges, by_graph.flatten(1, 2))
 
 
-def test_gates_that_are_open_or_shut() -> None:
+def test_gates_that_are_open_or_closed() -> None:
     fusion = DynamicFusion(4, 3, 2)
     with torch.no_grad():
         fusion.cell.bias_ih.copy_(torch.tensor([50.0, -50, 0, 50]).repeat_interleave(3))

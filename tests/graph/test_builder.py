@@ -55,7 +55,7 @@ def test_a_window_never_makes_the_full_block() -> None:
     assert blocks.columns.size(1) <= 3 * 21
 
 
-def test_one_long_conversation_does_not_blow_up_the_others() -> None:
+def test_one_long_conversation_does_not_enlarge_the_other_blocks() -> None:
     layout = BatchLayout(torch.tensor([0, 500, *range(501, 701)]))
     padded = 201 * 500 * 500
     assert cover(layout, None, None).joined.numel() < padded / 20
@@ -106,7 +106,7 @@ def test_a_batch_is_its_conversations(
 
 
 @given(batches(masked=True, max_conversations=2), windows, seeds)
-def test_what_lies_in_absent_places_never_matters(
+def test_values_at_absent_nodes_do_not_matter(
     batch: RaggedBatch, past: int | None, seed: int
 ) -> None:
     build = ConversationGraph(past)
@@ -134,7 +134,7 @@ def test_zero_vectors_and_duplicates_stay_finite(batch: RaggedBatch, past: int |
 
 
 @given(batches(), windows)
-def test_is_symmetric_without_a_window_and_deaf_to_the_future_with(
+def test_is_symmetric_without_a_window_and_causal_with_future_0(
     batch: RaggedBatch, past: int | None
 ) -> None:
     graph = ConversationGraph()(batch.x, batch.layout)
@@ -226,7 +226,7 @@ def test_bad_input() -> None:
         build(torch.randn(3, 2, 4), ptr).propagate(torch.randn(3, 4))
 
 
-def test_everyone_hears_everyone_unless_told() -> None:
+def test_the_window_is_unlimited_by_default() -> None:
     build = ConversationGraph()
     assert (build.past, build.future, build.cross_weight) == (None, None, 1)
 
@@ -274,7 +274,7 @@ def _fail(error: RuntimeError) -> Callable[..., None]:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 37.25 GiB"),
     ],
 )
-def test_a_conversation_too_long_for_memory_is_told_of_windows(
+def test_running_out_of_memory_suggests_a_window(
     monkeypatch: pytest.MonkeyPatch, error: RuntimeError
 ) -> None:
     """Without allocating it: 10^5 utterances without a window have 10^10 edges."""
@@ -287,7 +287,7 @@ def test_a_conversation_too_long_for_memory_is_told_of_windows(
     assert "100000 in the longest conversation" in str(told.value)
 
 
-def test_other_errors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     error = RuntimeError("something else")
     monkeypatch.setattr(builder, "cover", _fail(error))
     with pytest.raises(RuntimeError) as caught:

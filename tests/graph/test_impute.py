@@ -47,12 +47,12 @@ def test_in_both_kinds_of_tiles(lengths: list[int], past: int | None, future: in
 
 
 @given(batches(masked=False))
-def test_where_nothing_is_absent_nothing_is_done(batch: RaggedBatch) -> None:
+def test_without_absent_nodes_it_is_the_identity(batch: RaggedBatch) -> None:
     assert impute(batch.x, batch.layout, None, None) is batch.x
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_a_gap_may_be_as_long_as_it_likes(dtype: torch.dtype) -> None:
+def test_a_gap_may_have_any_length(dtype: torch.dtype) -> None:
     """exp(-distance / 3) is no number of float32 from 312 on."""
     size = 1500
     x = torch.zeros(size, 1, 2, dtype=dtype)

@@ -21,7 +21,7 @@ def test_is_the_formula(seed: int, rows: int, columns: int, channels: int) -> No
 
 @given(seeds, st.sampled_from([1e-25, 1e-5, 1.0, 1e15]), st.sampled_from([1e-25, 1.0, 1e15]))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_knows_no_scale(dtype: torch.dtype, seed: int, left: float, right: float) -> None:
+def test_does_not_depend_on_scale(dtype: torch.dtype, seed: int, left: float, right: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     a = torch.randn(3, 8, generator=generator).to(dtype)
     b = torch.randn(4, 8, generator=generator).to(dtype)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from graphfusion import MMDFN, Conversation, ConversationModel
-from graphfusion.models.baselines import bigru, logistic, zero_filled
+from graphfusion import Conversation, ConversationModel
+from graphfusion.models.baselines import bigru, logistic
 
 SIZES = {"text": 5, "audio": 4}
 MADE = {
@@ -22,7 +22,7 @@ def conversation(length: int = 6, **present: torch.Tensor) -> Conversation:
     "besides", [{}, {"speaker_normalized": ("audio",), "utterance_channels": 8}]
 )
 @pytest.mark.parametrize("name", MADE)
-def test_every_utterance_is_predicted_and_what_is_absent_ignored(
+def test_every_utterance_is_predicted_and_absent_modalities_are_ignored(
     name: str, besides: dict[str, object]
 ) -> None:
     model = MADE[name](SIZES, **besides).eval()
@@ -66,32 +66,9 @@ def test_speaker_normalized_names_modalities(name: str) -> None:
         MADE[name](SIZES, speaker_normalized="audio")
 
 
-def test_zero_filled_sees_the_mean_and_no_mask() -> None:
-    each = conversation()
-    masked = MMDFN(SIZES, 3, num_layers=2).eval()
-    masked.standardize.fit([each])
-    filled = zero_filled(masked).eval()
-    assert torch.equal(filled(each), masked(each))
-    present = torch.arange(6) < 4
-    audio = each.features["audio"].where(
-        present[:, None], masked.standardize.statistics["audio"].mean.float()
-    )
-    expected = masked(Conversation(each.features | {"audio": audio}, each.speaker))
-    each.present["audio"] = present
-    assert torch.equal(filled(each), expected)
-    assert not torch.equal(masked(each), expected)
-
-
-@pytest.mark.parametrize("name", [*MADE, "zero_filled"])
+@pytest.mark.parametrize("name", MADE)
 def test_any_is_saved_and_loaded(name: str, tmp_path) -> None:
-    def make() -> ConversationModel:
-        return (
-            zero_filled(MMDFN(SIZES, 3, num_layers=1))
-            if name == "zero_filled"
-            else MADE[name](SIZES)
-        )
-
-    model, other = make().eval(), make()
+    model, other = MADE[name](SIZES).eval(), MADE[name](SIZES)
     model.standardize.fit([conversation()])
     model.save_pretrained(tmp_path)
     parts = {part: getattr(other, part) for part in ("encoder", "graph", "fusion", "head")}

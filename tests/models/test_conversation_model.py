@@ -42,7 +42,7 @@ def conversation(size: int = 5) -> Conversation:
 
 
 class Own(torch.nn.Module):
-    """A fusion of somebody else's making: one propagation and a linear map."""
+    """A user's own fusion: one propagation and a linear map."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,8 +91,8 @@ def test_mmdfn_is_its_parts() -> None:
     assert repr(composed).startswith("ConversationModel(UtteranceEncoder(")
 
 
-def test_parts_run_once_and_what_is_absent_is_masked_once() -> None:
-    """At the model's door: no part masks the features or the nodes again."""
+def test_parts_run_once_and_absent_modalities_are_masked_once() -> None:
+    """Before the parts run: no part masks the features or the nodes again."""
     present = {"text": torch.tensor([True, False, True])}
     features = {name: torch.randn(3, d) for name, d in SIZES.items()}
     where = []

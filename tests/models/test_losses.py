@@ -30,7 +30,7 @@ def test_without_focus_is_cross_entropy(seed: int) -> None:
     torch.testing.assert_close(focal_loss(logits, target, gamma=0), expected)
 
 
-def test_focuses_by_a_half_unless_told() -> None:
+def test_the_default_exponent_is_a_half() -> None:
     logits, target = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
     assert torch.equal(focal_loss(logits, target), focal_loss(logits, target, gamma=0.5))
 
@@ -74,7 +74,7 @@ def test_bad_input() -> None:
 
 
 @given(seeds, st.integers(1, 8), st.integers(1, 4), st.booleans(), st.sampled_from([-100, -1, 7]))
-def test_utterances_without_a_label_do_not_exist(
+def test_utterances_without_a_label_are_ignored(
     seed: int, size: int, classes: int, weighted: bool, ignore_index: int
 ) -> None:
     """Value and gradients are those of the labelled ones alone, whatever the others' logits are."""

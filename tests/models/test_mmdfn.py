@@ -33,7 +33,7 @@ def test_renumbering_speakers_changes_nothing(case: tuple[MMDFN, RaggedBatch], s
 
 
 @given(models_and_batches())
-def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> None:
+def test_all_ways_to_give_a_batch_agree(case: tuple[MMDFN, RaggedBatch]) -> None:
     model, batch = case
     expected = model(batch.features, batch.layout)
     ways = [
@@ -49,7 +49,7 @@ def test_all_ways_to_say_where_things_are(case: tuple[MMDFN, RaggedBatch]) -> No
 
 
 @given(batches(max_conversations=3))
-def test_takes_what_pyg_batches(batch: RaggedBatch) -> None:
+def test_takes_batches_of_pyg(batch: RaggedBatch) -> None:
     model = MMDFN(dict.fromkeys(batch.features, 5), 2, **SMALL).double()
     packed = Batch.from_data_list(members(batch))
     before = {name: value.clone() for name, value in packed.features.items()}
@@ -84,7 +84,7 @@ def test_predicts_one_conversation(case: tuple[MMDFN, RaggedBatch], training: bo
 
 
 @given(models_and_batches())
-def test_fitted_it_standardises_first(case: tuple[MMDFN, RaggedBatch]) -> None:
+def test_features_are_standardised_once_it_is_fitted(case: tuple[MMDFN, RaggedBatch]) -> None:
     model, batch = case
     shifted = batch.with_x(7 * batch.x + 3)
     standardize = Standardize(model.in_channels).double().fit(members(shifted))
@@ -96,7 +96,7 @@ def test_fitted_it_standardises_first(case: tuple[MMDFN, RaggedBatch]) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
-def test_until_then_not_a_bit_changes(values: list[float]) -> None:
+def test_without_statistics_features_are_unchanged(values: list[float]) -> None:
     x = torch.tensor(values, dtype=torch.float64).unsqueeze(1)
     out = MMDFN({"text": 1}, 2, **SMALL).double().standardize({"text": x})["text"]
     assert torch.equal(out.view(torch.int64), x.view(torch.int64))
@@ -149,8 +149,8 @@ def test_gradcheck() -> None:
     )
 
 
-def test_what_a_speaker_always_has_may_be_taken_off() -> None:
-    """The projection sees the modality and what is left of it, and is not told of anything else."""
+def test_a_constant_of_a_speaker_may_be_subtracted() -> None:
+    """The projection reads the modality and its difference from the mean, and nothing else."""
     model = MMDFN({"text": 6, "audio": 7}, 3, speaker_normalized=("audio",), **SMALL)
     with torch.no_grad():
         model.encoder.projections["audio"].weight[:, :7] = 0
@@ -203,7 +203,7 @@ def test_without_speaker_weights_there_is_no_speaker() -> None:
 
 
 @pytest.mark.parametrize("name", ["text.v2", "type", "batch_index", "a b", "forward"])
-def test_any_name_will_do(name: str) -> None:
+def test_any_modality_name_is_accepted(name: str) -> None:
     model = MMDFN({name: 6, "audio": 7}, 3, context=(name,))
     features, speaker, ptr = ready()
     features[name] = features.pop("text")
@@ -302,7 +302,7 @@ def test_from_published_finds_every_size(
     assert torch.equal(ours(features, speaker, ptr), model(features, speaker, ptr))
 
 
-def test_from_published_refuses_what_it_does_not_know() -> None:
+def test_from_published_refuses_unknown_weights() -> None:
     model = MMDFN({"audio": 3, "text": 4}, 2, context=("text",), **SMALL)
     state = published(model)
     with pytest.raises(ValueError, match="modalities must name 2, as state_dict has .* but got"):
@@ -533,7 +533,7 @@ def test_predicting_leaves_the_model_as_it_is() -> None:
     assert [module.training for module in model.modules()] == before
 
 
-def test_new_weights_forget_the_statistics() -> None:
+def test_reset_parameters_resets_the_statistics() -> None:
     model = MMDFN(SIZES, 2, **SMALL)
     features, speaker, _ = ready()
     model.standardize.fit([Conversation(features, speaker)])
@@ -541,7 +541,7 @@ def test_new_weights_forget_the_statistics() -> None:
     assert torch.equal(model.standardize(features)["text"], features["text"])
 
 
-def test_predict_refuses_what_is_not_one_conversation() -> None:
+def test_predict_takes_one_conversation_only() -> None:
     model = MMDFN(SIZES, 2, **SMALL)
     features, speaker, _ = ready()
     one = Conversation(features, speaker)
@@ -570,7 +570,7 @@ def test_an_utterance_classifier_may_join_a_published_model() -> None:
     )
 
 
-def test_from_published_leaves_out_a_gate_that_is_not_wanted() -> None:
+def test_from_published_without_the_gate() -> None:
     gated = MMDFN({"text": 4}, 2, **SMALL).eval()
     static = MMDFN({"text": 4}, 2, gated=False, **SMALL).eval()
     static.load_state_dict(

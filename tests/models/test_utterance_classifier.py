@@ -44,7 +44,7 @@ def test_probabilities_are_the_geometric_mean(
 
 
 @given(cases())
-def test_in_training_each_utterance_has_one_teacher(
+def test_in_training_each_utterance_has_one_of_the_logits(
     case: tuple[UtteranceClassifier, Tensor, Tensor],
 ) -> None:
     """Logits are not mixed, and only what was drawn gets a gradient."""
@@ -58,7 +58,7 @@ def test_in_training_each_utterance_has_one_teacher(
     assert not by_x[of_logits].any()
 
 
-def test_the_odds_are_even_and_of_the_seed() -> None:
+def test_both_are_drawn_equally_often_and_by_the_seed() -> None:
     classifier = UtteranceClassifier(SIZES, 4, 2, dropout=0.0)
     x, logits = torch.randn(10_000, 3), torch.full((10_000, 2), torch.inf)
     draws = []

@@ -58,7 +58,7 @@ def test_from_a_table_to_predictions(table, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("predicted,angry,calm,start,end,speaker")
 
 
-def test_what_cannot_be_done_is_said(table, tmp_path, capsys):
+def test_a_failed_command_has_a_message(table, tmp_path, capsys):
     out = str(tmp_path / "c.safetensors")
     assert main(["extract", str(table), out]) == 2
     assert "one of --text, --audio and --video must be given" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_a_table_becomes_a_corpus(table, tmp_path):
     assert equal(load(tmp_path / "corpus.safetensors"), corpus)
 
 
-def test_classes_and_scores_are_as_asked(table):
+def test_classes_and_scores_are_as_given(table):
     named = extract(table, {"text": Letters()}, classes=["calm", "angry", "glad"])
     assert named.classes == ("calm", "angry", "glad")
     assert named.splits["train"][0].y.tolist()[:3] == [0, 1, -100]

@@ -64,7 +64,7 @@ def test_opensmile_finds_the_pitch_that_was_made(pitch):
     assert abs(vector[column] - 12 * np.log2(pitch / 27.5)) < 0.3
 
 
-def test_opensmile_is_what_it_is_alone():
+def test_opensmile_is_that_of_its_package():
     opensmile = pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
     from graphfusion.recordings import OpenSmile
 
@@ -178,7 +178,7 @@ def test_faces():
     assert Faces()([Segment("x", frames=lambda: iter([empty]))]) == [Absent("no face")]
 
 
-def test_models_are_told_apart_by_their_weights(sentences, tmp_path):
+def test_models_are_identified_by_their_weights(sentences, tmp_path):
     import shutil
 
     from graphfusion.recordings import SentenceText
@@ -219,7 +219,7 @@ def test_only_ours_are_rebuilt():
         rebuild("audio", {"extractor": "os.system"})
 
 
-def test_versions_alone_make_no_difference():
+def test_versions_do_not_change_the_fingerprint():
     one = {"extractor": "x", "versions": {"a": "1"}, "model": "m"}
     assert differences(one, {**one, "versions": {"a": "2"}}) == []
     assert differences(one, {**one, "model": "n"}) == ["model"]

@@ -38,7 +38,7 @@ def onsets(sound, start):
 
 @settings(max_examples=15)
 @given(start=st.floats(0, 3.5), length=st.floats(0.1, 2), kind=st.sampled_from(FORMATS))
-def test_a_slice_is_where_the_clock_says(files, start, length, kind):
+def test_a_slice_is_at_its_time(files, start, length, kind):
     end = min(start + length, 4.0)
     with open_sound(files[kind]) as file:
         sound = file.read(start, end)
@@ -100,7 +100,7 @@ def test_channels_are_averaged(tmp_path, kind):
     np.testing.assert_allclose(samples, both.mean(0)[: len(samples)], atol=1e-3)
 
 
-def test_frames_are_those_of_the_times_asked_for(tmp_path):
+def test_frames_are_those_of_the_given_times(tmp_path):
     pictures = [np.full((48, 64, 3), 2 * n, np.uint8) for n in range(100)]
     path = write_container(tmp_path / "ramp.mp4", None, pictures=pictures, fps=25)
     with FrameReader(path) as frames:
@@ -122,7 +122,7 @@ def test_frames_of_two_segments_at_once_are_refused(tmp_path):
             next(first)
 
 
-def test_a_probe_says_what_is_wrong(tmp_path):
+def test_a_probe_names_the_problem(tmp_path):
     assert "no such file" in probe(str(tmp_path / "none.wav"), "audio").lower()
     assert "no such file" in probe(str(tmp_path / "none.mp4"), "video").lower()
     for name in ("noise.wav", "noise.mp4", "noise.mp3"):

@@ -39,7 +39,7 @@ def test_it_has_all_that_is_known(page):
     assert text.count("data-start=") == 6  # on the timeline and in the table
 
 
-def test_it_asks_for_nothing_and_runs_nothing_of_others(page):
+def test_it_loads_and_runs_nothing_external(page):
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", text)
     assert "http" not in text.replace("http-equiv", "")

@@ -192,7 +192,7 @@ def test_a_model_that_does_not_fit_is_refused():
         ('{"modalities": ["text"], "extractors": {}}', "must say what made the features of 'text'"),
     ],
 )
-def test_a_folder_that_does_not_say_is_refused(tmp_path, content, said):
+def test_a_folder_without_fingerprints_is_refused(tmp_path, content, said):
     with pytest.raises(FileNotFoundError, match=r"must have a data\.json"):
         Recognizer.from_pretrained(tmp_path)
     (tmp_path / "model").mkdir()

@@ -110,7 +110,7 @@ def test_paths_are_relative_to_the_table(tmp_path):
         ({"conversation": ["a"], "speaker": ["A"], "split": [None]}, ["row 1: split"]),
     ],
 )
-def test_what_a_table_lacks_is_said(columns, said):
+def test_missing_columns_are_named(columns, said):
     got = problems(lambda: read_table(pd.DataFrame(columns)))
     assert len(got) == len(said)
     assert all(part in problem for part, problem in zip(said, got, strict=True)), got
@@ -121,7 +121,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         read_table(tmp_path / "t.xlsx")
 
 
-def test_everything_that_is_wrong_is_said_at_once(tmp_path):
+def test_all_problems_are_named_at_once(tmp_path):
     write_sound(tmp_path / "good.wav", tone(2.0), RATE)
     (tmp_path / "bad.wav").write_bytes(b"nothing")
     table = pd.DataFrame(
@@ -182,7 +182,7 @@ def test_numbers_may_be_names_of_classes():
     check_table(read_table(frame(label=["0", "1"])), classes=())
 
 
-def test_somebody_must_be_there_to_train_on():
+def test_the_training_split_must_not_be_empty():
     (got,) = problems(lambda: check_table(read_table(frame(split=["test"]))))
     assert "must be 'train'" in got
 

@@ -77,7 +77,7 @@ def test_streaming_is_the_whole_conversation(
 
 
 @given(models_and_batches(), seeds)
-def test_every_prefix_predicts_what_the_whole_does(
+def test_predictions_of_a_prefix_are_those_of_the_whole(
     case: tuple[MMDFN, RaggedBatch], seed: int
 ) -> None:
     model, batch = case
@@ -90,7 +90,7 @@ def test_every_prefix_predicts_what_the_whole_does(
 
 
 @given(models_and_batches(), seeds)
-def test_what_comes_later_changes_not_a_bit(case: tuple[MMDFN, RaggedBatch], seed: int) -> None:
+def test_later_utterances_change_no_bit(case: tuple[MMDFN, RaggedBatch], seed: int) -> None:
     model, batch = case
     generator = torch.Generator().manual_seed(seed)
     start, end = batch.ptr[:-1], batch.ptr[1:]
@@ -103,7 +103,7 @@ def test_what_comes_later_changes_not_a_bit(case: tuple[MMDFN, RaggedBatch], see
 
 
 @given(models_and_batches(), st.randoms(), st.integers(0, 30))
-def test_a_restored_stream_goes_on_as_if_nothing_had_been(
+def test_a_restored_stream_continues_to_the_bit(
     case: tuple[MMDFN, RaggedBatch], random: Random, cut: int
 ) -> None:
     model, batch = case
@@ -151,7 +151,7 @@ def test_at_the_size_of_the_paper(past: int | None, gated: bool, kind: str, mask
     assert difference.max() <= 1e-5
 
 
-def test_a_window_bounds_what_is_remembered() -> None:
+def test_a_window_bounds_the_state() -> None:
     windowed, full = small_model(past=20).stream(), small_model().stream()
     sizes = []
     for _ in range(100):
@@ -298,12 +298,12 @@ def test_the_state_is_a_copy() -> None:
     assert all(torch.equal(state[name], kept[name]) for name in kept)
 
 
-def test_a_fresh_stream_knows_nobody() -> None:
+def test_a_new_stream_has_no_speakers() -> None:
     known = small_model().stream(3).state_dict()["speakers.known"]
     assert torch.equal(known, torch.full((3, 1), -1))
 
 
-def test_newcomers_of_one_conversation_leave_those_of_another_their_places() -> None:
+def test_new_speakers_of_one_conversation_do_not_move_those_of_another() -> None:
     model = small_model()
     together, alone = model.stream(2), model.stream()
     for speaker in (0, 1, 2):

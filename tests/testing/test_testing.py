@@ -271,7 +271,7 @@ def test_hypothesis_is_only_needed_for_the_strategies() -> None:
     assert str(Path("graphfusion/testing/strategies.py")) in run.stderr
 
 
-def test_an_output_of_another_shape_alone_is_told() -> None:
+def test_an_output_of_another_shape_for_one_conversation_is_found() -> None:
     def run(x: Tensor, layout: BatchLayout) -> Tensor:
         return x.flatten(1)[:, : layout.num_conversations]
 
@@ -281,7 +281,7 @@ def test_an_output_of_another_shape_alone_is_told() -> None:
         contracts.assert_batch_independent(run, batch)
 
 
-def test_what_has_no_gradient_may_be_finite_and_mutate_nothing() -> None:
+def test_outputs_without_a_gradient_may_be_finite_and_mutate_nothing() -> None:
     def run(x: Tensor, layout: BatchLayout) -> Tensor:
         return torch.zeros(len(x), layout.num_conversations)
 

@@ -32,7 +32,7 @@ def test_the_temperature_is_found(seed: int, temperature: float) -> None:
 
 
 @given(seeds, st.sampled_from([0.5, 0.8, 0.9]))
-def test_sets_hold_the_truth_as_often_as_asked(seed: int, coverage: float) -> None:
+def test_sets_have_the_given_coverage(seed: int, coverage: float) -> None:
     found = Calibration.fit(*draw(4000, 1.0, seed), coverage)
     measured = found.measure(*draw(4000, 1.0, seed + 1))
     assert measured["coverage"] == pytest.approx(coverage, abs=0.04)

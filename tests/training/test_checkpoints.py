@@ -36,7 +36,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @given(data=st.data())
-def test_what_has_changed_is_refused(
+def test_a_changed_checkpoint_is_refused(
     data: st.DataObject, written: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     changed = bytearray(written)

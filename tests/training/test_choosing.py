@@ -32,7 +32,7 @@ def test_each_group_is_left_out_once(corpus: Corpus, folder: Path, small: Make) 
         assert run.config["data"]["splits"] == {"train": 5, "test": 1}
         assert name not in run.config["data"]["held_out"]
         assert scores.loc[name, "f1"] == run.result["strict"]["f1"]
-    with pytest.raises(ValueError, match=r"must tell two groups apart, but 5 gives \['train'\]"):
+    with pytest.raises(ValueError, match=r"must give at least two groups, but 5 gives \['train'\]"):
         by_prefix(corpus, 5)
 
 

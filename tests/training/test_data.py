@@ -1,4 +1,4 @@
-"""Which conversations a process sees in which step, and which are held out."""
+"""The conversations of each process and step, and the held-out ones."""
 
 from itertools import chain
 

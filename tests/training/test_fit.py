@@ -41,7 +41,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: Path, **arguments: object) -> 
     return run
 
 
-def test_what_a_run_leaves(runs: list[Run], corpus: Corpus) -> None:
+def test_the_files_of_a_run(runs: list[Run], corpus: Corpus) -> None:
     run = runs[1]
     config, result = run.config, run.result
     assert config["seed"] == 1
@@ -212,7 +212,7 @@ def test_only_the_same_run_is_written_over(corpus: Corpus, folder: Path, small: 
     assert len(list(folder.rglob("events.out.tfevents.*"))) == 1
 
 
-def test_what_a_preset_means_may_change(
+def test_the_settings_of_a_preset_may_change(
     corpus: Corpus, folder: Path, small: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(small(epochs=1), corpus, folder, source="here")
@@ -399,7 +399,7 @@ fit_seeds(Recipe(changes=changes), load(sys.argv[1]), sys.argv[2], [0], devices=
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="PyTorch for Windows starts no second process so")
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+def test_two_processes_learn_the_same_as_one(tmp_path: Path) -> None:
     path, script = tmp_path / "made.npz", tmp_path / "program.py"
     write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
     script.write_text(TWO_PROCESSES)

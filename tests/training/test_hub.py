@@ -59,7 +59,7 @@ def test_what_is_uploaded_is_what_comes_back(hub: Hub, runs: list[Run], corpus: 
     assert hub.asked == [("ann/calls", "main")] * 2
 
 
-def test_the_card_says_what_is_known(runs: list[Run]) -> None:
+def test_the_card_has_the_data_of_the_model(runs: list[Run]) -> None:
     text = model_card(runs, "ann/calls")
     card = huggingface_hub.ModelCard(text)
     assert card.data.library_name == "graphfusion"
@@ -80,7 +80,7 @@ def test_a_mistyped_folder_is_no_download(hub: Hub, tmp_path: Path) -> None:
     assert hub.asked == []
 
 
-def test_what_is_in_a_repository_is_not_trusted(hub: Hub, runs: list[Run]) -> None:
+def test_a_repository_is_not_trusted(hub: Hub, runs: list[Run]) -> None:
     push_to_hub(runs, "ann/calls")
     path = hub.root / "ann/calls/config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"num_layers": 2}))

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 from shutil import copytree
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from graphfusion import MMDFN, ConversationModel
 from graphfusion.training import Recipe, Run, fit_seeds, load_model
 
 pytestmark = [
@@ -45,3 +49,21 @@ def test_sizes_take_no_memory_and_loading_draws_nothing(corpus, folder: Path) ->
     path.write_text(json.dumps(about))
     with pytest.raises(ValueError, match=r"model.safetensors: .*must have shape"):
         load_model(run.folder / "model")
+
+
+@given(st.data())
+def test_a_damaged_file_has_one_message(runs: list[Run], data: st.DataObject) -> None:
+    """However a model is opened."""
+    whole = (runs[0].folder / "model/model.safetensors").read_bytes()
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "model"
+        copytree(runs[0].folder / "model", folder)
+        path = folder / "model.safetensors"
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        messages = set()
+        for load in (load_model, MMDFN.from_pretrained, ConversationModel.from_pretrained):
+            with pytest.raises(ValueError, match="is damaged") as caught:
+                load(folder)
+            messages.add(str(caught.value))
+    (message,) = messages
+    assert message.startswith(f"{path}: the file must be whole, but is damaged: ")

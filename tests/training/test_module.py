@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
 from graphfusion import Conversation
+from graphfusion.testing.strategies import seeds
 from graphfusion.training import MODELS, Recipe
 from graphfusion.training.module import TrainingModule
 
@@ -62,7 +63,7 @@ def trained_on(batch: Batch, name: str, p: float, step: int = 0, **where: int):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_features_are_dropped_in_training_alone(name: str) -> None:
+def test_features_are_dropped_only_in_training(name: str) -> None:
     batch = ten_conversations()
     module = module_of(name, drop_features=0.3)
     standardize = module.model.standardize.fit(batch.to_data_list())
@@ -87,6 +88,41 @@ def test_modalities_are_dropped_in_training(name: str) -> None:
     assert math.isfinite(other_loss)
     assert other_loss != loss
     assert trained_on(ten_conversations(), name, 0.3)[1] == other_loss
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(lengths=st.lists(st.integers(1, 5), max_size=3), beside=st.booleans(), seed=seeds)
+def test_every_parameter_has_a_gradient(
+    name: str, lengths: list[int], beside: bool, seed: int
+) -> None:
+    """Without one, DistributedDataParallel refuses a model, and it is saved as it was drawn."""
+    torch.manual_seed(seed)
+    changes = SMALL | ({"utterance_channels": 3} if beside else {})
+    model = Recipe(name, changes=changes).build_for({"text": 4, "audio": 3}, ["x", "y"])
+    batch = Batch.from_data_list(
+        [
+            Conversation(
+                {"text": torch.randn(size, 4), "audio": torch.randn(size, 3)},
+                torch.arange(size) % 2,
+            )
+            for size in (2, *lengths)
+        ]
+    )
+    model(batch).square().sum().backward()
+    without = [key for key, each in model.named_parameters() if each.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_drawn_again(name: str) -> None:
+    def build() -> torch.nn.Module:
+        torch.manual_seed(1)
+        return Recipe(name, changes=SMALL).build_for({"text": 4, "audio": 3}, ["x", "y"])
+
+    model, before = build(), dict(build().named_parameters())
+    model.reset_parameters()
+    same = {key for key, each in model.named_parameters() if torch.equal(each, before[key])}
+    assert {key for key in same if before[key].unique().numel() > 1} == set()  # but constants
 
 
 def test_every_step_and_process_drops_others() -> None:

@@ -21,7 +21,7 @@ def test_a_preset_is_the_model_and_its_training() -> None:
         Settings.from_preset("dialogue")
 
 
-def test_a_recipe_tells_training_from_the_model() -> None:
+def test_a_recipe_separates_training_settings_from_the_models() -> None:
     recipe = Recipe("mmdfn", "meld", {"lr": 1.0, "num_layers": 3, "dropout": 0.5})
     assert (recipe.settings.lr, recipe.settings.gamma) == (1.0, 0.5)
     model = recipe.build_for({"text": 3}, ["x", "y"])
@@ -74,7 +74,7 @@ def test_sizes(setting: str, value: int) -> None:
         Settings(**{setting: value})
 
 
-def test_what_is_not_known() -> None:
+def test_unknown_settings() -> None:
     with pytest.raises(ValueError, match="model must be one of .* but got 'other'"):
         Recipe("other")
     with pytest.raises(ValueError, match="preset must be one of .* but got 'other'"):

@@ -56,7 +56,7 @@ def naming(path: str | PathLike[str]) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # it cannot be opened again
             raise
-        # A ValueError tells what is wrong; what others say makes sense only with their type.
+        # The message of a ValueError is enough; others need the name of their type.
         problem = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         if str(problem).startswith(f"{path}: "):
             raise

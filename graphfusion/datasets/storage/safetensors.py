@@ -7,13 +7,12 @@ tensor is and where it stands among the bytes that follow.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from graphfusion._utils.extras import import_safetensors
+from graphfusion._utils.safetensors import open_safetensors
 
 _DTYPES = {
     "F64": torch.float64,
@@ -60,26 +59,15 @@ class Column(NamedTuple):
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
-def check_whole(path: str | PathLike[str]) -> None:
-    """Checks that a file is safetensors: that all it declares is there, once, and nothing else.
+def check_file(path: str) -> None:
+    """Checks that a file is safetensors, whole, and can be read in places on this machine.
 
     Raises:
         ImportError: If safetensors is not installed.
-        ValueError: If it is none.
+        ValueError: If it is damaged.
     """
-    import_safetensors()
-    import safetensors
-
-    try:
-        with safetensors.safe_open(path, framework="pt"):
-            pass
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"the file must be whole, but is damaged: {error}.") from error
-
-
-def check_file(path: str) -> None:
-    """The same of a file that is to be read in places."""
-    check_whole(path)
+    with open_safetensors(path):
+        pass
     if sys.byteorder != "little":
         raise NotImplementedError("files are read in places on little-endian processors only.")
 

@@ -1,4 +1,4 @@
-"""A file that is read in places for as long as somebody needs it, by any process."""
+"""A file that is read in places, by any process, until the last reader is gone."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from graphfusion.datasets.readers._reading import FormatError
 
 
 class Identity(NamedTuple):
-    """What tells whether a file is the one that was opened.
+    """The identity of an opened file.
 
     Args:
         size: In bytes.
@@ -32,7 +32,7 @@ class Identity(NamedTuple):
 class Source:
     """A file that begins with the size of its header, eight bytes, and its header.
 
-    It pickles as its path and what tells whether the file is still the same. A process that was
+    It pickles as its path and what identifies the file. A process that was
     forked opens it again, since those that share a descriptor share its position, too.
 
     Args:
@@ -93,7 +93,7 @@ class Source:
 
 
 class _Handle:
-    """An open file, closed when nobody has it any more."""
+    """An open file, closed with its last reference."""
 
     def __init__(self, path: str) -> None:
         self.process = os.getpid()

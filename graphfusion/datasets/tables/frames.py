@@ -42,7 +42,7 @@ def to_pandas(frame: object) -> Any:
 
 
 def is_csv(path: str | PathLike[str]) -> bool:
-    """Whether a file is CSV or the like, which only its name tells."""
+    """Whether a file is CSV or the like, by its name."""
     return Path(path).suffix.lower() in (".csv", ".tsv")
 
 
@@ -61,7 +61,7 @@ def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
             file,
             sep="\t" if Path(path).suffix.lower() == ".tsv" else ",",
             dtype=dict.fromkeys(texts, str),
-            keep_default_na=False,  # somebody may be called None
+            keep_default_na=False,  # "None" may be a name
             na_values=[""],
             low_memory=False,  # else a column's type may change within it
         )

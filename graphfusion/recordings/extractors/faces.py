@@ -18,8 +18,8 @@ _SIDE = 32  # of a face, in pixels
 class Faces:
     """The largest face's histograms of oriented gradients, averaged over an utterance.
 
-    **A stand-in**, which needs no model but the cascade that lies in OpenCV's package: it sees
-    frontal faces and coarse shapes, and knows nothing of expressions. For results, use an
+    **A stand-in**, which needs no model but the cascade that lies in OpenCV's package: it finds
+    frontal faces and coarse shapes, not expressions. For results, use an
     extractor of your own. The largest face need not be the speaker's.
 
     Raises:

@@ -19,7 +19,7 @@ FEATURE_SETS = {"eGeMAPSv02": 88, "IS09": 384, "IS10": 1582, "ComParE_2016": 637
 class OpenSmile:
     """One of openSMILE's sets of functionals, statistics of a whole utterance.
 
-    **openSMILE's licence allows research and personal use alone; its classifier on PyPI says MIT,
+    **openSMILE's licence allows research and personal use only; its classifier on PyPI says MIT,
     its licence file says otherwise.** For a product, ask audEERING, or choose another extractor.
 
     Args:

@@ -70,8 +70,8 @@ def per_segment(
         function: From a :class:`Segment` to a vector of `dim` numbers, or :class:`Absent`.
         needs: "text", "audio" or "video".
         dim: The size of its vectors.
-        fingerprint: To be changed whenever the function's vectors change: what is cached, and what
-            a model may be given, is told apart by it.
+        fingerprint: To be changed whenever the function's vectors change: it is the key of cached
+            features, and is compared with that of a model.
 
     Raises:
         ValueError: If there is no such need, the size is not positive, or the fingerprint is empty.

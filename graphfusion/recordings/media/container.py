@@ -1,4 +1,4 @@
-"""Sound of any container that FFmpeg reads, decoded forward and kept only where it is asked for."""
+"""Sound of any container that FFmpeg reads, decoded forward and kept only where it is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from graphfusion.recordings.segment import Samples, Sound
 class ContainerSound:
     """The first stream of sound of a file, by PyAV.
 
-    It is decoded once, if parts are asked for in the order of their starts, and only what later
+    It is decoded once, if parts are read in the order of their starts, and only what later
     parts may need is kept. A part before it opens the file again.
 
     Args:

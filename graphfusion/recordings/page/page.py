@@ -157,7 +157,7 @@ def _place(row: dict[str, Any], seconds: float) -> str:
 
 
 def _times(seconds: float) -> list[float]:
-    """Round times, as the scale has room for: it is wider the longer the recording is."""
+    """Round times for the scale, fewer a minute in a long recording."""
     return [float(time) for time in range(0, int(seconds) + 1, 1 if seconds < 12 else 5)]
 
 

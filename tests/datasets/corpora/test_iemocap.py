@@ -109,7 +109,7 @@ def test_other_classes_are_refused(tmp_path, classes, named):
 
 
 def test_a_pickle_of_four_classes_is_refused(tmp_path):
-    # It may number them in the same order, but no one can tell whom it counts as happy.
+    # It may number them in the same order, but its definition of happy is unknown.
     tuples(tmp_path, make_sample(lengths=((4, 5), (6,)), num_classes=4))
     with pytest.raises(FormatError, match="IEMOCAP_features.pkl: classes must be .* 0, 1, 2, 3"):
         IEMOCAP(tmp_path, num_classes=4)

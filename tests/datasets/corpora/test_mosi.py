@@ -101,7 +101,7 @@ def test_other_scores_are_refused(tmp_path, score, message):
         MOSI(tmp_path)
 
 
-def test_labels_alone_are_not_cut(tmp_path):
+def test_classes_without_scores_are_refused(tmp_path):
     (tmp_path / "mosi.npz").write_bytes(npz_bytes(npz_arrays(SAMPLE)))
     with pytest.raises(FormatError, match="mosi.npz: scores must be in the file"):
         MOSI(tmp_path)

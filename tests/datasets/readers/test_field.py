@@ -207,7 +207,7 @@ def test_mmsa(splits, lacking, ids, scores, write):
             assert (first.features[name].numpy() == expected[[3, 0, 2]]).all()
 
 
-def test_mmsas_frames_are_averaged_if_asked():
+def test_mmsas_frames_are_averaged_by_an_option():
     part = mmsa(frames=5)
     part["audio"][:, 2:] = 0  # padding
     data = pickle.dumps({"train": part})
@@ -300,7 +300,7 @@ def test_vectors_that_are_missing(how, mask, shape):
             load_bytes(load, data)
 
 
-def test_a_vector_with_some_nan_is_refused_even_if_asked():
+def test_a_vector_with_some_nan_is_always_refused():
     fields = pickle_fields(make_sample())
     fields[3]["train1"][1][0] = np.nan
     with pytest.raises(FormatError, match="'train1': text must be finite, but utterance 1 has NaN"):

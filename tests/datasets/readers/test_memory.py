@@ -137,7 +137,7 @@ def pickles():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_measure(), reason="needs the peak of a process, which Linux says")
-def test_no_file_takes_more_than_is_promised(tmp_path):
+def test_no_file_takes_more_than_the_documented_memory(tmp_path):
     refused, good = refused_before(), read()
     files = {**refused, **good, **pickles()}
     for name, data in files.items():

@@ -178,7 +178,7 @@ def test_what_is_missing_in_any_way():
 
 @pytest.mark.parametrize("asked", [None, "classes", "scores"])
 @given(st.lists(st.floats(-60, 60) | st.integers(0, 1).map(float), min_size=9, max_size=9))
-def test_floats_are_said_or_refused(asked, values):
+def test_float_labels_need_a_kind(asked, values):
     """Never seven classes of sentiment; never class numbers that are guessed."""
     arrays = npz_arrays(make_sample()) | {"label": np.array(values)}
     whole = all(value >= 0 and value == int(value) for value in values)
@@ -229,7 +229,7 @@ def test_nothing_is_dropped_without_a_word(edit, message):
         load_bytes(load_npz, npz_bytes(arrays))
 
 
-def test_frames_are_averaged_if_asked():
+def test_frames_are_averaged_by_an_option():
     arrays = npz_arrays(make_sample())
     frames = np.zeros((9, 4, 3), np.float32)
     frames[:, :2] = arrays["audio"][:, None]

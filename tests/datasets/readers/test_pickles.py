@@ -292,7 +292,7 @@ def test_a_third_list_of_ids_is_a_split(order):
     }
 
 
-def test_lists_whose_order_cannot_be_told_are_refused():
+def test_lists_without_a_known_order_are_refused():
     fields = pickle_fields(make_sample(lengths=((2,), (3,)), splits=("train", "other")))
     fields[TRAIN:] = [["train0"], [], ["other1"]]
     with pytest.raises(FormatError, match="say splits="):

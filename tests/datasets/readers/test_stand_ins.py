@@ -211,7 +211,7 @@ LONG = b"X" + struct.pack("<I", 2000) + b"a" * 2000 + b"q\x20"
         (b"cnumpy\ndtype\n(U\x02f4tR(K\x01U\x01<" + b"N" * 99 + b"tb", "few arguments"),
     ],
 )
-def test_what_takes_long_each_time_cannot_be_asked_for_often(instructions, message):
+def test_slow_operations_cannot_be_repeated_often(instructions, message):
     """Hashing and comparing long keys, and unpacking long arguments: two bytes to say again."""
     refused(program(tenth=instructions), message)
 

@@ -72,7 +72,7 @@ def gadgets(marker):
 
 
 def test_the_gadgets_here_work(tmp_path):
-    # What they would do if they ran; nothing else here could tell.
+    # What they would do if they ran; nothing else here could detect it.
     for name in ("eval", "exec", "open", "system"):
         marker = tmp_path / name
         result = pickle.loads(pickle.dumps(gadgets(marker)[name]))

@@ -1,0 +1,60 @@
+"""Modules that are saved to a folder, and loaded from it or from the Hugging Face Hub."""
+
+from os import PathLike
+from typing import Any, Self
+
+import torch
+
+from graphfusion.models import hub, saved
+
+
+class PretrainedModule(torch.nn.Module):
+    """A module with `save_pretrained` and `from_pretrained`.
+
+    A subclass overrides `config`, from which it is built again.
+    """
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as JSON has them, without the parts."""
+        return {}
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | PathLike[str], revision: str | None = None, **parts: Any
+    ) -> Self:
+        """Loads a model that :meth:`save_pretrained` wrote, on the CPU.
+
+        It is in evaluation mode, in the dtype in which it was saved. No code from the folder is
+        run.
+
+        Args:
+            folder: The path of a folder; with `revision`, a repository of the Hugging Face Hub,
+                "user/name".
+            revision: A branch, tag or commit of that repository. Without it nothing is downloaded.
+            **parts: Arguments of the constructor that a folder does not hold: the four parts, built
+                as they were for training, unless the class builds them itself, as :class:`MMDFN`
+                does.
+
+        Raises:
+            ImportError: If safetensors, or for a repository huggingface_hub, is not installed.
+            FileNotFoundError: If the folder has no model.
+            ValueError: If anything in its files is wrong, or does not fit the parts.
+        """
+        return saved.load(cls, hub.opened(folder, revision), parts)
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Saves the model with its statistics and class names.
+
+        The weights go to `model.safetensors` and the arguments to `config.json`. An
+        interrupted save leaves the old model or the new one.
+
+        Args:
+            folder: The path of a folder, made if need be.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            OSError: If a file cannot be written.
+            TypeError: If a subclass's constructor has an argument that its `config` lacks.
+        """
+        saved.save(folder, type(self), self.config, self.state_dict())
