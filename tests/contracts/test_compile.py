@@ -60,7 +60,7 @@ def test_graph_and_fusion_compile_whole_and_once(
     gated: bool, past: int | None, masked: bool
 ) -> None:
     build = ConversationGraph(past=past)
-    fusion = DynamicFusion(11, 7, 3, gated=gated)
+    fusion = DynamicFusion(11, 7, 2, gated=gated)
 
     def stack(x: Tensor, layout: BatchLayout) -> Tensor:
         graph = build(x, layout)

@@ -124,7 +124,8 @@ def test_export() -> None:
 @pytest.mark.slow
 @needs_torch("2.13", "a loop in what is exported")
 def test_onnx(tmp_path: Path) -> None:
-    to_onnx(StreamingStep(model_of(num_layers=1, causal=True)), tmp_path / "step.onnx")
+    small = model_of(num_layers=1, context=(), speaker_weights=dict.fromkeys(SIZES, 0.0), causal=True)
+    to_onnx(StreamingStep(small), tmp_path / "step.onnx")
     assert (tmp_path / "step.onnx").stat().st_size > 1000
 
 
