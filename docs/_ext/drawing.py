@@ -45,6 +45,9 @@ def show(figure: Figure, alt: str, caption: str = "") -> HTML:
 def embed(svg: str, alt: str, caption: str = "") -> HTML:
     """The same of an SVG that is drawn already."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = svg.replace(
+        "stroke: #000000", "stroke: currentColor"
+    )  # of plots with a style of their own
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return HTML(f'<figure class="drawing">{svg}{below}</figure>')
