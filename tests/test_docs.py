@@ -188,7 +188,7 @@ def test_plots_have_the_numbers_of_the_page_s_tables() -> None:
     assert len(missing.rows) == 10
     means, deviations = TABLES["column"](missing, "zero-filled")
     assert (means[-1], deviations[-1]) == (21.5, 2.5)
-    assert TABLES["pairs"](["8.9", "65.7 \u00b1 1.3"]) == ([8.9, 65.7], [0.0, 1.3])
+    assert TABLES["pairs"](["8.9", "65.7 ± 1.3"]) == ([8.9, 65.7], [0.0, 1.3])
 
 
 def test_the_plots_of_speed_are_of_the_measurements_that_are_told() -> None:

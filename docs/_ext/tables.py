@@ -31,12 +31,12 @@ def read(page: str) -> list[Table]:
 
 
 def column(table: Table, name: str) -> tuple[list[float], list[float]]:
-    """The means and the deviations of a column of `mean \u00b1 deviation`."""
+    """The means and the deviations of a column of `mean ± deviation`."""
     place = table.head.index(name)
     return pairs(row[place] for row in table.rows)
 
 
 def pairs(cells) -> tuple[list[float], list[float]]:
     """The means and the deviations of such cells; a lone number has the deviation 0."""
-    parts = [cell.split(" \u00b1 ") for cell in cells]
+    parts = [cell.split(" ± ") for cell in cells]
     return [float(part[0]) for part in parts], [float((*part, "0")[1]) for part in parts]
