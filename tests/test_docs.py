@@ -10,6 +10,7 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from types import ModuleType
 
 import pytest
 
@@ -154,6 +155,40 @@ def test_tutorials_are_notebooks(page: str) -> None:
     assert prose.startswith("# ")
     assert not re.search(r"\{\w+\}`|<a |kernelspec", prose)
     assert f'<a href="{page}.ipynb" download>' in text
+
+
+OVERVIEW = runpy.run_path(str(ROOT / "docs/_ext/overview.py"))
+BOXES = [each for name in ("BEFORE", "PARTS", "BESIDE") for each in OVERVIEW[name]]
+BOXES.append(OVERVIEW["MODEL"])
+
+
+def test_the_overview_is_as_it_is_drawn() -> None:
+    """If not: `python docs/_ext/overview.py`."""
+    assert OVERVIEW["FILE"].read_text(encoding="utf-8") == OVERVIEW["draw"]()
+
+
+@pytest.mark.parametrize("box", BOXES, ids=lambda box: box.folder)
+def test_the_overview_has_the_folders_of_the_package(box: tuple) -> None:
+    folder, names, lines, *_ = box
+    for each in [*names, *re.findall(r"^(\w+):(?= the| each)", "\n".join(lines), re.MULTILINE)]:
+        exported = next(m for m in public_modules() if hasattr(m, each))
+        assert getattr(exported, each).__module__.startswith(f"graphfusion.{folder}.")
+
+
+def public_modules() -> list[ModuleType]:
+    names = ("datasets", "export", "recordings", "training")
+    return [graphfusion, *(import_module(f"graphfusion.{name}") for name in names)]
+
+
+TABLES = runpy.run_path(str(ROOT / "docs/_ext/tables.py"))
+
+
+def test_plots_have_the_numbers_of_the_page_s_tables() -> None:
+    missing, *_ = TABLES["read"]("reference/missing_modalities_study.md")
+    assert len(missing.rows) == 10
+    means, deviations = TABLES["column"](missing, "zero-filled")
+    assert (means[-1], deviations[-1]) == (21.5, 2.5)
+    assert TABLES["pairs"](["8.9", "65.7 ± 1.3"]) == ([8.9, 65.7], [0.0, 1.3])
 
 
 def test_the_plots_of_speed_are_of_the_named_measurements() -> None:

@@ -1,6 +1,5 @@
 """Pictures that read on a light page and on a dark one."""
 
-from base64 import b64encode
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -46,15 +45,9 @@ def show(figure: Figure, alt: str, caption: str = "") -> HTML:
 def embed(svg: str, alt: str, caption: str = "") -> HTML:
     """The same of an SVG that is drawn already."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = svg.replace(
+        "stroke: #000000", "stroke: currentColor"
+    )  # of plots with a style of their own
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return HTML(f'<figure class="drawing">{svg}{below}</figure>')
-
-
-def picture(path: Path, alt: str, caption: str, width: str = "100%") -> HTML:
-    """A picture with a white ground of its own."""
-    data = b64encode(path.read_bytes()).decode()
-    image = f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}" style="width:{width}">'
-    return HTML(
-        f'<figure class="drawing">{image}<figcaption>{escape(caption)}</figcaption></figure>'
-    )

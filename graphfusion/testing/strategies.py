@@ -19,7 +19,7 @@ __all__ = ["NAMES", "RaggedBatch", "batches", "models", "seeds", "windows"]
 
 #: Seeds of random generators.
 seeds = st.integers(0, 2**32 - 1)
-#: How far a window reaches; None: everywhere.
+#: Numbers of utterances of a window, or None for no limit.
 windows = st.one_of(st.none(), st.integers(0, 9))
 
 
