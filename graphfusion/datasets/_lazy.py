@@ -8,8 +8,6 @@ from typing import overload
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets.storage.checksums import conversation_checksum
-from graphfusion.datasets.storage.tensors import to_tensors
 
 
 class Lazy(Sequence[Conversation]):
@@ -27,7 +25,7 @@ class Lazy(Sequence[Conversation]):
 
     @abstractmethod
     def labels(self) -> list[Tensor]:
-        """The labels `[U]` of each."""
+        """The labels `[U]` or `[U, K]` of each."""
 
     def checksums(self) -> list[str] | None:
         """The checksum of each; None: these are not known."""
@@ -159,6 +157,13 @@ def labels_of(conversations: Sequence[Conversation]) -> list[Tensor]:
     return [each.y for each in conversations]
 
 
+def first_labels(conversations: Sequence[Conversation]) -> Tensor:
+    """The labels of the first of them, at least one; of those in a file, no features are read."""
+    if isinstance(conversations, Lazy):
+        return conversations.labels()[0]
+    return conversations[0].y
+
+
 def channels_of(conversations: Sequence[Conversation]) -> dict[str, int]:
     """The size of each modality's feature vectors, of one conversation at least."""
     if isinstance(conversations, Lazy):
@@ -171,16 +176,3 @@ def get_all(conversations: Sequence[Conversation], places: Sequence[int]) -> lis
     if isinstance(conversations, Lazy):
         return conversations._get_all(places)
     return [conversations[place] for place in places]
-
-
-def facts_of(
-    conversations: Sequence[Conversation], modalities: Sequence[str]
-) -> list[tuple[str, int, str]]:
-    """The id, number of utterances and checksum of each conversation."""
-    if isinstance(conversations, Lazy) and (known := conversations.checksums()) is not None:
-        sizes = map(len, conversations.labels())
-        return list(zip(conversations.ids, sizes, known, strict=True))
-    return [
-        (each.id, len(each.y), conversation_checksum(each.id, to_tensors(each, modalities)))
-        for each in conversations
-    ]

@@ -1,29 +1,19 @@
 """A corpus: conversations in splits, all with the same modalities and classes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from graphfusion._utils.warn import warn
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._lazy import (
-    channels_of,
-    facts_of,
-    ids_of,
-    labels_of,
-    regroup,
-)
-from graphfusion.datasets._selected import select
-from graphfusion.datasets.checks.consistency import errors, inconsistencies
+from graphfusion.data.labels import LabelSpec
+from graphfusion.datasets._fingerprint import corpus_fingerprint
+from graphfusion.datasets._lazy import channels_of, first_labels, ids_of, labels_of, regroup
+from graphfusion.datasets._selected import groups_of, select
+from graphfusion.datasets.checks.consistency import inconsistencies
 from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
-from graphfusion.datasets.checks.words import describe, say_unused
-from graphfusion.datasets.readers._contents import Contents
-from graphfusion.datasets.readers._reading import FormatError
-from graphfusion.datasets.storage.checksums import fingerprint
-from graphfusion.datasets.storage.tensors import to_tensors
+from graphfusion.datasets.checks.words import describe
 from graphfusion.datasets.tables.features import Source, sources_of
 from graphfusion.datasets.tables.frames import to_pandas
 from graphfusion.datasets.tables.from_table import Columns, read_table
@@ -37,9 +27,10 @@ class Corpus:
     Args:
         classes: The names of the classes that the labels number; none: the labels are scores.
         splits: `{split: conversations}`, sequences: "train" and whatever others there are ("dev",
-            "test"). Each conversation has labels `y` `[U]`, int64 (-100 where missing) or, where
-            there are no classes, floating (NaN where missing); a further attribute `id`, a string;
-            and perhaps another, `score` `[U]`, a score besides the class.
+            "test"). Each conversation has labels `y`; a further attribute `id`, a string; and
+            perhaps another, `score` `[U]`, a score besides the class. Labels are int64 `[U]`, one
+            class each (-100 where missing); floating `[U, K]`, several of the K classes at once (1
+            or 0; NaN where missing); or, without classes, floating `[U]` (NaN where missing).
         extractors: `{modality: fingerprint}`, what made the features of a modality, as far as it is
             known: an object of what JSON has, such as the package, model, revision and options.
         turns: `{id: turns}`, what the column `turn` of a table has for each utterance of a
@@ -49,8 +40,8 @@ class Corpus:
         TypeError: If `classes` is one string, `splits` no mapping, or `extractors` not of what
             JSON has.
         ValueError: If two classes have the same name, there is no conversation to train on, two
-            have the same id, or one has other modalities or sizes than the rest, or a label that
-            is none.
+            have the same id, or one has other modalities, sizes or kinds of labels than the rest,
+            or a label that is none.
 
     Example:
         >>> import torch
@@ -167,18 +158,18 @@ class Corpus:
         return len(self.classes)
 
     @property
+    def task(self) -> str:
+        """What the labels are for: "classification", "multilabel" or "regression" (of scores)."""
+        return LabelSpec.of(self.classes, first_labels(self.splits["train"])).task
+
+    @property
     def fingerprint(self) -> str:
         """A checksum, in hexadecimal digits, of all names, labels, features and their order.
 
         Two corpora that hold the same have the same, to the bit, in memory or in a file; of what
         `extractors` say, it knows nothing.
         """
-        names = list(self.in_channels)
-        first = to_tensors(self.splits["train"][0], names)
-        columns = {name: (str(each.dtype), list(each.shape[1:])) for name, each in first.items()}
-        columns.pop("present", None)  # which the others may have
-        parts = {split: facts_of(each, names) for split, each in self.splits.items()}
-        return fingerprint(self.classes, names, columns, parts)
+        return corpus_fingerprint(self.classes, self.splits)
 
     def ids(self, split: str) -> list[str]:
         """The ids of a split's conversations.
@@ -189,7 +180,7 @@ class Corpus:
         return ids_of(self.splits[split])
 
     def labels(self, split: str) -> list[Tensor]:
-        """The labels `y` of a split's conversations, `[U]` each; no features are read.
+        """The labels `y` of a split's conversations, `[U]` or `[U, K]`; no features are read.
 
         Raises:
             KeyError: If there is no such split.
@@ -229,16 +220,7 @@ class Corpus:
             ValueError: If a name is unknown or comes twice, or there is none.
             TypeError: If it is one string.
         """
-        if isinstance(modalities, str):
-            raise TypeError(f"modalities must be a sequence of names, but got {modalities!r}.")
-        groups = [entry.split("+") for entry in modalities]
-        counts = Counter(name for group in groups for name in group)
-        wrong = [name for name, n in counts.items() if n > 1 or name not in self.in_channels]
-        if wrong or not groups:
-            raise ValueError(
-                f"modalities must be among {list(self.in_channels)}, each at most once, but got "
-                f"{wrong}."
-            )
+        groups = groups_of(modalities, self.in_channels)
         return Corpus(
             self.classes,
             {split: select(each, groups) for split, each in self.splits.items()},
@@ -248,21 +230,5 @@ class Corpus:
 
     def __repr__(self) -> str:
         sizes = {split: len(each) for split, each in self.splits.items()}
-        return f"{type(self).__name__}({describe(sizes, self.in_channels, self.classes)})"
-
-
-def make_corpus(contents: Contents) -> Corpus:
-    """Makes a corpus of what a file has.
-
-    Warns:
-        UserWarning: If conversations are in no split.
-
-    Raises:
-        FormatError: With all that stands in the way.
-    """
-    if problems := errors(contents.classes, contents.splits):
-        raise FormatError.of(problems)
-    if contents.unused:
-        warn(say_unused(contents.unused))
-    splits = {split: [raw.checked() for raw in each] for split, each in contents.splits.items()}
-    return Corpus(contents.classes, splits, contents.extractors)
+        spec = LabelSpec(self.task, self.classes)
+        return f"{type(self).__name__}({describe(sizes, self.in_channels, spec)})"

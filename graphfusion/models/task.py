@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
+from graphfusion.data.labels import TASKS
 from graphfusion.models.losses import focal_loss
-
-#: One class of K; K scores of any range; each of K labels or not.
-TASKS = ("classification", "regression", "multilabel")
 
 Prediction = dict[str, float] | float
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 
 Kind: TypeAlias = Literal["classes", "scores"]
 _Numbers: TypeAlias = NDArray[np.float64]

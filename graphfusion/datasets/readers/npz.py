@@ -8,7 +8,8 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets._make import make_corpus
+from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._archive import Archive
 from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.extras import require
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.labels import MISSING
 
 _OWN = ("conversation", "turn", "split", "speaker", "label", "score")
 
