@@ -83,7 +83,7 @@ class Corpus:
         conversation: str = "conversation",
         turn: str | None = "turn",
         speaker: str | None = "speaker",
-        label: str | None = "label",
+        label: str | Sequence[str] | None = "label",
         split: str | None = "split",
         score: str | None = None,
         classes: Sequence[str] | None = None,
@@ -104,7 +104,8 @@ class Corpus:
                 `turns` keeps it.
             speaker: That of who says it, names or numbers; None: always the same one.
             label: That of labels: names of classes; integers that number them, -1 or -100 where
-                missing; or floats, scores. None: all labels are missing.
+                missing; or floats, scores. Several columns, of 1 and 0 or of bools: each has the
+                name of one of several classes at once. None: all labels are missing.
             split: That of splits; None: all are in "train".
             score: That of scores besides classes; None: there are none.
             classes: The names of the classes, in order; none of them: the labels are scores. None:
@@ -115,6 +116,7 @@ class Corpus:
             FormatError: If anything in the table is wrong: a `ValueError` with all of it, by row
                 (counted from 0) and column.
             TypeError: If `frame` is no table, or `features` names no modalities.
+            ValueError: If `label` names columns twice, or others than `classes`.
 
         Warns:
             UserWarning: If vectors of nothing but NaN count as missing; it says how many.
@@ -128,7 +130,8 @@ class Corpus:
             >>> Corpus.from_table(frame, ["text"], label="emotion", split=None).splits["train"][0].y
             tensor([-100,    0])
         """
-        columns = Columns(conversation, turn, speaker, label, split, score)
+        labels = label if label is None or isinstance(label, str) else tuple(label)
+        columns = Columns(conversation, turn, speaker, labels, split, score)
         found, splits, turns = read_table(to_pandas(frame), sources_of(features), columns, classes)
         return Corpus(found, splits, turns=turns)
 
@@ -136,16 +139,18 @@ class Corpus:
         """A frame of pandas with a row for each utterance.
 
         Its columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class's
-        name, or the score), `score` if there is one, and one of vectors for each modality; null
-        where there is none. :meth:`from_table` makes the same corpus of it, given the modalities
-        and the classes, but for splits without conversations, numbers of speakers, which are those
-        of first appearance, and what stands in place of absent features.
+        name, or the score; of several classes at once, a column of 1 and 0 with the name of each),
+        `score` if there is one, and one of vectors for each modality; null where there is none.
+        :meth:`from_table` makes the same corpus of it, given the modalities and the classes
+        (several: as `label`), but for splits without conversations, numbers of speakers, which are
+        those of first appearance, and what stands in place of absent features.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
-            ValueError: If a modality has the name of another column.
+            ValueError: If a modality, or one of several classes, has the name of another column.
         """
-        return to_frame(self.classes, self.splits, list(self.in_channels))
+        spec = LabelSpec(self.task, self.classes)
+        return to_frame(spec, self.splits, list(self.in_channels))
 
     @property
     def in_channels(self) -> dict[str, int]:

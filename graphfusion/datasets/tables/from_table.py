@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from graphfusion._utils.checks import unique_names
 from graphfusion.data.conversation import Conversation
 from graphfusion.datasets.readers._reading import number_speakers
 from graphfusion.datasets.tables.features import Source, columns_of, read_features
-from graphfusion.datasets.tables.labels import read_labels, read_scores, unlabelled
+from graphfusion.datasets.tables.labels import read_labels, read_scores, values_of
 from graphfusion.datasets.tables.problems import TableProblems
 
 
@@ -24,7 +23,7 @@ class Columns:
         conversation: Which conversation a row is of.
         turn: What its utterances are sorted by.
         speaker: Who says it.
-        label: Its label.
+        label: Its label; several columns, one for each of several classes at once.
         split: Its conversation's split.
         score: Its score, besides a class.
     """
@@ -32,9 +31,23 @@ class Columns:
     conversation: str = "conversation"
     turn: str | None = "turn"
     speaker: str | None = "speaker"
-    label: str | None = "label"
+    label: str | tuple[str, ...] | None = "label"
     split: str | None = "split"
     score: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.label, list | tuple):
+            if not self.label:
+                raise ValueError("label must name a column, or be None, but is empty.")
+            object.__setattr__(self, "label", unique_names("label", self.label))  # frozen
+
+    @property
+    def taken(self) -> list[str]:
+        """All columns that have a role."""
+        found: list[str] = []
+        for each in vars(self).values():
+            found += each if isinstance(each, tuple) else [each]
+        return [each for each in found if each is not None]
 
 
 def read_table(
@@ -73,13 +86,10 @@ def read_table(
     speakers = [""] * size
     if columns.speaker is not None:
         speakers = _names(frame, columns.speaker, "speaker", problems)
-    found, y = unlabelled(size, classes)
-    if columns.label is not None:
-        label = _values(frame, columns.label)
-        found, y = read_labels(columns.label, *label, classes, problems)
+    found, y = read_labels(frame, columns.label, classes, problems)
     further = {}
     if columns.score is not None:
-        score = _values(frame, columns.score)
+        score = values_of(frame, columns.score)
         further["score"] = read_scores(columns.score, *score, problems)
     vectors = {name: read_features(name, each, frame, problems) for name, each in features.items()}
     problems.refuse()
@@ -105,8 +115,10 @@ def _check_columns(
     optional = ("turn", "speaker", "label", "split", "score")
     wanted = {columns.conversation: ""}
     for role in optional:
-        if (name := getattr(columns, role)) is not None:
-            wanted.setdefault(name, f" ({role}=None: there is none)")
+        names = getattr(columns, role)
+        for name in names if isinstance(names, tuple) else [names]:
+            if name is not None:
+                wanted.setdefault(name, f" ({role}=None: there is none)")
     for source in features.values():
         wanted |= dict.fromkeys(columns_of(source), "")
     for name, hint in wanted.items():
@@ -119,14 +131,9 @@ def _check_columns(
         problems.table(columns.conversation, "must have a row, but has none.")
 
 
-def _values(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
-    """What a column has, and where it has nothing."""
-    return frame[column].tolist(), frame[column].isna().to_numpy(bool)
-
-
 def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[str]:
     """A name a row: strings or integers."""
-    values, missing = _values(frame, column)
+    values, missing = values_of(frame, column)
     empty = missing.nonzero()[0].tolist()
     problems.rows(column, f"must have a {what}", empty, lambda _: None)
     odd = [
