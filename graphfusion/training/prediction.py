@@ -14,6 +14,7 @@ from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets import load
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.task import chosen
 from graphfusion.models.task import predictions as rows_of
 from graphfusion.training.columns import label_columns
 from graphfusion.training.metrics import Scores
@@ -142,7 +143,7 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
     if model.task == "classification":
         predicted = table.idxmax(axis=1)
     else:
-        predicted = table.apply(lambda row: "+".join(row.index[row > 0.5]), axis=1)
+        predicted = pd.Series([chosen(row) for row in table.to_dict("records")], dtype=object)
     table.insert(0, "predicted", predicted)
     return table
 
