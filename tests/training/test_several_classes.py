@@ -33,7 +33,7 @@ from graphfusion.training import (
 )
 from graphfusion.training.columns import by_class, class_f1, label_columns
 from graphfusion.training.run import about_model
-from tests.training.several import CLASSES, several
+from tests.several import CLASSES, several
 
 Make = Callable[..., Recipe]
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
