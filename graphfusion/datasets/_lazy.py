@@ -126,8 +126,11 @@ def regroup(
         wanted: The ids of each split.
 
     Raises:
+        TypeError: If `wanted` is no mapping of names to sequences of ids.
         ValueError: If an id is unknown or comes twice.
     """
+    if not isinstance(wanted, Mapping) or any(isinstance(ids, str) for ids in wanted.values()):
+        raise TypeError(f"splits must map names to sequences of ids, but got {wanted!r:.200}.")
     chosen = {split: list(ids) for split, ids in wanted.items()}
     places = {
         name: (each, place) for each in splits.values() for place, name in enumerate(ids_of(each))

@@ -11,11 +11,10 @@ from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets._fingerprint import corpus_fingerprint
 from graphfusion.datasets._lazy import channels_of, first_labels, ids_of, labels_of, regroup
 from graphfusion.datasets._selected import groups_of, select
-from graphfusion.datasets.checks.consistency import inconsistencies
+from graphfusion.datasets.checks.consistency import check_corpus
 from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
 from graphfusion.datasets.checks.words import describe
-from graphfusion.datasets.tables.features import Source, sources_of
-from graphfusion.datasets.tables.frames import to_pandas
+from graphfusion.datasets.tables.features import Source
 from graphfusion.datasets.tables.from_table import Columns, read_table
 from graphfusion.datasets.tables.to_table import to_frame
 
@@ -61,17 +60,7 @@ class Corpus:
     turns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.classes, str):  # a sequence of letters
-            raise TypeError(f"classes must be a sequence of names, but got {self.classes!r}.")
-        if not isinstance(self.splits, Mapping):
-            raise TypeError(
-                "splits must map names to lists of conversations, but got "
-                f"{type(self.splits).__name__}."
-            )
-        if not isinstance(self.turns, Mapping):
-            raise TypeError(f"turns must map ids to sequences, but got {self.turns!r:.200}.")
-        for problem in inconsistencies(self.classes, self.splits):
-            raise ValueError(str(problem))
+        check_corpus(self.classes, self.splits, self.turns)
         known = check_extractors(self.extractors, self.in_channels)
         object.__setattr__(self, "extractors", known)  # a copy; frozen
 
@@ -130,9 +119,8 @@ class Corpus:
             >>> Corpus.from_table(frame, ["text"], label="emotion", split=None).splits["train"][0].y
             tensor([-100,    0])
         """
-        labels = label if label is None or isinstance(label, str) else tuple(label)
-        columns = Columns(conversation, turn, speaker, labels, split, score)
-        found, splits, turns = read_table(to_pandas(frame), sources_of(features), columns, classes)
+        columns = Columns(conversation, turn, speaker, label, split, score)
+        found, splits, turns = read_table(frame, features, columns, classes)
         return Corpus(found, splits, turns=turns)
 
     def to_table(self) -> Any:
@@ -210,8 +198,6 @@ class Corpus:
             >>> corpus.with_splits({"train": rest, "dev": [first]}).ids("train") == rest
             True
         """
-        if not isinstance(splits, Mapping) or any(isinstance(ids, str) for ids in splits.values()):
-            raise TypeError(f"splits must map names to sequences of ids, but got {splits!r:.200}.")
         return Corpus(self.classes, regroup(self.splits, splits), self.extractors, self.turns)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":

@@ -122,6 +122,25 @@ def inconsistencies(
     return check.problems()
 
 
+def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
+    """Refuses what no corpus may be made of.
+
+    Raises:
+        TypeError: If `classes` is one string, or `splits` or `turns` no mapping.
+        ValueError: If conversations are inconsistent.
+    """
+    if isinstance(classes, str):  # a sequence of letters
+        raise TypeError(f"classes must be a sequence of names, but got {classes!r}.")
+    if not isinstance(splits, Mapping):
+        raise TypeError(
+            f"splits must map names to lists of conversations, but got {type(splits).__name__}."
+        )
+    if not isinstance(turns, Mapping):
+        raise TypeError(f"turns must map ids to sequences, but got {turns!r:.200}.")
+    for problem in inconsistencies(classes, splits):
+        raise ValueError(str(problem))
+
+
 def errors(classes: Sequence[str], splits: Splits) -> list[Problem]:
     """What stands in the way of a corpus, all of it."""
     checks = Faults(), Consistency(classes, splits)

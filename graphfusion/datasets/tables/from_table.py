@@ -10,7 +10,8 @@ import torch
 from graphfusion._utils.checks import unique_names
 from graphfusion.data.conversation import Conversation
 from graphfusion.datasets.readers._reading import number_speakers
-from graphfusion.datasets.tables.features import Source, columns_of, read_features
+from graphfusion.datasets.tables.features import Source, columns_of, read_features, sources_of
+from graphfusion.datasets.tables.frames import to_pandas
 from graphfusion.datasets.tables.labels import read_labels, read_scores, values_of
 from graphfusion.datasets.tables.problems import TableProblems
 
@@ -31,15 +32,16 @@ class Columns:
     conversation: str = "conversation"
     turn: str | None = "turn"
     speaker: str | None = "speaker"
-    label: str | tuple[str, ...] | None = "label"
+    label: str | Sequence[str] | None = "label"
     split: str | None = "split"
     score: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.label, list | tuple):
-            if not self.label:
+        if self.label is not None and not isinstance(self.label, str):
+            names = unique_names("label", self.label)
+            if not names:
                 raise ValueError("label must name a column, or be None, but is empty.")
-            object.__setattr__(self, "label", unique_names("label", self.label))  # frozen
+            object.__setattr__(self, "label", names)  # frozen
 
     @property
     def taken(self) -> list[str]:
@@ -51,22 +53,32 @@ class Columns:
 
 
 def read_table(
-    frame: Any,
-    features: Mapping[str, Source],
+    frame: object,
+    features: object,
     columns: Columns,
     classes: Sequence[str] | None,
 ) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
     """The classes and splits of a corpus, and the turns of each conversation's utterances.
 
     Args:
-        frame: The table, of pandas, its rows numbered from 0.
-        features: Where each modality is.
+        frame: The table, of whatever library.
+        features: Where each modality is, or columns that are modalities.
         columns: Which column is what.
         classes: The classes' names.
 
     Raises:
         FormatError: With all that is wrong.
+        TypeError: If `frame` is no table, or `features` names no modalities.
     """
+    return _read(to_pandas(frame), sources_of(features), columns, classes)
+
+
+def _read(
+    frame: Any,
+    features: Mapping[str, Source],
+    columns: Columns,
+    classes: Sequence[str] | None,
+) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
     problems = TableProblems()
     _check_columns(frame, features, columns, problems)
     problems.refuse()

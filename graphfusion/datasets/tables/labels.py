@@ -22,7 +22,7 @@ def values_of(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
 
 def read_labels(
     frame: Any,
-    label: str | tuple[str, ...] | None,
+    label: str | Sequence[str] | None,
     classes: Sequence[str] | None,
     problems: TableProblems,
 ) -> tuple[tuple[str, ...], Tensor]:
@@ -39,9 +39,9 @@ def read_labels(
     """
     if label is None:
         return unlabelled(len(frame), classes)
-    if isinstance(label, tuple):
-        return _several(frame, label, classes, problems)
-    return _single(label, *values_of(frame, label), classes, problems)
+    if isinstance(label, str):
+        return _single(label, *values_of(frame, label), classes, problems)
+    return _several(frame, tuple(label), classes, problems)
 
 
 def _several(
