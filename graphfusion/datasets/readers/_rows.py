@@ -56,7 +56,11 @@ def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Lay
             raise ValueError(f"{name} must be one name each, but got {header}.")
     layout = Layout(headers["dialogue"].shape[0], named="classes" in headers)
     if label is not None and layout.named and not scores:
-        layout.several = label.shape == (layout.size, headers["classes"].shape[0])
+        size = headers["classes"].shape[0]
+        # A single column of numbers may as well number the classes, of which there is one.
+        layout.several = label.shape == (layout.size, size) and (
+            size > 1 or label.dtype.kind == "b"
+        )
     for name, header in headers.items():
         if name != "classes" and header.shape[:1] != (layout.size,):
             raise ValueError(

@@ -33,7 +33,8 @@ def load_npz(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
     - `label`: integers that number the `classes`, -1 or -100 where missing; or floats. With
       `classes`, floats are whole numbers of those, NaN where missing; without, they are scores, NaN
       where missing, and the corpus has no classes. Several classes at once are `[U, K]`, a column
-      of 1 and 0 (or of bools) for each of the `classes`, missing in the same ways;
+      of 1 and 0 (or of bools; of a single class, of bools alone) for each of the `classes`, missing
+      in the same ways;
     - each further array of floats is a modality `[U, d]`, in the file's order;
     - `has_NAME`, bools, says which utterances have the modality NAME; or `present`, bools `[U, M]`,
       says it of all, with columns in the order of the modalities;
