@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphfusion._utils.checks import check_finite, check_modality, check_tensor
-
-#: The label of an utterance that has none, where labels are class numbers; for scores it is NaN.
-MISSING = -100
+from graphfusion._utils.checks import check_finite, check_tensor
+from graphfusion.data.batch_schema import Schema
+from graphfusion.data.conversation_checks import check_features, complete_present
+from graphfusion.data.labels import MISSING
 
 
 class Conversation(Data):
@@ -25,8 +25,10 @@ class Conversation(Data):
             finite wherever the modality is present.
         speaker: `[U]` int64, who said each utterance, numbered from 0 within the conversation by
             first appearance.
-        y: `[U, ...]`, one label an utterance: class numbers, of which -100 is a missing one, or
-            scores, of which NaN is; None: all are missing, as class numbers.
+        y: `[U, ...]`, the labels: int64 class numbers `[U]`, -100 where missing; floating scores
+            `[U]`, NaN where missing; or, of several classes at once, floating `[U, K]`, 1 where a
+            class applies, 0 where it does not, NaN where missing. None: all are missing, as class
+            numbers.
         present: `{modality: [U] bool}`, which utterances have a modality; one that is not named is
             present throughout. What lies in the features of an absent one may be anything, NaN
             included.
@@ -68,7 +70,7 @@ class Conversation(Data):
         if all(given is None for given in (features, speaker, y, present)) and not kwargs:
             super().__init__()
             return
-        size = _check_features(features)
+        size = check_features(features)
         assert features is not None  # noqa: S101 - for the type checker; checked above
         check_tensor("speaker", speaker, [size], torch.int64)
         assert speaker is not None  # noqa: S101
@@ -77,7 +79,7 @@ class Conversation(Data):
         if y is not None and (not isinstance(y, Tensor) or y.dim() == 0 or len(y) != size):
             got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"y must be a tensor of shape [{size}, ...], but got {got}.")
-        present = _complete(present, features, size)
+        present = complete_present(present, features, size)
         for name, value in features.items():
             check_finite(f"features[{name!r}]", value, present[name])
         super().__init__()
@@ -100,7 +102,7 @@ class Conversation(Data):
             # Always stored, for PyG takes the attributes of a batch's first member: those of the
             # others would be lost, or missed. First, so that it compares the members before it
             # joins anything.
-            "schema": {_Schema(features, y): None},
+            "schema": {Schema(features, y): None},
             "features": features,
             "speaker": speaker,
             "y": y,
@@ -153,89 +155,3 @@ def trusted_conversation(
     conversation = Conversation()
     conversation._fill(features, speaker, y, present, **further)
     return conversation
-
-
-class _Schema(tuple[Any, ...]):
-    """What all conversations of a batch must share; a dict's key, so that PyG compares it.
-
-    PyG joins the dicts of a batch by looking up the first one's keys in all others. It ignores the
-    further keys of those others, which would silently drop a modality. All schemas hash alike, so a
-    lookup always ends in `__eq__`, and that refuses another schema.
-    """
-
-    def __new__(cls, features: Mapping[str, Tensor], y: Tensor) -> "_Schema":
-        kind = "scores" if y.is_floating_point() else "classes"
-        return super().__new__(cls, (_sizes(features), (kind, *y.shape[1:])))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return tuple.__new__, (type(self), tuple(self))
-
-    def __hash__(self) -> int:
-        return 0
-
-    def check(self, features: Mapping[str, Tensor]) -> None:
-        """Refuses a conversation whose features have changed since it was made."""
-        if _sizes(features) != self[0]:
-            raise ValueError(
-                f"features must be those that the conversation was made with, {dict(self[0])}, but "
-                f"got {dict(_sizes(features))}; make a new Conversation to add or change one."
-            )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Schema):
-            return False
-        if self[0] != other[0]:
-            raise ValueError(
-                "features of the conversations in one batch must have the same modalities and "
-                f"sizes, but got {dict(self[0])} and {dict(other[0])}."
-            )
-        if self[1] != other[1]:
-            raise ValueError(
-                "y of the conversations in one batch must be of one kind and shape, but got "
-                f"{self[1]} and {other[1]}; without labels among scores, it is "
-                "torch.full([U], torch.nan)."
-            )
-        return True
-
-
-def _sizes(features: Mapping[str, Tensor]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted((name, value.size(1)) for name, value in features.items()))
-
-
-def _check_features(features: object) -> int:
-    """Checks names, dtypes and shapes, and returns the number of utterances."""
-    if not isinstance(features, Mapping):
-        raise TypeError(
-            f"features must be a mapping of names to tensors, but got {type(features).__name__}."
-        )
-    if not features:
-        raise ValueError("features must have at least one modality, but got none.")
-    size: int | str = "U"
-    for name, value in features.items():
-        check_modality("features", name)
-        check_tensor(f"features[{name!r}]", value, [size, "d"])
-        if value.numel() == 0:
-            raise ValueError(f"features[{name!r}] must not be empty, but got {list(value.shape)}.")
-        size = len(value)
-    return int(size)
-
-
-def _complete(present: object, features: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
-    """Presence of all modalities, in the order of the features."""
-    if present is None:
-        present = {}
-    if not isinstance(present, Mapping):
-        raise TypeError(
-            "present must be given by name, {modality: [U] bool}, but got "
-            f"{type(present).__name__}."
-        )
-    if unknown := [name for name in present if name not in features]:
-        raise ValueError(f"present must name some of {list(features)}, but got {unknown}.")
-    completed = {}
-    for name, value in features.items():
-        here = present.get(name)
-        if here is None:
-            here = torch.ones(size, dtype=torch.bool, device=value.device)
-        check_tensor(f"present[{name!r}]", here, [size], torch.bool)
-        completed[name] = here
-    return completed

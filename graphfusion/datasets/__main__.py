@@ -62,7 +62,8 @@ def main(
             type=_pair,
             default=[],
             metavar="ROLE=COLUMN",
-            help="conversation, turn, speaker, label, split or score; with no COLUMN: none",
+            help="conversation, turn, speaker, label (A,B: several classes at once), split or "
+            "score; with no COLUMN: none",
         )
         table.add_argument(
             "--features",
@@ -82,7 +83,7 @@ def main(
         "splits": options.splits and options.splits.split(","),
         "classes": options.classes and options.classes.split(","),
         "features": options.features and {name: _source(each) for name, each in options.features},
-        **{role: column or None for role, column in options.columns},
+        **{role: _column(role, name) for role, name in options.columns},
     }
     asked = {name: value for name, value in asked.items() if value is not None or name in _ROLES}
     try:
@@ -99,6 +100,10 @@ def main(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, column = text.partition("=")
     return name, column if equals else name
+
+
+def _column(role: str, name: str) -> str | list[str] | None:
+    return (_source(name) if role == "label" else name) or None
 
 
 def _source(columns: str) -> str | list[str]:

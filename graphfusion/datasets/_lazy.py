@@ -8,8 +8,6 @@ from typing import overload
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets.storage.checksums import conversation_checksum
-from graphfusion.datasets.storage.tensors import to_tensors
 
 
 class Lazy(Sequence[Conversation]):
@@ -27,7 +25,7 @@ class Lazy(Sequence[Conversation]):
 
     @abstractmethod
     def labels(self) -> list[Tensor]:
-        """The labels `[U]` of each."""
+        """The labels `[U]` or `[U, K]` of each."""
 
     def checksums(self) -> list[str] | None:
         """The checksum of each; None: these are not known."""
@@ -128,8 +126,11 @@ def regroup(
         wanted: The ids of each split.
 
     Raises:
+        TypeError: If `wanted` is no mapping of names to sequences of ids.
         ValueError: If an id is unknown or comes twice.
     """
+    if not isinstance(wanted, Mapping) or any(isinstance(ids, str) for ids in wanted.values()):
+        raise TypeError(f"splits must map names to sequences of ids, but got {wanted!r:.200}.")
     chosen = {split: list(ids) for split, ids in wanted.items()}
     places = {
         name: (each, place) for each in splits.values() for place, name in enumerate(ids_of(each))
@@ -159,6 +160,13 @@ def labels_of(conversations: Sequence[Conversation]) -> list[Tensor]:
     return [each.y for each in conversations]
 
 
+def first_labels(conversations: Sequence[Conversation]) -> Tensor:
+    """The labels of the first of them, at least one; of those in a file, no features are read."""
+    if isinstance(conversations, Lazy):
+        return conversations.labels()[0]
+    return conversations[0].y
+
+
 def channels_of(conversations: Sequence[Conversation]) -> dict[str, int]:
     """The size of each modality's feature vectors, of one conversation at least."""
     if isinstance(conversations, Lazy):
@@ -171,16 +179,3 @@ def get_all(conversations: Sequence[Conversation], places: Sequence[int]) -> lis
     if isinstance(conversations, Lazy):
         return conversations._get_all(places)
     return [conversations[place] for place in places]
-
-
-def facts_of(
-    conversations: Sequence[Conversation], modalities: Sequence[str]
-) -> list[tuple[str, int, str]]:
-    """The id, number of utterances and checksum of each conversation."""
-    if isinstance(conversations, Lazy) and (known := conversations.checksums()) is not None:
-        sizes = map(len, conversations.labels())
-        return list(zip(conversations.ids, sizes, known, strict=True))
-    return [
-        (each.id, len(each.y), conversation_checksum(each.id, to_tensors(each, modalities)))
-        for each in conversations
-    ]

@@ -4,8 +4,9 @@ from os import PathLike
 from typing import TypeVar, Unpack
 
 from graphfusion._utils.files import open_regular
+from graphfusion.datasets._make import make_corpus
 from graphfusion.datasets.checks.problems import Problem
-from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.format import load_safetensors
 from graphfusion.datasets.readers._contents import Finish
 from graphfusion.datasets.readers._options import Options, TableAsked

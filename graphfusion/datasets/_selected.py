@@ -1,12 +1,32 @@
 """Conversations with some of their modalities, in another order or joined."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation, trusted_conversation
 from graphfusion.datasets._lazy import Lazy, channels_of, get_all, ids_of, labels_of
+
+
+def groups_of(modalities: Sequence[str], known: Collection[str]) -> list[list[str]]:
+    """The names of each group, which are joined by "+".
+
+    Raises:
+        ValueError: If a name is unknown or comes twice, or there is none.
+        TypeError: If `modalities` is one string.
+    """
+    if isinstance(modalities, str):
+        raise TypeError(f"modalities must be a sequence of names, but got {modalities!r}.")
+    groups = [entry.split("+") for entry in modalities]
+    counts = Counter(name for group in groups for name in group)
+    wrong = [name for name, n in counts.items() if n > 1 or name not in known]
+    if wrong or not groups:
+        raise ValueError(
+            f"modalities must be among {list(known)}, each at most once, but got {wrong}."
+        )
+    return groups
 
 
 def select(

@@ -1,31 +1,20 @@
 """A corpus: conversations in splits, all with the same modalities and classes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from graphfusion._utils.warn import warn
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._lazy import (
-    channels_of,
-    facts_of,
-    ids_of,
-    labels_of,
-    regroup,
-)
-from graphfusion.datasets._selected import select
-from graphfusion.datasets.checks.consistency import errors, inconsistencies
+from graphfusion.data.labels import LabelSpec
+from graphfusion.datasets._fingerprint import corpus_fingerprint
+from graphfusion.datasets._lazy import channels_of, first_labels, ids_of, labels_of, regroup
+from graphfusion.datasets._selected import groups_of, select
+from graphfusion.datasets.checks.consistency import check_corpus
 from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
-from graphfusion.datasets.checks.words import describe, say_unused
-from graphfusion.datasets.readers._contents import Contents
-from graphfusion.datasets.readers._reading import FormatError
-from graphfusion.datasets.storage.checksums import fingerprint
-from graphfusion.datasets.storage.tensors import to_tensors
-from graphfusion.datasets.tables.features import Source, sources_of
-from graphfusion.datasets.tables.frames import to_pandas
+from graphfusion.datasets.checks.words import describe
+from graphfusion.datasets.tables.features import Source
 from graphfusion.datasets.tables.from_table import Columns, read_table
 from graphfusion.datasets.tables.to_table import to_frame
 
@@ -37,9 +26,10 @@ class Corpus:
     Args:
         classes: The names of the classes that the labels number; none: the labels are scores.
         splits: `{split: conversations}`, sequences: "train" and whatever others there are ("dev",
-            "test"). Each conversation has labels `y` `[U]`, int64 (-100 where missing) or, where
-            there are no classes, floating (NaN where missing); a further attribute `id`, a string;
-            and perhaps another, `score` `[U]`, a score besides the class.
+            "test"). Each conversation has labels `y`; a further attribute `id`, a string; and
+            perhaps another, `score` `[U]`, a score besides the class. Labels are int64 `[U]`, one
+            class each (-100 where missing); floating `[U, K]`, several of the K classes at once (1
+            or 0; NaN where missing); or, without classes, floating `[U]` (NaN where missing).
         extractors: `{modality: fingerprint}`, what made the features of a modality, as far as it is
             known: an object of what JSON has, such as the package, model, revision and options.
         turns: `{id: turns}`, what the column `turn` of a table has for each utterance of a
@@ -49,8 +39,8 @@ class Corpus:
         TypeError: If `classes` is one string, `splits` no mapping, or `extractors` not of what
             JSON has.
         ValueError: If two classes have the same name, there is no conversation to train on, two
-            have the same id, or one has other modalities or sizes than the rest, or a label that
-            is none.
+            have the same id, or one has other modalities, sizes or kinds of labels than the rest,
+            or a label that is none.
 
     Example:
         >>> import torch
@@ -70,17 +60,7 @@ class Corpus:
     turns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.classes, str):  # a sequence of letters
-            raise TypeError(f"classes must be a sequence of names, but got {self.classes!r}.")
-        if not isinstance(self.splits, Mapping):
-            raise TypeError(
-                "splits must map names to lists of conversations, but got "
-                f"{type(self.splits).__name__}."
-            )
-        if not isinstance(self.turns, Mapping):
-            raise TypeError(f"turns must map ids to sequences, but got {self.turns!r:.200}.")
-        for problem in inconsistencies(self.classes, self.splits):
-            raise ValueError(str(problem))
+        check_corpus(self.classes, self.splits, self.turns)
         known = check_extractors(self.extractors, self.in_channels)
         object.__setattr__(self, "extractors", known)  # a copy; frozen
 
@@ -92,7 +72,7 @@ class Corpus:
         conversation: str = "conversation",
         turn: str | None = "turn",
         speaker: str | None = "speaker",
-        label: str | None = "label",
+        label: str | Sequence[str] | None = "label",
         split: str | None = "split",
         score: str | None = None,
         classes: Sequence[str] | None = None,
@@ -113,7 +93,8 @@ class Corpus:
                 `turns` keeps it.
             speaker: That of who says it, names or numbers; None: always the same one.
             label: That of labels: names of classes; integers that number them, -1 or -100 where
-                missing; or floats, scores. None: all labels are missing.
+                missing; or floats, scores. Several columns, of 1 and 0 or of bools: each has the
+                name of one of several classes at once. None: all labels are missing.
             split: That of splits; None: all are in "train".
             score: That of scores besides classes; None: there are none.
             classes: The names of the classes, in order; none of them: the labels are scores. None:
@@ -124,6 +105,7 @@ class Corpus:
             FormatError: If anything in the table is wrong: a `ValueError` with all of it, by row
                 (counted from 0) and column.
             TypeError: If `frame` is no table, or `features` names no modalities.
+            ValueError: If `label` names columns twice, or others than `classes`.
 
         Warns:
             UserWarning: If vectors of nothing but NaN count as missing; it says how many.
@@ -138,23 +120,25 @@ class Corpus:
             tensor([-100,    0])
         """
         columns = Columns(conversation, turn, speaker, label, split, score)
-        found, splits, turns = read_table(to_pandas(frame), sources_of(features), columns, classes)
+        found, splits, turns = read_table(frame, features, columns, classes)
         return Corpus(found, splits, turns=turns)
 
     def to_table(self) -> Any:
         """A frame of pandas with a row for each utterance.
 
         Its columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class's
-        name, or the score), `score` if there is one, and one of vectors for each modality; null
-        where there is none. :meth:`from_table` makes the same corpus of it, given the modalities
-        and the classes, but for splits without conversations, numbers of speakers, which are those
-        of first appearance, and what stands in place of absent features.
+        name, or the score; of several classes at once, a column of 1 and 0 with the name of each),
+        `score` if there is one, and one of vectors for each modality; null where there is none.
+        :meth:`from_table` makes the same corpus of it, given the modalities and the classes
+        (several: as `label`), but for splits without conversations, numbers of speakers, which are
+        those of first appearance, and what stands in place of absent features.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
-            ValueError: If a modality has the name of another column.
+            ValueError: If a modality, or one of several classes, has the name of another column.
         """
-        return to_frame(self.classes, self.splits, list(self.in_channels))
+        spec = LabelSpec(self.task, self.classes)
+        return to_frame(spec, self.splits, list(self.in_channels))
 
     @property
     def in_channels(self) -> dict[str, int]:
@@ -167,18 +151,18 @@ class Corpus:
         return len(self.classes)
 
     @property
+    def task(self) -> str:
+        """What the labels are for: "classification", "multilabel" or "regression" (of scores)."""
+        return LabelSpec.of(self.classes, first_labels(self.splits["train"])).task
+
+    @property
     def fingerprint(self) -> str:
         """A checksum, in hexadecimal digits, of all names, labels, features and their order.
 
         Two corpora that hold the same have the same, to the bit, in memory or in a file; of what
         `extractors` say, it knows nothing.
         """
-        names = list(self.in_channels)
-        first = to_tensors(self.splits["train"][0], names)
-        columns = {name: (str(each.dtype), list(each.shape[1:])) for name, each in first.items()}
-        columns.pop("present", None)  # which the others may have
-        parts = {split: facts_of(each, names) for split, each in self.splits.items()}
-        return fingerprint(self.classes, names, columns, parts)
+        return corpus_fingerprint(self.classes, self.splits)
 
     def ids(self, split: str) -> list[str]:
         """The ids of a split's conversations.
@@ -189,7 +173,7 @@ class Corpus:
         return ids_of(self.splits[split])
 
     def labels(self, split: str) -> list[Tensor]:
-        """The labels `y` of a split's conversations, `[U]` each; no features are read.
+        """The labels `y` of a split's conversations, `[U]` or `[U, K]`; no features are read.
 
         Raises:
             KeyError: If there is no such split.
@@ -214,8 +198,6 @@ class Corpus:
             >>> corpus.with_splits({"train": rest, "dev": [first]}).ids("train") == rest
             True
         """
-        if not isinstance(splits, Mapping) or any(isinstance(ids, str) for ids in splits.values()):
-            raise TypeError(f"splits must map names to sequences of ids, but got {splits!r:.200}.")
         return Corpus(self.classes, regroup(self.splits, splits), self.extractors, self.turns)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
@@ -229,16 +211,7 @@ class Corpus:
             ValueError: If a name is unknown or comes twice, or there is none.
             TypeError: If it is one string.
         """
-        if isinstance(modalities, str):
-            raise TypeError(f"modalities must be a sequence of names, but got {modalities!r}.")
-        groups = [entry.split("+") for entry in modalities]
-        counts = Counter(name for group in groups for name in group)
-        wrong = [name for name, n in counts.items() if n > 1 or name not in self.in_channels]
-        if wrong or not groups:
-            raise ValueError(
-                f"modalities must be among {list(self.in_channels)}, each at most once, but got "
-                f"{wrong}."
-            )
+        groups = groups_of(modalities, self.in_channels)
         return Corpus(
             self.classes,
             {split: select(each, groups) for split, each in self.splits.items()},
@@ -248,21 +221,5 @@ class Corpus:
 
     def __repr__(self) -> str:
         sizes = {split: len(each) for split, each in self.splits.items()}
-        return f"{type(self).__name__}({describe(sizes, self.in_channels, self.classes)})"
-
-
-def make_corpus(contents: Contents) -> Corpus:
-    """Makes a corpus of what a file has.
-
-    Warns:
-        UserWarning: If conversations are in no split.
-
-    Raises:
-        FormatError: With all that stands in the way.
-    """
-    if problems := errors(contents.classes, contents.splits):
-        raise FormatError.of(problems)
-    if contents.unused:
-        warn(say_unused(contents.unused))
-    splits = {split: [raw.checked() for raw in each] for split, each in contents.splits.items()}
-    return Corpus(contents.classes, splits, contents.extractors)
+        spec = LabelSpec(self.task, self.classes)
+        return f"{type(self).__name__}({describe(sizes, self.in_channels, spec)})"

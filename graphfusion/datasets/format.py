@@ -8,9 +8,10 @@ tensor             dtype     shape
 `ptr`              int64     `[B + 1]`    where each of the B conversations starts, and U
 `speaker`          int64     `[U]`        who said it, numbered within its conversation from 0 by
                                           first appearance
-`y`                int64 or  `[U]`        its label: the number of one of the classes, -100 where
-                   floating               missing; or, where there are no classes, a score, NaN
-                                          where missing
+`y`                int64 or  `[U]` or     its label: the number of one of the classes, -100 where
+                   floating  `[U, K]`     missing; or, floating, 1 for each of the K classes that
+                                          applies and 0 for the others; or, where there are no
+                                          classes, a score; NaN where missing
 `features.NAME`    floating  `[U, d_m]`   one tensor for each modality, finite where present
 `present`          bool      `[U, M]`     which modalities it has; may be left out where all are
 `score`            floating  `[U]`        a score besides the class, if there is one, NaN where

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.labels import MISSING
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._reading import number_speakers
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 from graphfusion.datasets.labels import LEAVE_OUT
 
 SENTIMENTS = {

@@ -8,7 +8,7 @@ from typing import Unpack
 
 import torch
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import labelled
 from graphfusion.datasets._load import TABLES, detect, load, read, refuse_options
 from graphfusion.datasets._progress import Progress, silent
 from graphfusion.datasets.checks.consistency import Consistency
@@ -107,12 +107,12 @@ def _examine(
     unused: Sequence[str],
     progress: Progress,
 ) -> Report:
-    notes = _Notes()
-    checks: list[Check] = [Faults(), Consistency(classes, splits), *doubts(classes, splits), notes]
+    notes, consistency = _Notes(), Consistency(classes, splits)
+    checks: list[Check] = [Faults(), consistency, *doubts(classes, splits), notes]
     found = _find(splits, checks, progress)
     first = [Problem(None, "splits", say_unused(unused))] if unused else []
     content = describe(
-        {split: len(each) for split, each in splits.items()}, notes.in_channels, classes
+        {split: len(each) for split, each in splits.items()}, notes.in_channels, consistency.spec
     )
     return Report(first + found, content, tuple(notes.say()))
 
@@ -151,9 +151,8 @@ class _Notes:
         self._counts["any modality"] += int((~torch.stack(list(present.values())).any(0)).sum())
         for name, here in present.items():
             self._counts[repr(name)] += int((~here).sum())
-        y = conversation.y
-        unlabelled = y.isnan() if y.is_floating_point() else y == MISSING
-        self._counts["a label"] += int(unlabelled.sum())
+        known = labelled(conversation.y).view(len(conversation.y), -1).any(1)
+        self._counts["a label"] += int((~known).sum())
 
     def problems(self) -> tuple[Problem, ...]:
         return ()

@@ -1,15 +1,13 @@
 """Tasks: classification, regression and multilabel classification."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
+from graphfusion.data.labels import TASKS
 from graphfusion.models.losses import focal_loss
-
-#: One class of K; K scores of any range; each of K labels or not.
-TASKS = ("classification", "regression", "multilabel")
 
 Prediction = dict[str, float] | float
 
@@ -23,6 +21,11 @@ def check_task(task: str, num_classes: int) -> None:
             "num_classes must be at least 2 for classification, but got 1, whose probability is 1 "
             "for every utterance; task='regression' predicts one score."
         )
+
+
+def chosen(probabilities: Mapping[str, float]) -> str:
+    """The names of several classes at once that are above one half, joined by "+"."""
+    return "+".join(name for name, probability in probabilities.items() if probability > 0.5)
 
 
 def predictions(logits: Tensor, task: str, names: Sequence[str]) -> list[Prediction]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion import Conversation
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.extractors.protocol import Extractor

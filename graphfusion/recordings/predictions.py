@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphfusion.models.task import chosen
 from graphfusion.recordings.table import Utterance
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def to_frame(
         absent: What each one lacked and why, by row number.
         class_names: Of the classes, whose columns have these names, or "class NAME" where another
             column has it.
-        task: "classification", "multilabel" (`predicted` names all above 0.5) or "regression"
-            (`predicted` is the score, where there is one).
+        task: "classification", "multilabel" (`predicted` has all above 0.5, joined by "+") or
+            "regression" (`predicted` is the score, where there is one).
     """
     import pandas as pd
 
@@ -61,5 +62,5 @@ def _predicted(result: Any, task: str) -> Any:
     if not isinstance(result, dict):
         return result
     if task == "multilabel":
-        return ", ".join(name for name, probability in result.items() if probability > 0.5)
+        return chosen(result)
     return None if task == "regression" else max(result, key=result.__getitem__)

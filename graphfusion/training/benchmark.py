@@ -15,6 +15,7 @@ from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.fusions import FUSIONS
 from graphfusion.models.task import task_loss
 from graphfusion.training.comparison import compare, table
+from graphfusion.training.metrics import GOALS
 from graphfusion.training.recipes import Recipe
 from graphfusion.training.run import Run
 from graphfusion.training.search import search
@@ -84,7 +85,7 @@ def benchmark(
 def _row(runs: Mapping[str, Sequence[Run]], name: str) -> dict[str, float]:
     """Scores of one model, and how far it is ahead of the one without fusion."""
     (scores,) = table({name: runs[name]}).to_dict("records")
-    score = "f1" if runs[name][0].classes else "mae"
+    score = GOALS[runs[name][0].task].name
     row = {key: scores[key] for key in ("seeds", f"strict {score}", f"strict {score} std")}
     if name != WITHOUT:
         (ahead,) = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).to_dict("records")

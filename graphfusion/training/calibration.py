@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from graphfusion._utils.checks import check_real
+from graphfusion._utils.checks import check_real, check_tensor
 
 #: How often a prediction set is to hold the true class.
 COVERAGE = 0.9
@@ -58,8 +58,10 @@ class Calibration:
                 utterances that are exchangeable with these; those of other speakers need not be.
 
         Raises:
-            ValueError: If there is no utterance.
+            TypeError: If `label` is not int64.
+            ValueError: If there is no utterance, or `label` is not one class each.
         """
+        check_tensor("label", label, [len(probability)], torch.int64)
         if not len(label):
             raise ValueError("label must have an utterance, but is empty.")
         logits = probability.double().clamp_min(1e-12).log()

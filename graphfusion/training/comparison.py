@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from graphfusion.data.labels import LabelSpec
+from graphfusion.training.columns import by_class, label_columns, labelled_rows
+from graphfusion.training.metrics import GOALS
 from graphfusion.training.run import Run
 
 _DRAWS = 2000
@@ -86,19 +89,24 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     tables = {name: [_predictions(run) for run in each] for name, each in runs.items()}
     ours = list(runs)[-1]
     first = tables[ours][0]
+    specs = {name: LabelSpec(each[0].task, tuple(each[0].classes)) for name, each in runs.items()}
+    known = first[["conversation", *label_columns(specs[ours])]]
     if any(
-        not other[["conversation", "label"]].equals(first[["conversation", "label"]])
-        for each in tables.values()
+        not other[["conversation", *label_columns(specs[name])]].equals(known)
+        for name, each in tables.items()
         for other in each
     ):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
-    score = "mae" if first["label"].dtype.kind == "f" else "f1"
+    score = GOALS[specs[ours].task].name
     names, conversation = np.unique(first["conversation"], return_inverse=True)
     rng = np.random.default_rng(0)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _DRAWS)
     whole = np.ones((1, len(names)), dtype=int)
     scored = {
-        name: [_scores(each, conversation, np.concatenate([whole, draws])) for each in of_model]
+        name: [
+            _scores(each, specs[name], conversation, np.concatenate([whole, draws]))
+            for each in of_model
+        ]
         for name, of_model in tables.items()
     }
     lines = {}
@@ -123,15 +131,13 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def _predictions(run: Run) -> pd.DataFrame:
-    found = run.predictions
-    return found[found["label"].notna()].reset_index(drop=True)
+    return labelled_rows(run.predictions, LabelSpec(run.task, tuple(run.classes)))
 
 
 def _scores(
-    table: pd.DataFrame, conversation: NDArray[Any], draws: NDArray[Any]
+    table: pd.DataFrame, spec: LabelSpec, conversation: NDArray[Any], draws: NDArray[Any]
 ) -> NDArray[np.float64]:
     """The score of each draw, which says how often each conversation is in it."""
-    label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
     size = draws.shape[1]
 
     def count(chosen: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -139,15 +145,15 @@ def _scores(
         part = None if weight is None else weight[chosen]
         return draws @ np.bincount(conversation[chosen], part, size)
 
-    if label.dtype.kind == "f":
-        every = np.full(len(label), True)
-        mean: NDArray[np.float64] = count(every, np.abs(predicted - label)) / count(every)
+    if spec.task == "regression":
+        every = np.full(len(table), True)
+        error = (table["predicted"] - table["label"]).abs().to_numpy()
+        mean: NDArray[np.float64] = count(every, error) / count(every)
         return mean
-    found: NDArray[np.float64]
-    f1 = np.zeros(len(draws))
-    for name in np.unique(label):
-        truth, guessed = label == name, predicted == name
-        both, either = count(truth & guessed), count(truth) + count(guessed)
-        f1 += 2 * both / np.maximum(either, 1) * count(truth)
-    found = f1 / count(np.full(len(label), True))
+    f1, total = np.zeros(len(draws)), np.zeros(len(draws))
+    for truth, guessed in zip(*(each.T for each in by_class(table, spec)), strict=True):
+        both, support = count(truth & guessed), count(truth)
+        f1 += 2 * both / np.maximum(support + count(guessed), 1) * support
+        total += support
+    found: NDArray[np.float64] = f1 / np.maximum(total, 1)
     return found

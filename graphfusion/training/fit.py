@@ -186,15 +186,16 @@ def _check_fit(model: ConversationModel, corpus: Corpus, settings: Settings) -> 
             f"corpus must have the model's modalities, {model.in_channels}, but has "
             f"{corpus.in_channels}; corpus.select takes some of them."
         )
+    if model.task != corpus.task:
+        raise ValueError(
+            f"corpus must have labels for {model.task}, but has some for {corpus.task}."
+        )
     if corpus.classes and tuple(model.class_names) != tuple(corpus.classes):
         raise ValueError(
             "corpus must have the model's class_names in the same order, "
             f"{list(model.class_names)}, but has {list(corpus.classes)}; make the model with "
             "class_names=corpus.classes."
         )
-    if (model.task == "classification") != bool(corpus.classes):
-        has = "classes" if corpus.classes else "scores"
-        raise ValueError(f"corpus must have labels for {model.task}, but has {has}.")
     if settings.drop_features and not hasattr(model.encoder, "standardize"):
         raise ValueError("drop_features must be 0 where the encoder has no standardize.")
 

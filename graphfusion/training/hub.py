@@ -9,6 +9,7 @@ from graphfusion._utils.extras import require
 from graphfusion.training.comparison import percent, table
 from graphfusion.training.run import MODEL, Run, about_model
 
+_SEVERAL = " (several at once, or none)"
 _LIMITS = """\
 Predictions hold for conversations like those of the data set, with features made in the same way. A
 label says what people judged others to express, not what anyone felt; do not use it to decide about
@@ -90,7 +91,8 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
         "model.predict(conversation)\n```",
         "## Data",
         f"{source} (fingerprint {data['fingerprint']}): {data['splits']}. "
-        f"Classes: {', '.join(data['classes']) or 'none; it predicts a score'}.",
+        f"Classes{_SEVERAL if first.task == 'multilabel' else ''}: "
+        f"{', '.join(data['classes']) or 'none; it predicts a score'}.",
         "| modality | size | extractor |\n|---|---|---|\n" + "\n".join(modalities),
         "## Scores",
         "In percent, over seeds: mean ± standard deviation. *strict*: the epoch was chosen on "

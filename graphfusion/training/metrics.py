@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryF1Score,
     MulticlassAccuracy,
     MulticlassF1Score,
     MultilabelAccuracy,
@@ -16,7 +18,7 @@ from torchmetrics.classification import (
 )
 from torchmetrics.regression import MeanAbsoluteError, PearsonCorrCoef
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING, labelled
 from graphfusion.datasets.sentiment import cut
 
 
@@ -71,10 +73,15 @@ class Scores(torch.nn.Module):
                 "accuracy": MulticlassAccuracy(average="micro", **known),
                 "f1": MulticlassF1Score(average="weighted", **known),
             }
-        elif task == "multilabel":
+        elif task == "multilabel" and size > 1:
             scores = {
                 "accuracy": MultilabelAccuracy(size, ignore_index=MISSING, **alone),
                 "f1": MultilabelF1Score(size, average="weighted", ignore_index=MISSING, **alone),
+            }
+        elif task == "multilabel":  # of one label, these refuse to be
+            scores = {
+                "accuracy": BinaryAccuracy(ignore_index=MISSING, **alone),
+                "f1": BinaryF1Score(ignore_index=MISSING, **alone),
             }
         else:
             scores = {"mae": MeanAbsoluteError(**alone), "corr": PearsonCorrCoef(**alone)}
@@ -92,8 +99,7 @@ class Scores(torch.nn.Module):
 
     def update(self, logits: Tensor, y: Tensor) -> None:
         """Takes a batch's logits `[U, K]` and labels."""
-        known = ~y.isnan() if y.is_floating_point() else y != MISSING
-        if not known.any():
+        if not labelled(y).any():
             return
         self.labelled = True
         if self.task == "classification":

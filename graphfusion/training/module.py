@@ -10,7 +10,7 @@ from torch.nn import Module
 from torch.nn.functional import dropout
 from torch_geometric.data import Batch
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import labelled
 from graphfusion.data.modality_dropout import modality_dropout
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.task import task_loss
@@ -93,8 +93,7 @@ class TrainingModule(pl.LightningModule):
             batch.present = modality_dropout(batch.present, self.settings.modality_dropout)
         settings, y = self.settings, batch.y
         mean = task_loss(self(batch), y, self.model.task, settings.gamma, self.class_weights)
-        known = ~y.isnan() if y.is_floating_point() else y != MISSING
-        own = known.sum().float()
+        own = labelled(y).sum().float()
         everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp_min(1)
         loss: Tensor = mean * (own * self.trainer.world_size / everyone)
         self.losses.append(loss.detach())

@@ -9,11 +9,14 @@ from torch import Tensor
 from torch_geometric.loader import DataLoader
 
 from graphfusion._utils.evaluation import evaluation_view
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets import load
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.task import chosen
 from graphfusion.models.task import predictions as rows_of
+from graphfusion.training.columns import label_columns
 from graphfusion.training.metrics import Scores
 
 _COLUMNS = ("conversation", "utterance", "turn", "label", "predicted")
@@ -34,16 +37,17 @@ def predict(
     Returns:
         A row for each utterance: `conversation`, its `id` (or its number, if it has none);
         `utterance`, its position there, from 0; of a table with turns (:meth:`Corpus.from_table`),
-        `turn`, which with the conversation finds its row again; `predicted`, a class (several
-        labels: those over one half, joined by "+"), and each class's probability by the class's
-        name; or `predicted`, a score.
+        `turn`, which with the conversation finds its row again; `predicted`, a class, and each
+        class's probability by the class's name; or `predicted`, a score. Of several classes at
+        once, `predicted` has those above one half, joined by "+", and is empty without any.
 
     Raises:
         FormatError: If the file is none.
         ValueError: If the model has a modality that the source lacks, there is no such split, or a
             class has the name of another column.
     """
-    if wrong := [name for name in model.class_names if name in _COLUMNS]:
+    spec = LabelSpec(model.task, model.class_names)
+    if wrong := [name for name in spec.classes if name in {*_COLUMNS, *label_columns(spec)}]:
         raise ValueError(f"class_names must not be those of other columns, but got {wrong}.")
     source = _opened(source)
     turns = source.turns if isinstance(source, Corpus) else {}
@@ -86,12 +90,13 @@ def evaluate(
         ValueError: If the classes differ, or as :func:`predict`.
     """
     source = _opened(source)
-    place = _places(model, source.classes) if isinstance(source, Corpus) else None
+    if isinstance(source, Corpus):
+        _check_labels(model, source)
     scores = Scores(model.task, model.num_classes, sentiment)
     for conversation, logits in _logits(model, source, split, batch_size):
         y = conversation.y
-        if place is not None and model.task == "classification":
-            y = place[y.clamp_min(0)].where(y != MISSING, MISSING)
+        if isinstance(source, Corpus):
+            y = _as_the_model(y, model, source.classes)
         scores.update(logits, y)
     return scores.compute()
 
@@ -138,25 +143,29 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
     if model.task == "classification":
         predicted = table.idxmax(axis=1)
     else:
-        predicted = table.apply(lambda row: "+".join(row.index[row > 0.5]), axis=1)
+        predicted = pd.Series([chosen(row) for row in table.to_dict("records")], dtype=object)
     table.insert(0, "predicted", predicted)
     return table
 
 
-def _places(model: ConversationModel, classes: Sequence[str]) -> Tensor | None:
-    """Where each of the corpus's classes stands among the model's."""
-    named = list(model.class_names) if model.task == "classification" else []
-    if sorted(named) != sorted(classes):
+def _check_labels(model: ConversationModel, corpus: Corpus) -> None:
+    if model.task != corpus.task:
         raise ValueError(
-            f"the corpus must have the model's classes, {named or 'scores'}, but has "
-            f"{list(classes) or 'scores'}."
+            f"the corpus must have labels for {model.task}, as the model, but has some for "
+            f"{corpus.task}."
         )
-    return torch.tensor([named.index(name) for name in classes]) if named else None
+    if corpus.classes and sorted(model.class_names) != sorted(corpus.classes):
+        raise ValueError(
+            f"the corpus must have the model's classes, {list(model.class_names)}, but has "
+            f"{list(corpus.classes)}."
+        )
 
 
-def labels_of(corpus: Corpus, split: str) -> list[object]:
-    """The labels as :func:`predict` names classes: a class, or a score; None where missing."""
-    y = torch.cat(corpus.labels(split))
-    if not corpus.classes:
-        return [None if score != score else score for score in y.tolist()]
-    return [None if label == MISSING else corpus.classes[label] for label in y.tolist()]
+def _as_the_model(y: Tensor, model: ConversationModel, classes: Sequence[str]) -> Tensor:
+    """The labels of a corpus with its classes in the model's order."""
+    if model.task == "regression":
+        return y
+    if model.task == "multilabel":
+        return y[:, [classes.index(name) for name in model.class_names]]
+    place = torch.tensor([model.class_names.index(name) for name in classes])
+    return place[y.clamp_min(0)].where(y != MISSING, MISSING)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.baselines import bigru, logistic
 from graphfusion.models.conversation_model import ConversationModel
@@ -84,23 +85,26 @@ class Recipe:
             TypeError: If an argument of the model is of another type.
             ValueError: If one is out of its range.
         """
-        return self.build_for(corpus.in_channels, corpus.classes)
+        return self.build_for(corpus.in_channels, corpus.classes, corpus.task)
 
     def build_for(
-        self, in_channels: Mapping[str, int], classes: Sequence[str]
+        self, in_channels: Mapping[str, int], classes: Sequence[str], task: str | None = None
     ) -> ConversationModel:
-        """Builds the model for these modalities and classes; no classes: scores."""
-        task: dict[str, Any] = {"class_names": list(classes), "task": "classification"}
-        if not classes:
-            task = {"class_names": ["score"], "task": "regression"}
-        size = len(task["class_names"])
+        """Builds the model for these modalities and classes; no classes: scores.
+
+        The task, if it is None, is one class an utterance, or a score.
+        """
+        names = list(classes) or ["score"]
+        task = task or LabelSpec.of(classes, None).task
+        labels: dict[str, Any] = {"class_names": names, "task": task}
+        size = len(names)
         changes = {name: self.changes[name] for name in self.changes.keys() - _TRAINING}
         if self.model in BASELINES:
             make = BASELINES[self.model]
             given = {name: changes[name] for name in changes.keys() & _parameters(make)}
-            return make(in_channels, size, **given, **task)
+            return make(in_channels, size, **given, **labels)
         changes |= ABLATIONS.get(self.model, {})
-        arguments = _named_weights(self.preset, in_channels, changes) | task
+        arguments = _named_weights(self.preset, in_channels, changes) | labels
         model = MMDFN.from_preset(self.preset, in_channels, size, **arguments)
         if self.model in FUSIONS:
             return swap_fusion(model, self.model)

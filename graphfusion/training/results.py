@@ -10,15 +10,16 @@ import pandas as pd
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_f1_score
 
 from graphfusion._utils.files import write_atomically
+from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.calibration import Calibration
+from graphfusion.training.columns import class_f1, label_values
 from graphfusion.training.folder import write_json
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
-from graphfusion.training.prediction import labels_of, predict
+from graphfusion.training.prediction import predict
 from graphfusion.training.report import write_report
 from graphfusion.training.run import DATA, MODEL, Run
 
@@ -48,18 +49,20 @@ def write_results(
 
     def predicted(part: Corpus, split: str) -> pd.DataFrame:
         table = predict(model, part, split, module.settings.batch_size)
-        table.insert(2, "label", labels_of(part, split))
+        for place, (name, values) in enumerate(label_values(part, split).items(), start=2):
+            table.insert(place, name, values)
         return table
 
     result: dict[str, Any] = {"validation": scores(strict, "val"), "epoch": {"strict": strict}}
-    calibration = calibrate(predicted(held_out, "val"), corpus.classes)
+    spec = LabelSpec(corpus.task, corpus.classes)
+    calibration = calibrate(predicted(held_out, "val"), spec)
     if corpus.splits.get("test"):
         legacy = goal.best([row[f"test_{goal.name}"] for row in rows])
         result |= {"strict": scores(strict, "test"), "legacy": scores(legacy, "test")}
         result["epoch"]["legacy"] = legacy
         table = predicted(corpus, "test")
         write_atomically(folder / "predictions.csv", table.to_csv(index=False).encode())
-        result["class_f1"] = class_f1(table, corpus.classes)
+        result["class_f1"] = class_f1(table, spec)
         if calibration is not None:
             probability, label = probabilities(table, corpus.classes)
             if len(label):
@@ -67,6 +70,7 @@ def write_results(
     model.save_pretrained(folder / MODEL)
     about = {
         "classes": list(corpus.classes),
+        "task": corpus.task,
         "modalities": config["data"]["modalities"],
         "in_channels": corpus.in_channels,
         "extractors": corpus.extractors,
@@ -91,14 +95,14 @@ def write_results(
     )
 
 
-def calibrate(table: pd.DataFrame, classes: Sequence[str]) -> Calibration | None:
-    """By held-out predictions with labels; None for scores, or if none has one.
+def calibrate(table: pd.DataFrame, spec: LabelSpec) -> Calibration | None:
+    """By held-out predictions with labels; None but for one class each, or if none has one.
 
     They have chosen the epoch, too, so that they are predicted a little better than others.
     """
-    if not classes:
+    if spec.task != "classification":
         return None
-    probability, label = probabilities(table, classes)
+    probability, label = probabilities(table, spec.classes)
     return Calibration.fit(probability, label) if len(label) else None
 
 
@@ -108,17 +112,3 @@ def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, 
     place = {name: number for number, name in enumerate(classes)}
     probability = torch.tensor(known[list(classes)].to_numpy(dtype=float))
     return probability, torch.tensor([place[name] for name in known["label"]], dtype=torch.int64)
-
-
-def class_f1(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """The F1 of each class, of predictions with labels."""
-    known = table.dropna(subset="label")
-    place = {name: number for number, name in enumerate(classes)}
-    label, predicted = (
-        torch.tensor([place[name] for name in known[key]]) if classes else torch.empty(0)
-        for key in ("label", "predicted")
-    )
-    if not len(label):
-        return {}
-    f1 = multiclass_f1_score(predicted, label, len(classes), average="none")
-    return dict(zip(classes, f1.tolist(), strict=True))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion._utils.files import read_regular
+from graphfusion.data.labels import LabelSpec
 from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
@@ -64,18 +65,33 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row for each test utterance, as of :func:`predict`, with its `label`."""
+        """A row for each test utterance, as of :func:`predict`, with its `label`.
+
+        Of several classes at once, each has a column `label NAME`: 1, 0, or NaN where missing.
+        """
         text = {"conversation": str, "label": str, "predicted": str} if self.classes else {}
-        return pd.read_csv(
+        table = pd.read_csv(
             self.folder / "predictions.csv",
             dtype={"conversation": str, **text},
             keep_default_na=False,
             na_values=[""],
         )
+        if self.task == "multilabel":  # of no class is not missing
+            table["predicted"] = table["predicted"].fillna("")
+        return table
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """`[K, K]` labelled test utterances, true class by predicted class."""
+        """`[K, K]` labelled test utterances, true class by predicted class.
+
+        Raises:
+            ValueError: If utterances have several classes at once.
+        """
+        if self.task == "multilabel":
+            raise ValueError(
+                "confusion must be of one class an utterance, but the run is of several at once; "
+                "result['class_f1'] has the F1 of each."
+            )
         place = {name: number for number, name in enumerate(self.classes)}
         known = self.predictions.dropna(subset="label")
         counts = np.zeros((len(place), len(place)), dtype=np.int64)
@@ -92,6 +108,13 @@ class Run:
         """The names of the classes; none: scores."""
         classes: list[str] = self.config["data"]["classes"]
         return classes
+
+    @property
+    def task(self) -> str:
+        """The model's task: "classification", "multilabel" or "regression"."""
+        arguments = self.config.get("model", {}).get("arguments", {})
+        task: str = arguments.get("task", LabelSpec.of(self.classes, None).task)
+        return task
 
     def model(self, **parts: Any) -> ConversationModel:
         """The trained model, as :func:`load_model` reads it."""
@@ -122,7 +145,9 @@ def load_model(
         return MMDFN.from_pretrained(folder)
     try:
         with torch.device("meta"):  # no weight is drawn, nor any memory taken, for what a file says
-            like = Recipe(**recipe).build_for(about["in_channels"], about["classes"])
+            like = Recipe(**recipe).build_for(
+                about["in_channels"], about["classes"], about.get("task")
+            )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / DATA} must say what the model was made of, but: {error!r}."
@@ -150,8 +175,8 @@ def _check_there(folder: Path) -> None:
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
     """What a model was trained on, if its folder says so.
 
-    `classes`, `in_channels`, `extractors`, `corpus` (its fingerprint), `modalities` (what it was
-    selected by, see :meth:`Corpus.select`) and `recipe`.
+    `classes`, `task`, `in_channels`, `extractors`, `corpus` (its fingerprint), `modalities` (what
+    it was selected by, see :meth:`Corpus.select`) and `recipe`.
     """
     path = Path(folder) / DATA
     return _read(path) if path.is_file() else {}

@@ -58,8 +58,7 @@ def search(
     Returns:
         Optuna's study, with `best_params` and `best_value`.
     """
-    task = recipe.build(corpus).task
-    goal = GOALS[task]
+    goal = GOALS[corpus.task]
     name = f"{corpus.fingerprint[:16]}_{recipe.settings.epochs}_epochs_{seeds}_seeds"
     folder = Path(folder) / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ class Settings:
     Args:
         lr: Learning rate of Adam.
         weight_decay: L2 penalty.
-        gamma: Focusing exponent of the focal loss.
-        class_weights: Power of one over a class's frequency that weighs it in the loss; 0: none.
+        gamma: Focusing exponent of the focal loss, which is that of one class an utterance.
+        class_weights: Power of one over a class's frequency that weighs it in that loss; 0: none.
         batch_size: The most conversations in a step.
         average: Decay of the exponential moving average of the weights, which is what is scored
             and saved; 0: the weights themselves.

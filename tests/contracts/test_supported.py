@@ -23,9 +23,11 @@ from graphfusion import (
     ConversationGraph,
     ConvFusion,
     DynamicFusion,
+    task_loss,
 )
 from graphfusion.export import PaddedBatch, PaddedModel, StreamingStep, to_onnx
 from tests._versions import needs_torch
+from tests.several import CLASSES, several
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"text": 5, "audio": 4}
@@ -124,7 +126,9 @@ def test_export() -> None:
 @pytest.mark.slow
 @needs_torch("2.13", "a loop in what is exported")
 def test_onnx(tmp_path: Path) -> None:
-    small = model_of(num_layers=1, context=(), speaker_weights=dict.fromkeys(SIZES, 0.0), causal=True)
+    small = model_of(
+        num_layers=1, context=(), speaker_weights=dict.fromkeys(SIZES, 0.0), causal=True
+    )
     to_onnx(StreamingStep(small), tmp_path / "step.onnx")
     assert (tmp_path / "step.onnx").stat().st_size > 1000
 
@@ -306,6 +310,19 @@ def test_other_dtypes(dtype: torch.dtype) -> None:
         DynamicFusion(5, 4, 2)(torch.ones(3, 5).to(dtype), EDGES)
 
 
+def test_several_classes() -> None:
+    """`tests/training/test_several_classes.py` has the training, which needs an extra."""
+    corpus = several(1, 1)
+    assert corpus.task == "multilabel"
+    model = MMDFN({"text": 4}, 3, task=corpus.task, class_names=CLASSES, num_layers=1).eval()
+    (conversation,) = corpus.splits["train"]
+    logits, y = model(conversation), conversation.y
+    loss = task_loss(logits, y, model.task)
+    loss.backward()
+    assert torch.equal(loss, task_loss(logits, y, model.task, 2.0, torch.tensor([9.0, 1, 1])))
+    assert [set(row) for row in model.predict(conversation)] == [set(CLASSES)] * len(y)
+
+
 ROWS = {
     "`torch.jit.script`": test_script,
     "`torch.jit.trace`": test_trace,
@@ -319,6 +336,7 @@ ROWS = {
     "PyG's `to_hetero`": test_hetero,
     "PyG's explainers": test_explainers,
     "a sparse adjacency": test_sparse_adjacency,
+    "several classes at once": test_several_classes,
     "dynamic quantisation": test_dynamic_quantisation,
     "`DistributedDataParallel`": test_distributed,
     "`copy.deepcopy`, `pickle`": test_copies,

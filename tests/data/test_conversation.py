@@ -69,6 +69,9 @@ LABELS = torch.zeros(2, dtype=torch.int64)
         (make(["a"]), make(["a", "b"])),
         (make(["a", "c"]), make(["a", "b"])),
         (make(["a"]), make(["a"], y=torch.zeros(2))),  # scores, and no class numbers
+        (make(["a"], y=torch.zeros(2, 3)), make(["a"])),  # several classes, and one
+        (make(["a"], y=torch.zeros(2, 3)), make(["a"], y=torch.zeros(2))),
+        (make(["a"], y=torch.zeros(2, 3)), make(["a"], y=torch.zeros(2, 4))),
         (make(["a"], y=LABELS), make(["a"], y=torch.zeros(2, 3).long())),
         (
             make(["a"]),

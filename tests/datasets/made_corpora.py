@@ -27,6 +27,7 @@ def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
     sizes = [draw(st.integers(1, 4)) for _ in modalities]
     # None of them: the labels are scores.
     classes = draw(st.lists(st.text(max_size=3), min_size=least_classes, max_size=3, unique=True))
+    several = bool(classes) and draw(st.booleans())
     masked, scored = draw(st.booleans()), draw(st.booleans())
     unlabelled = draw(st.sampled_from([0.0, 0.4, 1.0]))
     ids = iter(draw(st.lists(st.text(max_size=3), min_size=7, max_size=7, unique=True)))
@@ -49,11 +50,14 @@ def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
                 values[~here, 0] = torch.nan
                 features[name] = values
             missing = torch.rand(u, generator=generator) < unlabelled
-            if classes:
+            if several:
+                y = torch.randint(0, 2, (u, len(classes)), generator=generator).float()
+                y[torch.rand(y.shape, generator=generator) < unlabelled / 2] = torch.nan
+            elif classes:
                 y = torch.randint(0, len(classes), (u,), generator=generator)
             else:
                 y = torch.randn(u, generator=generator)
-            y[missing] = -100 if classes else torch.nan
+            y[missing] = torch.nan if y.is_floating_point() else -100
             conversation = Conversation(
                 features,
                 torch.randint(0, draw(st.sampled_from([1, 3, 2**62])), (u,), generator=generator),

@@ -1,4 +1,5 @@
 import re
+from math import nan
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from torch_geometric.loader import DataLoader
 
 from graphfusion import Conversation
-from graphfusion.datasets import Corpus, load_npz
+from graphfusion.datasets import Corpus, load, load_npz, save
 from graphfusion.datasets.checks.consistency import inconsistencies
 from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes
 
@@ -92,6 +93,22 @@ def test_conversations_fit_pyg():
     assert batch.ptr.tolist() == [0, 3, 5]
 
 
+def test_the_task_is_that_of_the_labels(tmp_path):
+    for y, classes, task in (
+        ((0, 1), ("a", "b"), "classification"),
+        (((0.0, 1.0), (nan, nan)), ("a", "b"), "multilabel"),
+        (((0.0,), (1.0,)), ("a",), "multilabel"),
+        ((0.0, nan), (), "regression"),
+    ):
+        whole = Corpus(classes, {"train": [talk(y=y)]})
+        assert whole.task == whole.select(["audio"]).task == task
+        save(whole, tmp_path / task)
+        assert load(tmp_path / task).task == task
+    assert "num_classes=1, task=multilabel" in repr(
+        Corpus(("a",), {"train": [talk(y=((1.0,),) * 2)]})
+    )
+
+
 def test_repr_is_short():
     assert repr(corpus()) == (
         "Corpus(train=2, test=1, in_channels={'audio': 3, 'visual': 2, 'text': 4}, num_classes=2)"
@@ -117,6 +134,33 @@ def test_repr_is_short():
         ),
         (("a", "b"), {"train": [talk(y=(-1, 0))]}, "'talk': labels .* utterance 0 has -1"),
         (("a", "b"), {"train": [talk(y=(0.0, 1.0))]}, "'talk': y must be one int64 .*float32"),
+        (
+            ("a", "b"),
+            {"train": [talk(y=((0.0, 1.0), (2.0, nan)))]},
+            "'talk': labels must be 0 or 1, or NaN .*, but utterance 1 has 2 for 'a'",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk(y=((0, 1), (1, 1)))]},
+            r"'talk': y must be floating \[U, 2\], .* but got torch.int64 of shape \[2, 2\]",
+        ),
+        (
+            ("a", "b", "c"),
+            {"train": [talk(y=((0.0, 1.0), (1.0, 1.0)))]},
+            r"'talk': y must be floating \[U, 3\], .* but got torch.float32 of shape \[2, 2\]",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk(y=((0.0, 1.0), (1.0, 1.0)))], "test": [talk("other")]},
+            "'other': y must be labels for multilabel, as in conversation 'talk', but is for clas"
+            r".* without labels, it is torch.full\(\[U, K\], torch.nan\)",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk()], "test": [talk("other", y=((0.0, 1.0), (1.0, 1.0)))]},
+            "'other': y must be labels for classification, as in conversation 'talk', but is for m",
+        ),
+        ((), {"train": [talk(y=((0.0, 1.0), (1.0, 1.0)))]}, "'talk': y must be one score"),
         (
             ("a", "b"),
             {"train": [talk()], "dev": [talk("other", audio=torch.zeros(2, 4))]},

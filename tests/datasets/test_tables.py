@@ -48,6 +48,12 @@ def has_all(corpus):
     return all(any(talk.present[m].any() for talk in talks) for m in corpus.in_channels)
 
 
+def has_columns(corpus):
+    """Whether each of several classes has a column of its own name."""
+    others = {*corpus.in_channels, "conversation", "turn", "split", "speaker", "score"}
+    return corpus.task != "multilabel" or not others & set(corpus.classes)
+
+
 def arrow(frame):
     return pa.Table.from_pandas(frame, preserve_index=False)
 
@@ -72,14 +78,16 @@ class Wrapped:
         return self.frame
 
 
-@given(corpora(modality=MODALITIES, dtypes=ROUND).filter(has_all), st.data())
+@given(corpora(modality=MODALITIES, dtypes=ROUND).filter(has_all).filter(has_columns), st.data())
 def test_to_a_table_and_back(corpus, data):
     frame = corpus.to_table()
     wanted = as_a_table_has_it(corpus)
     score = "score" if "score" in frame.columns else None
     names = list(corpus.in_channels)
     form = data.draw(st.sampled_from(["pandas", "arrow", "wrapped", "parquet"]))
-    options = {"classes": corpus.classes, "score": score}
+    several = corpus.task == "multilabel"
+    labels = {"label": corpus.classes} if several else {"classes": corpus.classes}
+    options = {**labels, "score": score}
     if form == "parquet":
         data_ = load_bytes(lambda path: [frame.to_parquet(path), path.read_bytes()][1], b"")
         again = load_bytes(lambda path: load(path, features=names, **options), data_)
@@ -211,6 +219,72 @@ def test_labels(label, classes, names, y):
     corpus = Corpus.from_table(table(label=label), ["text"], classes=classes)
     assert corpus.classes == names
     assert corpus.splits["train"][0].y.tolist() == pytest.approx(y, nan_ok=True)
+
+
+SEVERAL = ["joy", "anger"]
+
+
+@pytest.mark.parametrize(
+    "joy",
+    [
+        [None, True, False, True],
+        [None, 1, 0, 1],
+        [np.nan, 1.0, 0.0, 1.0],
+        pd.array([None, True, False, True], "boolean"),
+        pd.array([None, 1, 0, 1], "Int8"),
+    ],
+)
+def test_several_classes_at_once(joy):
+    frame = table(joy=joy, anger=[0, 0, 1, 1])
+    for label in (SEVERAL, tuple(SEVERAL)):
+        corpus = Corpus.from_table(frame, FEATURES, label=label)
+        assert (corpus.classes, corpus.task) == (("joy", "anger"), "multilabel")
+        (talk,) = corpus.splits["train"]
+        assert talk.y.dtype == torch.float32
+        assert talk.y.nan_to_num(-1).tolist() == [[1, 0], [1, 1], [-1, 0]]
+    assert Corpus.from_table(frame, FEATURES, label=["anger"]).splits["train"][0].y.shape == (3, 1)
+    back = corpus.to_table()
+    assert list(back)[3:] == ["speaker", *SEVERAL, *FEATURES]
+    assert_same(Corpus.from_table(back, FEATURES, label=SEVERAL), corpus)
+
+
+def test_several_classes_that_are_wrong():
+    frame = table(joy=[0, 2, 0.5, None], anger=["yes", True, False, None])
+    assert problems(frame, label=SEVERAL) == [
+        "row 1, column 'joy': must be 1 or 0, true or false, or null where missing, but is 2.0, "
+        "one of 2 such rows.",
+        "row 0, column 'anger': must be 1 or 0, true or false, or null where missing, but is "
+        "'yes'.",
+    ]
+    (message,) = problems(frame, label=["joy", "envy"])
+    assert "column 'envy': must be in the table, but is missing (label=None" in message
+    for label, classes, expected in (
+        ([], None, "label must name a column, or be None, but is empty"),
+        (["joy", "joy"], None, r"label must name each once, but got \['joy', 'joy'\]"),
+        (SEVERAL, ["anger", "joy"], r"classes must be left out .* but got \['anger', 'joy'\]"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            Corpus.from_table(frame, FEATURES, label=label, classes=classes)
+    with pytest.raises(TypeError, match=r"label must be strings, but got \['joy', 1\]"):
+        Corpus.from_table(frame, FEATURES, label=["joy", 1])
+    taken = Corpus.from_table(table(score=[0, 1, 0, 1]), FEATURES, label=["score"])
+    with pytest.raises(ValueError, match=r"classes must have other names .* got \['score'\]"):
+        taken.to_table()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_files_of_several_classes(tmp_path, form):
+    path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
+    frame = table(joy=[None, True, False, True], anger=[0, 0, 1, 1])
+    if form == "parquet":
+        with_arrays(frame).to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
+    wanted = Corpus.from_table(frame, FEATURES, label=SEVERAL)
+    assert_same(load(path, label=SEVERAL), wanted)
+    assert main(["convert", str(path), str(target), "--columns", "label=joy,anger"]) == 0
+    assert_same(load(target), wanted)
+    assert validate(path, label=SEVERAL) == validate(target)
 
 
 def test_scores_besides_classes_and_times_as_turns():

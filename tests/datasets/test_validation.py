@@ -1,6 +1,7 @@
 """The validator: everything that is wrong, each with its place, and nothing else."""
 
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from graphfusion import Conversation, Standardize
 from graphfusion.datasets import Corpus, FormatError, Problem, load, save, validate
+from graphfusion.datasets.validation import examine
 from graphfusion.training.data import check_splits, held_out
 from tests.datasets.made_corpora import (
     assert_same,
@@ -207,6 +209,47 @@ def test_constant_features_and_silent_utterances_are_no_problem():
         return validate(path)
 
     assert load_bytes(check, b"") == []
+
+
+def several(*rows):
+    """The small corpus, its utterances in order with these rows of two classes."""
+    corpus, rows = small_corpus(), iter(rows)
+
+    def relabelled(each):
+        y = torch.tensor([next(rows) for _ in each.y], dtype=torch.float32)
+        return Conversation(each.features, each.speaker, y, id=each.id)
+
+    splits = {split: [relabelled(each) for each in of] for split, of in corpus.splits.items()}
+    return Corpus(corpus.classes, splits)
+
+
+def test_several_classes_at_once(tmp_path):
+    none, both, calm, nan = (0, 0), (1, 1), (1, 0), (torch.nan, torch.nan)
+    save(several(none, calm, both, nan, none, *[both] * 4), tmp_path / "corpus")
+    assert validate(tmp_path / "corpus") == []
+    assert examine(tmp_path / "corpus", {}).notes == ("utterances without a label: 1",)
+    save(several(none, calm, calm, nan, none, *[both] * 4), tmp_path / "corpus")
+    message = "class 'angry' must have an example in 'train', but has none."
+    assert validate(tmp_path / "corpus") == [Problem(None, "classes", message)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda y: y.long(), "y must be of a floating dtype, but got torch.int64"),
+        (lambda y: y[:, :1], r"y must have shape \[U, 2\], but got \[9, 1\]"),
+        (lambda y: y[:, :, None], r"y must be of dtype torch.int64, but got torch.float32"),
+        (lambda y: y / 2, "conversation 'one': labels must be 0 or 1, .* has 0.5 for 'calm'"),
+    ],
+)
+def test_several_classes_that_cannot_be(tmp_path, change, message):
+    path = tmp_path / "corpus"
+    save(several(*[(1, 1)] * 9), path)
+    header, tensors = take_apart(path)
+    put_together(path, header, tensors | {"y": change(tensors["y"]).contiguous()})
+    with pytest.raises(FormatError, match=message):
+        load(path)
+    assert any(re.search(message, str(each)) for each in validate(path))
 
 
 def test_a_pickle_is_read_as_far_as_it_can_be():

@@ -141,7 +141,7 @@ def test_several_labels_are_named(folder):
             for name in ("loud", "text")
             if row[f"class {name}" if name == "text" else name] > 0.5
         ]
-        assert row.predicted == ", ".join(named)
+        assert row.predicted == "+".join(named)
 
 
 def test_sound_without_pictures_lacks_them(folder, tmp_path):

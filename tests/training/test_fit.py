@@ -361,7 +361,9 @@ def test_what_does_not_fit(corpus: Corpus, folder: Path, small: Make) -> None:
     with pytest.raises(ValueError, match="must have the model's class_names in the same order"):
         fit(model, swapped, folder)
     scores = with_labels(corpus, (), lambda each: each.y.float())
-    with pytest.raises(ValueError, match="must have labels for classification, but has scores"):
+    with pytest.raises(
+        ValueError, match="must have labels for classification, but has some for reg"
+    ):
         fit(model, scores, folder)
     with pytest.raises(ValueError, match=r"seeds must be in \[0, 2\*\*32\), .* but got \[-1\]"):
         fit_seeds(small(), corpus, folder, [-1])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus
 from graphfusion.training import Recipe, Run, fit_seeds, write_report
-from graphfusion.training.report import _windows
+from graphfusion.training.report_predictions import _windows
 
 Make = Callable[..., Recipe]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets._lazy import Lazy
-from graphfusion.datasets.checks.problems import (
-    AnyConversation,
-    Faults,
-    Problem,
-    Splits,
-    infinite,
-    search,
-)
+from graphfusion.datasets.checks.labels import check_labels
+from graphfusion.datasets.checks.problems import AnyConversation, Faults, Problem, Splits
+
+_BLANK = {
+    "classification": "torch.full([U], -100)",
+    "regression": "torch.full([U], torch.nan)",
+    "multilabel": "torch.full([U, K], torch.nan)",
+}
 
 
 class Consistency:
@@ -26,6 +27,7 @@ class Consistency:
 
     Attributes:
         found: What is wrong with the conversations that were added.
+        spec: What their labels are; those of the first say so.
     """
 
     def __init__(self, classes: Sequence[str], splits: Iterable[str]) -> None:
@@ -33,6 +35,8 @@ class Consistency:
         self._splits = dict.fromkeys(splits, 0)
         self._home: dict[str, str] = {}
         self._classes = classes
+        self._labelled: str | None = None  # the first conversation
+        self.spec = LabelSpec.of(classes, None)
         self.found: list[Problem] = []
 
     def add(self, split: str, conversation: AnyConversation) -> None:
@@ -63,8 +67,31 @@ class Consistency:
             self.found.append(Problem(name, "features", message))
 
     def add_labels(self, name: str, y: Tensor | None) -> None:
-        """Checks the labels of a conversation, or of many."""
-        self.found += _check_labels(name, y, len(self._classes))
+        """Checks the labels of a conversation."""
+        spec = LabelSpec.of(self._classes, y)
+        if self._labelled is None:
+            self._labelled, self.spec = name, spec
+        if spec == self.spec:
+            self.found += check_labels(name, y, spec)
+            return
+        message = (
+            f"y must be labels for {self.spec.task}, as in conversation {self._labelled!r}, but is "
+            f"for {spec.task}; without labels, it is {_BLANK[self.spec.task]}."
+        )
+        self.found.append(Problem(name, "y", message))
+
+    def add_all_labels(self, names: Sequence[str], labels: Sequence[Tensor]) -> None:
+        """Checks those of many, at once, for most are as they should be."""
+        shapes = {y.shape[1:] for y in labels}
+        if len(shapes) == 1:
+            whole = torch.cat([*labels])
+            spec = LabelSpec.of(self._classes, whole)
+            if self._labelled is None:
+                self._labelled, self.spec = names[0], spec
+            if spec == self.spec and not any(check_labels("", whole, spec)):
+                return
+        for name, y in zip(names, labels, strict=True):
+            self.add_labels(name, y)
 
     def problems(self) -> Iterator[Problem]:
         """All of them; without conversations to train on, there is no corpus either."""
@@ -85,17 +112,33 @@ def inconsistencies(
     check = Consistency(classes, splits)
     for split, conversations in splits.items():
         if isinstance(conversations, Lazy):
-            sizes, labels = conversations.in_channels, conversations.labels()
-            # All at once, for most are as they should be.
-            fine = not labels or not any(_check_labels("", torch.cat(labels), len(classes)))
-            for name, y in zip(conversations.ids, labels, strict=True):
+            sizes = conversations.in_channels
+            for name in conversations.ids:
                 check.add_facts(split, name, sizes)
-                if not fine:
-                    check.add_labels(name, y)
+            check.add_all_labels(conversations.ids, conversations.labels())
         else:
             for conversation in conversations:
                 check.add(split, conversation)
     return check.problems()
+
+
+def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
+    """Refuses what no corpus may be made of.
+
+    Raises:
+        TypeError: If `classes` is one string, or `splits` or `turns` no mapping.
+        ValueError: If conversations are inconsistent.
+    """
+    if isinstance(classes, str):  # a sequence of letters
+        raise TypeError(f"classes must be a sequence of names, but got {classes!r}.")
+    if not isinstance(splits, Mapping):
+        raise TypeError(
+            f"splits must map names to lists of conversations, but got {type(splits).__name__}."
+        )
+    if not isinstance(turns, Mapping):
+        raise TypeError(f"turns must map ids to sequences, but got {turns!r:.200}.")
+    for problem in inconsistencies(classes, splits):
+        raise ValueError(str(problem))
 
 
 def errors(classes: Sequence[str], splits: Splits) -> list[Problem]:
@@ -106,29 +149,3 @@ def errors(classes: Sequence[str], splits: Splits) -> list[Problem]:
             for check in checks:
                 check.add(split, conversation)
     return [problem for check in checks for problem in check.problems()]
-
-
-def _check_labels(name: str, y: Tensor | None, num_classes: int) -> Iterator[Problem]:
-    kind = y is not None and (y.dtype == torch.int64 if num_classes else y.is_floating_point())
-    if y is None or y.dim() != 1 or not kind:
-        expected = (
-            f"one int64 an utterance, {MISSING} where missing"
-            if num_classes
-            else "one score, floating, an utterance (there are no classes), NaN where missing"
-        )
-        got = None if y is None else f"{y.dtype} of shape {list(y.shape)}"
-        yield Problem(name, "y", f"y must be {expected}, but got {got}.")
-    elif num_classes and not _in_range(y, num_classes):
-        broken = (y != MISSING) & ((y < 0) | (y >= num_classes))
-        rule = f"labels must be in [0, {num_classes}), or {MISSING} where missing"
-        yield from search(name, "y", rule, broken, y)
-    elif not num_classes:
-        yield from infinite(name, "y", y)
-
-
-def _in_range(y: Tensor, num_classes: int) -> bool:
-    """Whether all are class numbers; quick, for most are."""
-    if len(y) == 0:
-        return True
-    low, high = y.aminmax()
-    return int(low) >= 0 and int(high) < num_classes

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from graphfusion.data.labels import labelled
 from graphfusion.data.moments import Moments
 from graphfusion.data.standardize import LIMIT, scale_of
+from graphfusion.datasets.checks.labels import examples
 from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, search
 from graphfusion.datasets.checks.splits import too_few, wrong_names
 
@@ -47,21 +49,23 @@ class _Labels:
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = classes
-        self._train = False
-        self._found: set[float] = set()
+        self._train = self._scored = False
+        self._found: set[int] = set()
 
     def add(self, split: str, conversation: AnyConversation) -> None:
         if split != "train":
             return
         self._train = True
         y = conversation.y
-        known = y[~y.isnan()]
-        self._found |= set(known.tolist() if self._classes else known[:1].tolist())
+        if self._classes:
+            self._found |= examples(y)
+        else:
+            self._scored |= bool(labelled(y).any())
 
     def problems(self) -> Iterator[Problem]:
         if not self._train:
             return
-        if not self._classes and not self._found:
+        if not self._classes and not self._scored:
             yield Problem(None, "y", "'train' must have an utterance with a score, but has none.")
         for number, name in enumerate(self._classes):
             if number not in self._found:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from graphfusion.data.labels import LabelSpec
 
-def describe(
-    sizes: Mapping[str, int], in_channels: Mapping[str, int], classes: Sequence[str]
-) -> str:
+
+def describe(sizes: Mapping[str, int], in_channels: Mapping[str, int], spec: LabelSpec) -> str:
     """What is in a corpus, in a line."""
     splits = ", ".join(f"{split}={size}" for split, size in sizes.items())
-    labels = f"num_classes={len(classes)}" if classes else "labels=scores"
+    labels = f"num_classes={len(spec.classes)}" if spec.classes else "labels=scores"
+    if spec.task == "multilabel":
+        labels += ", task=multilabel"
     return f"{splits}, in_channels={dict(in_channels)}, {labels}"
 
 

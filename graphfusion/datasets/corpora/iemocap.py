@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from graphfusion._utils.checks import check_bool
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 from graphfusion.datasets.corpora._root import load_from, match_classes
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.labels import LEAVE_OUT, relabel, translate

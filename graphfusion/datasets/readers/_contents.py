@@ -17,7 +17,8 @@ class RawConversation:
         id: Its name.
         features: `{modality: [U, d_m]}`, floating.
         speaker: `[U]` int64.
-        y: `[U]`, int64 (a class; -100: missing) or floating (a score; NaN: missing).
+        y: `[U]`, int64 (a class; -100: missing) or floating (a score; NaN: missing); or floating
+            `[U, K]` (several classes at once).
         present: `{modality: [U] bool}`, for each of the modalities.
         score: `[U]`, floating, a score besides the class, if there is one (NaN: missing).
     """

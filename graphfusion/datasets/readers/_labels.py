@@ -1,4 +1,4 @@
-"""What a file's labels are: numbers of classes, or scores."""
+"""What a file's labels are: numbers of classes, several classes at once, or scores."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
 
-Kind: TypeAlias = Literal["classes", "scores"]
+Kind: TypeAlias = Literal["classes", "scores", "several"]
 _Numbers: TypeAlias = NDArray[np.float64]
 
 
@@ -47,20 +47,23 @@ def to_y(kind: Kind, values: _Numbers, integers: bool) -> Tensor:
 
     Args:
         kind: What they are.
-        values: `[U]`, NaN where there is none.
+        values: `[U]`, or `[U, K]` of several classes at once, NaN where there is none.
         integers: Whether the file has them as integers; -1 and -100 are missing there.
 
     Returns:
-        `[U]` int64, -100 where missing, of classes; float32, NaN where missing, of scores.
+        `[U]` int64, -100 where missing, of classes; float32, NaN where missing, of scores and
+        `[U, K]` of several classes at once.
 
     Raises:
-        ValueError: If classes are to be numbered by what is no integer.
+        ValueError: If classes are to be numbered by what is no integer, or several are not 0 and 1.
     """
     if kind == "scores":
         return to_score(values)
     missing = np.isnan(values)
     if integers:
         missing |= (values == -1) | (values == MISSING)
+    if kind == "several":
+        return _several(values, missing)
     broken = ~missing & ((values != np.floor(values)) | np.isinf(values))
     if not integers:  # -1.0 may be a score
         broken |= values < 0
@@ -74,7 +77,18 @@ def to_y(kind: Kind, values: _Numbers, integers: bool) -> Tensor:
     return torch.from_numpy(whole.astype(np.int64))
 
 
+def _several(values: _Numbers, missing: NDArray[np.bool_]) -> Tensor:
+    broken = ~missing & (values != 0) & (values != 1)
+    if broken.any():
+        row, column = np.argwhere(broken)[0].tolist()
+        raise ValueError(
+            "labels of several classes must be 1 or 0, or where missing -1 or -100 of integers and "
+            f"NaN of floats, but utterance {row} has {values[row, column]:g} in column {column}."
+        )
+    return to_score(np.where(missing, np.nan, values))
+
+
 def to_score(values: NDArray[Any]) -> Tensor:
-    """`[U]` float32, NaN where missing; what is beyond float32 gets infinite, which is refused."""
+    """As float32, NaN where missing; what is beyond float32 gets infinite, which is refused."""
     with np.errstate(over="ignore"):
         return torch.from_numpy(values.astype(np.float32))

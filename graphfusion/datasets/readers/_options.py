@@ -21,7 +21,7 @@ class TableAsked(Asked, total=False):
     conversation: str
     turn: str | None
     speaker: str | None
-    label: str | None
+    label: str | Sequence[str] | None
     split: str | None
     score: str | None
     classes: Sequence[str] | None

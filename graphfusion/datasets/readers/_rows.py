@@ -23,12 +23,14 @@ class Layout:
         modalities: The names of the modalities, in the file's order.
         masks: `{modality: array}`, the arrays that say which utterances have it.
         named: Whether it names classes.
+        several: Whether the labels are of several classes at once.
     """
 
     size: int
     modalities: list[str] = field(default_factory=list)
     masks: dict[str, str] = field(default_factory=dict)
     named: bool = False
+    several: bool = False
 
 
 def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Layout:
@@ -53,6 +55,12 @@ def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Lay
         if len(header.shape) != 1 or header.dtype.kind not in "SUiu":
             raise ValueError(f"{name} must be one name each, but got {header}.")
     layout = Layout(headers["dialogue"].shape[0], named="classes" in headers)
+    if label is not None and layout.named and not scores:
+        size = headers["classes"].shape[0]
+        # A single column of numbers may as well number the classes, of which there is one.
+        layout.several = label.shape == (layout.size, size) and (
+            size > 1 or label.dtype.kind == "b"
+        )
     for name, header in headers.items():
         if name != "classes" and header.shape[:1] != (layout.size,):
             raise ValueError(
@@ -83,6 +91,8 @@ def check_cost(
     names = [headers[name] for name in (*_NAMES, *(["classes"] if layout.named else []))]
     cost = sum(4 * each.nbytes + 240 * each.shape[0] for each in names)
     cost += 64 * layout.size  # labels, scores and the order of the rows
+    if layout.several:  # as numbers, as labels, and what is computed to check them
+        cost += 32 * math.prod(headers["label"].shape)
     for name in layout.modalities:
         header = headers[name]
         frames = math.prod(header.shape) if len(header.shape) == 3 else 0
@@ -118,9 +128,15 @@ def _check_modality(name: str, header: Header, options: Options) -> None:
 def _check_other(name: str, header: Header, layout: Layout) -> None:
     """Checks an array that is no modality; strings and `utt` are not taken over."""
     kind, width = header.dtype.kind, len(header.shape)
-    if name in ("label", "score"):
+    if name == "label" and layout.several:
+        if kind not in "biuf":
+            raise ValueError(f"label must be bools, or 1 and 0, for each class, but got {header}.")
+    elif name in ("label", "score"):
         if kind not in "fiu" or header.shape not in ((layout.size,), (layout.size, 1)):
-            raise ValueError(f"{name} must be one number per utterance, but got {header}.")
+            hint = ""
+            if name == "label" and width == 2:
+                hint = ", or a column of 1 and 0 for each of the classes"
+            raise ValueError(f"{name} must be one number per utterance{hint}, but got {header}.")
     elif name == "turn":
         if kind not in "iu" or width != 1:
             raise ValueError(f"turn must be one integer per utterance, but got {header}.")

@@ -8,10 +8,11 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets._make import make_corpus
+from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._archive import Archive
 from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
-from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
+from graphfusion.datasets.readers._labels import Kind, label_kind, to_score, to_y
 from graphfusion.datasets.readers._options import Asked, Options
 from graphfusion.datasets.readers._reading import about, number_speakers, reading
 from graphfusion.datasets.readers._rows import (
@@ -31,7 +32,9 @@ def load_npz(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
       conversation ("train" must occur);
     - `label`: integers that number the `classes`, -1 or -100 where missing; or floats. With
       `classes`, floats are whole numbers of those, NaN where missing; without, they are scores, NaN
-      where missing, and the corpus has no classes;
+      where missing, and the corpus has no classes. Several classes at once are `[U, K]`, a column
+      of 1 and 0 (or of bools; of a single class, of bools alone) for each of the `classes`, missing
+      in the same ways;
     - each further array of floats is a modality `[U, d]`, in the file's order;
     - `has_NAME`, bools, says which utterances have the modality NAME; or `present`, bools `[U, M]`,
       says it of all, with columns in the order of the modalities;
@@ -73,10 +76,13 @@ def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> 
     if options.labels == "scores" and score is not None:
         label, score = score, None
     else:
-        label = archive.read("label").reshape(-1)
+        label = archive.read("label")
+        label = label if layout.several else label.reshape(-1)
     integers = label.dtype.kind in "iu"
     values = label.astype(np.float64)
-    kind = label_kind(values, integers, layout.named, options.labels)
+    kind: Kind = "several"
+    if not layout.several:
+        kind = label_kind(values, integers, layout.named, options.labels)
     masks = _masks(archive, layout)
     parts = _features(archive, layout, runs, masks, options)
 
@@ -93,7 +99,7 @@ def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> 
             None if score is None else to_score(score[rows]),
         )
         splits.setdefault(split[rows.start], []).append(raw)
-    return Contents(classes if kind == "classes" else (), splits)
+    return Contents(() if kind == "scores" else classes, splits)
 
 
 def _runs(

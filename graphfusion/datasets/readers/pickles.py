@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING
+from graphfusion.datasets._make import make_corpus
 from graphfusion.datasets.checks.problems import search
-from graphfusion.datasets.corpus import Corpus, make_corpus
+from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
 from graphfusion.datasets.readers._labels import label_kind, to_y
 from graphfusion.datasets.readers._options import Asked, Options

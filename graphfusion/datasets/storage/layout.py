@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_not_empty, check_tensor
+from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.checks.extractors import check_extractors
 from graphfusion.datasets.checks.problems import Problem
 
@@ -77,10 +78,12 @@ def check_tensors(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> I
     modalities = header["modalities"]
     y = tensors.get("y")  # which says how many utterances there are
     size = len(y) if y is not None and y.dim() else "U"
+    spec = LabelSpec.of(header["classes"], y)
+    # A dtype of None: any floating one.
     expected: dict[str, tuple[list[int | str], torch.dtype | None]] = {
         "ptr": ([len(ids) + 1], torch.int64),
         "speaker": ([size], torch.int64),
-        "y": (["U"], torch.int64 if header["classes"] else None),  # None: any floating dtype
+        "y": (spec.shape, spec.dtype),
         **{f"features.{name}": ([size, "d"], None) for name in modalities},
     }
     optional: dict[str, tuple[list[int | str], torch.dtype | None]] = {

@@ -37,7 +37,7 @@ class Opened(Lazy):
         return self.store.in_channels
 
     def labels(self) -> list[Tensor]:
-        """The labels `[U]` of each."""
+        """The labels `[U]` or `[U, K]` of each."""
         return self.store.labels()[self._places.start : self._places.stop]
 
     def checksums(self) -> list[str] | None:

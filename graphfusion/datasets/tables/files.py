@@ -40,5 +40,5 @@ def load_table(
             frame = read_csv(path, [each for each in texts if each is not None])
         else:
             frame = read_parquet(path)
-        sources = features or find_vectors(frame, vars(roles).values())
+        sources = features or find_vectors(frame, roles.taken)
         return Corpus.from_table(frame, sources, classes=classes, **columns)

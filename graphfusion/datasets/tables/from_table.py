@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from graphfusion._utils.checks import unique_names
 from graphfusion.data.conversation import Conversation
 from graphfusion.datasets.readers._reading import number_speakers
-from graphfusion.datasets.tables.features import Source, columns_of, read_features
-from graphfusion.datasets.tables.labels import read_labels, read_scores, unlabelled
+from graphfusion.datasets.tables.features import Source, columns_of, read_features, sources_of
+from graphfusion.datasets.tables.frames import to_pandas
+from graphfusion.datasets.tables.labels import read_labels, read_scores, values_of
 from graphfusion.datasets.tables.problems import TableProblems
 
 
@@ -24,7 +24,7 @@ class Columns:
         conversation: Which conversation a row is of.
         turn: What its utterances are sorted by.
         speaker: Who says it.
-        label: Its label.
+        label: Its label; several columns, one for each of several classes at once.
         split: Its conversation's split.
         score: Its score, besides a class.
     """
@@ -32,28 +32,53 @@ class Columns:
     conversation: str = "conversation"
     turn: str | None = "turn"
     speaker: str | None = "speaker"
-    label: str | None = "label"
+    label: str | Sequence[str] | None = "label"
     split: str | None = "split"
     score: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.label is not None and not isinstance(self.label, str):
+            names = unique_names("label", self.label)
+            if not names:
+                raise ValueError("label must name a column, or be None, but is empty.")
+            object.__setattr__(self, "label", names)  # frozen
+
+    @property
+    def taken(self) -> list[str]:
+        """All columns that have a role."""
+        found: list[str] = []
+        for each in vars(self).values():
+            found += each if isinstance(each, tuple) else [each]
+        return [each for each in found if each is not None]
+
 
 def read_table(
-    frame: Any,
-    features: Mapping[str, Source],
+    frame: object,
+    features: object,
     columns: Columns,
     classes: Sequence[str] | None,
 ) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
     """The classes and splits of a corpus, and the turns of each conversation's utterances.
 
     Args:
-        frame: The table, of pandas, its rows numbered from 0.
-        features: Where each modality is.
+        frame: The table, of whatever library.
+        features: Where each modality is, or columns that are modalities.
         columns: Which column is what.
         classes: The classes' names.
 
     Raises:
         FormatError: With all that is wrong.
+        TypeError: If `frame` is no table, or `features` names no modalities.
     """
+    return _read(to_pandas(frame), sources_of(features), columns, classes)
+
+
+def _read(
+    frame: Any,
+    features: Mapping[str, Source],
+    columns: Columns,
+    classes: Sequence[str] | None,
+) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
     problems = TableProblems()
     _check_columns(frame, features, columns, problems)
     problems.refuse()
@@ -73,13 +98,10 @@ def read_table(
     speakers = [""] * size
     if columns.speaker is not None:
         speakers = _names(frame, columns.speaker, "speaker", problems)
-    found, y = unlabelled(size, classes)
-    if columns.label is not None:
-        label = _values(frame, columns.label)
-        found, y = read_labels(columns.label, *label, classes, problems)
+    found, y = read_labels(frame, columns.label, classes, problems)
     further = {}
     if columns.score is not None:
-        score = _values(frame, columns.score)
+        score = values_of(frame, columns.score)
         further["score"] = read_scores(columns.score, *score, problems)
     vectors = {name: read_features(name, each, frame, problems) for name, each in features.items()}
     problems.refuse()
@@ -105,8 +127,10 @@ def _check_columns(
     optional = ("turn", "speaker", "label", "split", "score")
     wanted = {columns.conversation: ""}
     for role in optional:
-        if (name := getattr(columns, role)) is not None:
-            wanted.setdefault(name, f" ({role}=None: there is none)")
+        names = getattr(columns, role)
+        for name in names if isinstance(names, tuple) else [names]:
+            if name is not None:
+                wanted.setdefault(name, f" ({role}=None: there is none)")
     for source in features.values():
         wanted |= dict.fromkeys(columns_of(source), "")
     for name, hint in wanted.items():
@@ -119,14 +143,9 @@ def _check_columns(
         problems.table(columns.conversation, "must have a row, but has none.")
 
 
-def _values(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
-    """What a column has, and where it has nothing."""
-    return frame[column].tolist(), frame[column].isna().to_numpy(bool)
-
-
 def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[str]:
     """A name a row: strings or integers."""
-    values, missing = _values(frame, column)
+    values, missing = values_of(frame, column)
     empty = missing.nonzero()[0].tolist()
     problems.rows(column, f"must have a {what}", empty, lambda _: None)
     odd = [

@@ -1,4 +1,4 @@
-"""The labels of a table: names of classes, their numbers, or scores."""
+"""The labels of a table: names of classes, their numbers, several classes at once, or scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,29 +8,75 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion.data.conversation import MISSING
+from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
 _MOST = 1000  # classes that a table may have without their names, or as many as it has rows
 
 
+def values_of(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
+    """What a column of a frame of pandas has, and where it has nothing."""
+    return frame[column].tolist(), frame[column].isna().to_numpy(bool)
+
+
 def read_labels(
+    frame: Any,
+    label: str | Sequence[str] | None,
+    classes: Sequence[str] | None,
+    problems: TableProblems,
+) -> tuple[tuple[str, ...], Tensor]:
+    """The classes, and the labels of each row.
+
+    Args:
+        frame: The table, of pandas.
+        label: The column of labels; several: one for each class; None: there is none.
+        classes: The classes; none of them: the labels are scores; None: what the labels say.
+        problems: Where to say what is wrong.
+
+    Raises:
+        ValueError: If `classes` are others than the several columns.
+    """
+    if label is None:
+        return unlabelled(len(frame), classes)
+    if isinstance(label, str):
+        return _single(label, *values_of(frame, label), classes, problems)
+    return _several(frame, tuple(label), classes, problems)
+
+
+def _several(
+    frame: Any, label: tuple[str, ...], classes: Sequence[str] | None, problems: TableProblems
+) -> tuple[tuple[str, ...], Tensor]:
+    """A column of 0 and 1 for each class, NaN where it has nothing."""
+    if classes is not None and tuple(classes) != label:
+        raise ValueError(
+            f"classes must be left out where label names a column for each, {list(label)}, but got "
+            f"{list(classes)}."
+        )
+    y = np.full((len(frame), len(label)), np.nan, np.float32)
+    for place, column in enumerate(label):
+        values, missing = values_of(frame, column)
+        known = [row for row in range(len(values)) if not missing[row]]
+        odd = [row for row in known if not _is_binary(values[row])]
+        rule = "must be 1 or 0, true or false, or null where missing"
+        problems.rows(column, rule, odd, values.__getitem__)
+        if not odd:
+            y[known, place] = [values[row] for row in known]
+    return label, torch.from_numpy(y)
+
+
+def _is_binary(value: object) -> bool:
+    return isinstance(value, int | float) and value in (0, 1)  # bools are integers
+
+
+def _single(
     column: str,
     values: list[Any],
     missing: NDArray[np.bool_],
     classes: Sequence[str] | None,
     problems: TableProblems,
 ) -> tuple[tuple[str, ...], Tensor]:
-    """The classes, and a label a row.
-
-    Args:
-        column: Its name.
-        values: What it has.
-        missing: `[rows]`, where there is none.
-        classes: The classes; none of them: the labels are scores; None: what the labels say.
-        problems: Where to say what is wrong.
-    """
+    """One column: `values`, and where they are missing, `[rows]`."""
     known = [row for row in range(len(values)) if not missing[row]]
     if not known:
         return unlabelled(len(values), classes)
@@ -46,9 +92,8 @@ def read_labels(
 
 def unlabelled(size: int, classes: Sequence[str] | None) -> tuple[tuple[str, ...], Tensor]:
     """The same where there are no labels at all: as classes if some are given, else as scores."""
-    if classes:
-        return tuple(classes), torch.full((size,), MISSING)
-    return (), torch.full((size,), torch.nan)
+    classes = tuple(classes or ())
+    return classes, LabelSpec.of(classes, None).blank(size)
 
 
 def read_scores(

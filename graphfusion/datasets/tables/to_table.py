@@ -7,26 +7,32 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.extras import require
-from graphfusion.data.conversation import MISSING, Conversation
+from graphfusion.data.conversation import Conversation
+from graphfusion.data.labels import MISSING, LabelSpec
 
-_OWN = ("conversation", "turn", "split", "speaker", "label", "score")
+_BEFORE, _AFTER = ("conversation", "turn", "split", "speaker"), ("score",)
 
 
 def to_frame(
-    classes: Sequence[str], splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str]
+    spec: LabelSpec, splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str]
 ) -> Any:
     """The table, of pandas; see `Corpus.to_table`.
 
     Raises:
         ImportError: If pandas or pyarrow is not installed.
-        ValueError: If a modality has the name of another column.
+        ValueError: If a modality, or one of several classes, has the name of another column.
     """
     require("tables", "write tables")
     import pandas as pd
 
-    if taken := [name for name in modalities if name in _OWN]:
+    several = spec.task == "multilabel"
+    labels = spec.classes if several else ("label",)
+    own = [*_BEFORE, *labels, *_AFTER]
+    if taken := [name for name in modalities if name in own]:
         raise ValueError(f"modalities must have other names than columns, but got {taken}.")
-    columns: dict[str, list[Any]] = {name: [] for name in (*_OWN, *modalities)}
+    if taken := [name for name in (*_BEFORE, *_AFTER) if name in labels]:
+        raise ValueError(f"classes must have other names than columns, but got {taken}.")
+    columns: dict[str, list[Any]] = {name: [] for name in (*own, *modalities)}
     for split, conversations in splits.items():
         for each in conversations:
             size = len(each.y)
@@ -34,25 +40,28 @@ def to_frame(
             columns["turn"] += range(size)
             columns["split"] += [split] * size
             columns["speaker"] += each.speaker.tolist()
-            columns["label"] += _labels(each.y, classes)
+            for name, values in zip(labels, _labels(each.y, spec), strict=True):
+                columns[name] += values
             columns["score"] += each.score.tolist() if "score" in each else []
             for name in modalities:
                 columns[name] += _vectors(each.features[name], each.present[name])
     if not columns["score"]:
         del columns["score"]
-    objects = {*modalities, *(["label"] if classes else [])}
+    dtypes: dict[str, Any] = dict.fromkeys(modalities, object)
+    if spec.classes:
+        dtypes |= dict.fromkeys(labels, "Int64" if several else object)
     return pd.DataFrame(
-        {
-            name: pd.Series(values, dtype=object if name in objects else None)
-            for name, values in columns.items()
-        }
+        {name: pd.Series(values, dtype=dtypes.get(name)) for name, values in columns.items()}
     )
 
 
-def _labels(y: Tensor, classes: Sequence[str]) -> list[Any]:
-    if not classes:
-        return y.tolist()
-    return [None if number == MISSING else classes[number] for number in y.tolist()]
+def _labels(y: Tensor, spec: LabelSpec) -> list[list[Any]]:
+    """What each column of labels has."""
+    if spec.task == "multilabel":
+        return [[None if each != each else int(each) for each in row] for row in y.T.tolist()]
+    if spec.task == "regression":
+        return [y.tolist()]
+    return [[None if number == MISSING else spec.classes[number] for number in y.tolist()]]
 
 
 def _vectors(features: Tensor, present: Tensor) -> list[Any]:

@@ -32,7 +32,7 @@ Files = dict[str, bytes | None]  # of a folder; None: no such file
 def _corpora() -> list[bytes]:
     files = []
     with tempfile.TemporaryDirectory() as folder:
-        for masked in (False, True):
+        for masked, several in ((False, False), (True, False), (True, True)):
             conversations = []
             for conversation in sample(3).conversations:
                 size = len(conversation.labels)
@@ -44,6 +44,7 @@ def _corpora() -> list[bytes]:
                     name: torch.from_numpy(each) for name, each in conversation.features.items()
                 }
                 y = torch.tensor(conversation.labels)
+                y = torch.nn.functional.one_hot(y, 3).float() if several else y
                 present = dict(zip(features, present.unbind(1), strict=True))
                 conversations.append(
                     Conversation(features, speaker, y, present, id=conversation.id, **further)

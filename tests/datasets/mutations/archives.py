@@ -16,6 +16,7 @@ ARRAYS = [
     npz_arrays(sample(1)) | {"score": np.linspace(-3, 3, 7)},
     {name: value.astype("S") if value.dtype.kind == "U" else value
      for name, value in npz_arrays(sample(2)).items()},
+    npz_arrays(sample(3)) | {"label": np.eye(3, dtype=bool)[npz_arrays(sample(3))["label"]]},
 ]  # fmt: skip
 DESCRS = (
     "<f4", ">f8", "<f2", "<i8", "|b1", "|O", "<U3", "|S0", "<U0", "|V4", "<M8[s]", "<c8", "<f16",

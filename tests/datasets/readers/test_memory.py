@@ -51,6 +51,7 @@ def refused_before():
         "a class with a long name": npz(classes=np.zeros(1, f"S{2**25}")),
         "speakers with long names": npz(speaker=np.zeros(ROWS, "S8192")),
         "rows": npz(2**20),
+        "several classes": npz(classes=np.arange(8192).astype("S4"), label=zeros(8192, "?")),
         "wide labels": npz(2**19, label=np.zeros(2**19, "f16")),
         "presence": npz(
             present=np.ones((ROWS, 401), "i8"), **{f"m{n}": zeros(9, "f2") for n in range(400)}

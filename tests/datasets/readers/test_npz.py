@@ -102,7 +102,22 @@ def put(place, value):
             violate("label", lambda x: x + 0.5),
             "labels must be whole numbers of classes, .* has 0.5|1.5",
         ),
-        (violate("label", lambda x: x[:, None].repeat(2, 1)), r"label must be one .* \[9, 2\]"),
+        (
+            violate("label", lambda x: x[:, None].repeat(3, 1)),
+            r"label must be one .*, or a column of 1 and 0 for each of the classes, .* \[9, 3\]",
+        ),
+        (
+            violate("label", lambda x: np.stack([x, 2 * x + 2], 1)),
+            "'train0': labels of several classes must be 1 or 0, .* utterance 0 has . in column 1",
+        ),
+        (
+            violate("label", lambda x: x[:, None].repeat(2, 1) - 0.5),
+            "'train0': labels of several classes must be 1 or 0, .* utterance 0 has -?0.5 in col",
+        ),
+        (
+            violate("label", lambda x: x[:, None].repeat(2, 1).astype("S")),
+            "label must be bools, or 1 and 0, for each class, but got",
+        ),
         (
             violate("label", put(5, 2)),
             r"'test2': labels must be in \[0, 2\), or -100 .* utterance 0 has 2",
@@ -174,6 +189,40 @@ def test_what_is_missing_in_any_way():
     assert [row for each in whole for row in rows(each)] == [
         row for split in again.splits.values() for each in split for row in rows(each)
     ]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0, 1, -1]), min_size=3, max_size=3), min_size=9, max_size=9),
+    st.sampled_from(["i1", "i8", "f2", "f8", "?", "-100"]),
+    st.integers(1, 3),
+)
+def test_several_classes_at_once(values, dtype, size):
+    values = np.array(values)[:, :size]
+    if size == 1:  # else the labels number the class
+        dtype = "?"
+    if dtype == "?":
+        label = values == 1
+    elif dtype == "-100":
+        label = np.where(values < 0, -100, values)
+    else:
+        label = np.where(values < 0, np.nan if dtype.startswith("f") else -1, values).astype(dtype)
+    arrays = npz_arrays(make_sample()) | {"label": label, "classes": np.array(list("abc")[:size])}
+    corpus = load_bytes(load_npz, npz_bytes(arrays))
+    assert (corpus.task, corpus.classes) == ("multilabel", tuple("abc"[:size]))
+    y = torch.cat([each.y for split in corpus.splits.values() for each in split])
+    assert y.dtype == torch.float32
+    wanted = values == 1 if dtype == "?" else values
+    assert y.nan_to_num(-1).tolist() == wanted.tolist()
+
+
+def test_several_classes_are_no_scores():
+    arrays = npz_arrays(make_sample()) | {"label": np.zeros((9, 2))}
+    message = "label must be one number per utterance, or a column"
+    with pytest.raises(FormatError, match=message):
+        load_bytes(lambda path: load_npz(path, labels="scores"), npz_bytes(arrays))
+    del arrays["classes"]
+    with pytest.raises(FormatError, match=message):
+        load_bytes(load_npz, npz_bytes(arrays))
 
 
 @pytest.mark.parametrize("asked", [None, "classes", "scores"])

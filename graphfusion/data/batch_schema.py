@@ -1,0 +1,55 @@
+"""What the conversations of one batch must share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+class Schema(tuple[Any, ...]):
+    """What all conversations of a batch must share; a dict's key, so that PyG compares it.
+
+    PyG joins the dicts of a batch by looking up the first one's keys in all others. It ignores the
+    further keys of those others, which would silently drop a modality. All schemas hash alike, so a
+    lookup always ends in `__eq__`, and that refuses another schema.
+    """
+
+    def __new__(cls, features: Mapping[str, Tensor], y: Tensor) -> "Schema":
+        """The schema of a conversation with these features and labels."""
+        kind = "scores" if y.is_floating_point() else "classes"
+        return super().__new__(cls, (_sizes(features), (kind, *y.shape[1:])))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple.__new__, (type(self), tuple(self))
+
+    def __hash__(self) -> int:
+        return 0
+
+    def check(self, features: Mapping[str, Tensor]) -> None:
+        """Refuses a conversation whose features have changed since it was made."""
+        if _sizes(features) != self[0]:
+            raise ValueError(
+                f"features must be those that the conversation was made with, {dict(self[0])}, but "
+                f"got {dict(_sizes(features))}; make a new Conversation to add or change one."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schema):
+            return False
+        if self[0] != other[0]:
+            raise ValueError(
+                "features of the conversations in one batch must have the same modalities and "
+                f"sizes, but got {dict(self[0])} and {dict(other[0])}."
+            )
+        if self[1] != other[1]:
+            raise ValueError(
+                "y of the conversations in one batch must be of one kind and shape, but got "
+                f"{self[1]} and {other[1]}; without labels among scores, it is "
+                "torch.full([U], torch.nan), and among several classes torch.full([U, K], "
+                "torch.nan)."
+            )
+        return True
+
+
+def _sizes(features: Mapping[str, Tensor]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, value.size(1)) for name, value in features.items()))
