@@ -1,4 +1,4 @@
-"""What the conversations of one batch must share."""
+"""The modalities, sizes and kind of labels that the conversations of a batch share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Schema(tuple[Any, ...]):
-    """What all conversations of a batch must share; a dict's key, so that PyG compares it.
+    """A batch's modalities, sizes and kind of labels; a dict's key, so that PyG compares it.
 
     PyG joins the dicts of a batch by looking up the first one's keys in all others. It ignores the
     further keys of those others, which would silently drop a modality. All schemas hash alike, so a

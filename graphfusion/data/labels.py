@@ -1,4 +1,4 @@
-"""What the labels of utterances are: one class each, several classes at once, or scores."""
+"""Kinds of labels: one class an utterance, several classes at once, or scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ TASKS = ("classification", "regression", "multilabel")
 
 
 def labelled(y: Tensor) -> Tensor:
-    """Where there is a label: a bool for each number of `y`."""
+    """Mask of the labels that are not missing: a bool for each number of `y`."""
     return ~y.isnan() if y.is_floating_point() else y != MISSING
 
 
 @dataclass(frozen=True)
 class LabelSpec:
-    """What all labels of a corpus are.
+    """The kind of labels of a corpus.
 
     Args:
         task: One of `TASKS`.
