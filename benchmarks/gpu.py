@@ -75,7 +75,7 @@ def launches(setting: Setting) -> list[Row]:
             for event in profiled.events()
             if event.device_type == DeviceType.CUDA and not event.name.startswith("Mem")
         ]
-        rows.append(Row(f"launches of a {name}", len(kernels), ""))
+        rows.append(Row(f"launches, {name}", len(kernels), ""))
     return rows
 
 
@@ -89,9 +89,9 @@ def synchronisations(setting: Setting) -> list[Row]:
             step()
         except RuntimeError as error:
             print(f"  {name} synchronises: {error}")
-            rows.append(Row(f"synchronisations of a {name}: at least", 1, "", "0"))
+            rows.append(Row(f"synchronisations, {name}: at least", 1, "", "0"))
         else:
-            rows.append(Row(f"synchronisations of a {name}", 0, "", "0"))
+            rows.append(Row(f"synchronisations, {name}", 0, "", "0"))
         finally:
             torch.cuda.set_sync_debug_mode("default")
     return rows

@@ -190,7 +190,7 @@ def test_the_gpu_benchmark_runs_on_a_gpu() -> None:
     found, failed = gpu.measure(setting)
     assert not failed
     rows = {row.what: row.value for row in found}
-    assert rows["synchronisations of a training step"] == 0
+    assert rows["synchronisations, training step"] == 0
     assert rows["  largest difference of a logit"] < 1e-3
 
 
