@@ -16,7 +16,7 @@ DEV := --constraint constraints.txt --editable '.[dev]'
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch uv
-	$(BIN)/uv pip install --python $(BIN)/python --quiet $(DEV) || $(BIN)/pip install --quiet $(DEV)
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode $(DEV) || $(BIN)/pip install --quiet $(DEV)
 	touch $@
 
 demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or synthetic conversations
