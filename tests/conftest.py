@@ -28,6 +28,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
 
+# Fixtures that take seconds to make, of which one is read by many tests.
+TRAINED = {"trained", "runs"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that read the same trained run are in one process, so that it is trained once."""
+    for item in items:
+        for name in TRAINED & set(getattr(item, "fixturenames", ())):
+            group = "runs" if name == "runs" else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)

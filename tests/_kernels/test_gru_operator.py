@@ -7,6 +7,7 @@ from torch import Tensor
 from graphfusion import BatchLayout, ContextEncoder
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.gru_operator import gru_steps, gru_steps_backward
+from tests._versions import needs_torch
 from tests.asserts import assert_equal
 
 SIZES = torch.tensor([3, 3, 2, 1])
@@ -105,6 +106,7 @@ def test_a_second_derivative_is_an_error(backend: str) -> None:
         slope.backward()
 
 
+@needs_torch("2.10", "torch.func over a recurrent encoder's sequences")
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's own, where it gives up
 def test_functional_gradients_are_left_to_eager_mode() -> None:
     torch.compiler.reset()

@@ -107,7 +107,8 @@ def take_apart(path) -> tuple[dict, dict[str, torch.Tensor]]:
     with safetensors.safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["corpus"])
     header.pop("checksums", None)  # or else they are all that is wrong with what is changed
-    return header, safetensors.torch.load_file(path)
+    tensors = safetensors.torch.load_file(path)  # views of the file, which is written over
+    return header, {name: each.clone() for name, each in tensors.items()}
 
 
 def put_together(path, header: object, tensors: dict[str, torch.Tensor]) -> None:

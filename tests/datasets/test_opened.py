@@ -115,7 +115,7 @@ def test_statistics_need_no_corpus_in_memory(opened):
     assert str(one.state_dict()) == str(other.state_dict())
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_open_it_again(opened, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip("the system has no such processes")
