@@ -92,7 +92,9 @@ class TrainingModule(pl.LightningModule):
         if self.settings.modality_dropout:
             batch.present = modality_dropout(batch.present, self.settings.modality_dropout)
         settings, y = self.settings, batch.y
-        mean = task_loss(self(batch), y, self.model.task, settings.gamma, self.class_weights)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.autocast):
+            logits = self(batch).to(self.class_weights.dtype)
+        mean = task_loss(logits, y, self.model.task, settings.gamma, self.class_weights)
         own = labelled(y).sum().float()
         everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp_min(1)
         loss: Tensor = mean * (own * self.trainer.world_size / everyone)

@@ -21,6 +21,8 @@ class Settings:
             and saved; 0: the weights themselves.
         modality_dropout: Probability of dropping a modality of an utterance.
         drop_features: Probability of dropping a standardised feature.
+        autocast: Whether training steps multiply in bfloat16. Weights, losses and all scores stay
+            float32. Results then depend on the processor.
         epochs: How many to choose from.
         patience: After how many epochs without a better held-out score to stop; None: after all.
         sentiment: Whether scores are of sentiment, from -3 to 3, and evaluated by two and by seven
@@ -44,6 +46,7 @@ class Settings:
     average: float = 0.0
     modality_dropout: float = 0.0
     drop_features: float = 0.0
+    autocast: bool = False
     epochs: int = 30
     patience: int | None = None
     sentiment: bool = False
@@ -57,6 +60,7 @@ class Settings:
         check_size("epochs", self.epochs)
         if self.patience is not None:
             check_size("patience", self.patience)
+        check_bool("autocast", self.autocast)
         check_bool("sentiment", self.sentiment)
 
     @classmethod

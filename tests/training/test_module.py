@@ -90,6 +90,28 @@ def test_modalities_are_dropped_in_training(name: str) -> None:
     assert trained_on(ten_conversations(), name, 0.3)[1] == other_loss
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_only_training_steps_are_under_autocast(name: str, autocast: bool) -> None:
+    batch, module = ten_conversations(), module_of(name, autocast=autocast)
+    module.on_train_batch_start(batch, 0)
+    dtypes = []
+    module.model.head.register_forward_hook(lambda *given: dtypes.append(given[-1].dtype))
+    loss = module.training_step(batch)
+    loss.backward()
+    module.eval()(batch)
+    assert dtypes == [torch.bfloat16 if autocast else torch.float32, torch.float32]
+    exact = module_of(name)
+    exact.on_train_batch_start(batch, 0)
+    expected = exact.training_step(batch)
+    assert loss.dtype == expected.dtype == torch.float32
+    assert (loss != expected) == autocast
+    torch.testing.assert_close(loss, expected, rtol=0.05, atol=0.02)
+    for weight in module.parameters():
+        assert weight.dtype == weight.grad.dtype == torch.float32
+        assert weight.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("name", MODELS)
 @given(lengths=st.lists(st.integers(1, 5), max_size=3), beside=st.booleans(), seed=seeds)
 def test_every_parameter_has_a_gradient(
