@@ -79,7 +79,9 @@ def test_unknown_settings() -> None:
         Recipe("other")
     with pytest.raises(ValueError, match="preset must be one of .* but got 'other'"):
         Recipe("mmdfn", "other")
-    with pytest.raises(ValueError, match=r"settings must be of training \(autocast.*but got layers"):
+    with pytest.raises(
+        ValueError, match=r"settings must be of training \(autocast.*but got layers"
+    ):
         Recipe("mmdfn", changes={"layers": 3})
     with pytest.raises(ValueError, match="but got num_classes"):
         Recipe("mmdfn", changes={"num_classes": 3})
