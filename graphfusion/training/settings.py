@@ -22,7 +22,8 @@ class Settings:
         modality_dropout: Probability of dropping a modality of an utterance.
         drop_features: Probability of dropping a standardised feature.
         autocast: Whether training steps multiply in bfloat16. Weights, losses and all scores stay
-            float32. Results then depend on the processor.
+            float32. Results then depend on the processor; one without bfloat16 instructions is
+            several times slower.
         epochs: How many to choose from.
         patience: After how many epochs without a better held-out score to stop; None: after all.
         sentiment: Whether scores are of sentiment, from -3 to 3, and evaluated by two and by seven
