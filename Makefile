@@ -6,8 +6,8 @@ INSIDE := PATH="$(CURDIR)/$(BIN):$$PATH"
 SESSION := $(INSIDE) nox --no-venv --no-install --session
 # Processes that tests run in.
 WORKERS ?= 2
-# uv takes a quarter of pip's time. Only pip knows pip's settings: it chooses the build of PyTorch,
-# and installs the rest where uv does not reach the package index.
+# uv is faster than pip. Only pip knows pip's settings: it chooses the build of PyTorch, and
+# installs the rest where uv does not reach the package index.
 DEV := --constraint constraints.txt --editable '.[dev]'
 
 .PHONY: demo test test-all nightly mutants coverage check docs wheel clean
