@@ -120,6 +120,18 @@ def load(
     return model.eval()
 
 
+def read_state(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The state dict of a saved model, checked against its checksum.
+
+    Raises:
+        ImportError: If safetensors is not installed.
+        ValueError: If the file is damaged.
+    """
+    weights = Path(folder) / _WEIGHTS
+    with _about(weights):
+        return _read(weights)[1]
+
+
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The configuration and the weights that a file has."""
     with open_safetensors(path) as file:

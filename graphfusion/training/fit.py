@@ -19,14 +19,22 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
+from graphfusion.models.saved import read_state
 from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
 from graphfusion.training.data import Data, check_splits, held_out
-from graphfusion.training.folder import check_folder, describe, write_config, write_first
+from graphfusion.training.folder import (
+    check_folder,
+    describe,
+    is_finished,
+    write_config,
+    write_first,
+)
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
+from graphfusion.training.report import write_report
 from graphfusion.training.results import write_results
-from graphfusion.training.run import Run
+from graphfusion.training.run import MODEL, Run
 from graphfusion.training.settings import Settings
 
 # What the trainer warns of although it is meant (2.6).
@@ -66,7 +74,8 @@ def fit(
         settings: How to train; None: the defaults.
         seed: Draws the order, dropout and held-out conversations; from 0, below 2**32.
         resume: Whether to go on from the folder's last finished epoch, if there is one. The weights
-            are in the end those of a run that was not cut off, to the bit.
+            are in the end those of a run that was not cut off, to the bit. A finished run is
+            returned as it is, and does not need its checkpoints.
         devices: How many processes (or GPUs) share the work.
         workers: How many processes read conversations; 0: the trainer's own.
         recipe: The recipe of a named model, so that :func:`load_model` needs no parts.
@@ -96,6 +105,8 @@ def fit(
         "data": describe(corpus, held) | {"source": source, "modalities": modalities},
     }
     with locked(folder), _quiet(), isolate_rng():
+        if resume and is_finished(folder, config):
+            return _reopened(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
         parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
@@ -127,6 +138,16 @@ def fit(
         write_results(folder, module, corpus, parts, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
+
+
+def _reopened(folder: Path, model: ConversationModel, corpus: Corpus) -> Run:
+    """A finished run, its weights in the model."""
+    model.load_state_dict(read_state(folder / MODEL))
+    model.cpu().eval()
+    run, report = Run(folder), folder / "report.html"
+    if not report.exists():  # it is written last
+        write_report([run], report, corpus)
+    return run
 
 
 def _train(

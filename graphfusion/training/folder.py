@@ -16,6 +16,8 @@ from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import check
 from graphfusion.training.run import FIRST
 
+# What makes two runs the same run.
+_IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
 _PACKAGES = ("graphfusion", "torch", "torch-geometric", "pytorch-lightning", "numpy")
 
 
@@ -28,6 +30,18 @@ def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
         "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
         "held_out": held,
     }
+
+
+def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether this run has left all its files in the folder, with or without checkpoints."""
+    files = [folder / name for name in ("config.json", "result.json", "model/model.safetensors")]
+    if not all(path.is_file() for path in files):
+        return False
+    before, result = (json.loads(path.read_text(encoding="utf-8")) for path in files[:2])
+    # A run may have been cut off in epochs that were added to a finished one.
+    if result.get("epochs") != config["settings"]["epochs"]:
+        return False
+    return all(one == other for one, other in _identities(before, config).values())
 
 
 def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
@@ -48,20 +62,28 @@ def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
             )
     if not resumed and not path.exists():
         return False
-    before, now = json.loads(path.read_text()), json.loads(json.dumps(config))
-    for each in (before, now):
-        each["data"].pop("source", None)  # the same data may lie elsewhere now
-        if resumed:  # it may go on for more of them
-            each["settings"].pop("epochs", None)
-            (each["recipe"] or {}).get("changes", {}).pop("epochs", None)
-    for key in ("model", "recipe", "settings", "data", "seed", "devices"):
-        if before.get(key) != now[key]:
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for key, (old, new) in _identities(before, config, any_epochs=resumed).items():
+        if old != new:
             wanted = "the run to resume" if resumed else "no other run"
             raise ValueError(
                 f"{folder} must hold {wanted}, but has one that differs in {key}: "
-                f"{_difference(before.get(key), now[key])}; remove it, or choose another folder."
+                f"{_difference(old, new)}; remove it, or choose another folder."
             )
     return resumed
+
+
+def _identities(
+    before: Mapping[str, Any], now: Mapping[str, Any], any_epochs: bool = False
+) -> dict[str, tuple[Any, Any]]:
+    """What makes a run, of two descriptions side by side."""
+    pair = [json.loads(json.dumps(each)) for each in (before, now)]
+    for each in pair:
+        each["data"].pop("source", None)  # the same data may lie elsewhere now
+        if any_epochs:  # a resumed run may go on for more of them
+            each["settings"].pop("epochs", None)
+            (each["recipe"] or {}).get("changes", {}).pop("epochs", None)
+    return {key: (pair[0].get(key), pair[1][key]) for key in _IDENTITY}
 
 
 def _difference(before: object, now: object) -> str:

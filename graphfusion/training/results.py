@@ -35,7 +35,7 @@ def write_results(
     config: Mapping[str, Any],
     seconds: float,
 ) -> None:
-    """Everything but checkpoints; `result.json` last, for it says that the run is finished.
+    """Everything but checkpoints; `result.json` last but for the report, which is made from it.
 
     Logs a line about the run. The split "val" of `held_out` chose the epoch.
     """
@@ -79,8 +79,11 @@ def write_results(
         "calibration": None if calibration is None else asdict(calibration),
     }
     write_json(folder / MODEL / DATA, about)
-    write_json(folder / "result.json", result | {"seconds": seconds})
-    write_report([Run(folder)], folder / "report.html", corpus)
+    report = folder / "report.html"
+    report.unlink(missing_ok=True)  # of fewer epochs
+    result |= {"epochs": module.settings.epochs, "seconds": seconds}
+    write_json(folder / "result.json", result)
+    write_report([Run(folder)], report, corpus)
     name = config["recipe"]["model"] if config["recipe"] else config["model"]["class"]
     _LOG.info(
         "%s, seed %d: best epoch %d (of 0 to %d), held-out %s %.4f, %.0f s: %s",

@@ -53,8 +53,8 @@ class Run:
         - `strict`: test scores at the epoch that was best on held-out conversations.
         - `legacy`: the same at the epoch that was best on the test conversations.
         - `validation`: held-out scores at their best epoch.
-        - `epoch`: both epochs, from 0; `seconds`: time of the training, of a resumed run the last
-          part's.
+        - `epoch`: both epochs, from 0; `epochs`: how many were asked for; `seconds`: time of the
+          training, of a resumed run the last part's.
         """
         return _read(self.folder / "result.json")
 

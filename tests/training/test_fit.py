@@ -138,6 +138,38 @@ def test_a_run_goes_on_wherever_it_was_moved(
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_a_finished_run_is_not_trained_again(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small(epochs=1)
+    trained = fit(recipe.build(corpus), corpus, folder, recipe.settings, recipe=recipe).model()
+    for name in ("last.ckpt", "best.ckpt", "report.html"):
+        (folder / name).unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    model = recipe.build(corpus)
+    run = fit(model, corpus, folder, recipe.settings, recipe=recipe, resume=True)
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert after.keys() - before.keys() == {folder / "report.html"}
+    assert {path: after[path] for path in before} == before
+    assert run.result["epochs"] == 1
+    assert not model.training
+    state = trained.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_run_cut_off_in_added_epochs_is_not_finished(
+    corpus: Corpus, folder: Path, small: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(small(epochs=1), corpus, folder)
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["graphfusion.training.fit"], "write_results", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(small(epochs=2), corpus, folder, resume=True)
+    assert train(small(epochs=2), corpus, folder, resume=True).result["epochs"] == 2
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
