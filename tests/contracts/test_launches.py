@@ -22,14 +22,14 @@ SIZES = {"audio": 1582, "visual": 342, "text": 100}
 LENGTHS = (30, 50)
 # (training, masked, window): the kernels of graph, projections, head and loss, and of each layer.
 KERNELS = {
-    (False, False, None): (163, 11),
-    (False, False, 10): (169, 11),
-    (False, True, None): (195, 11),
-    (False, True, 10): (202, 11),
-    (True, False, None): (321, 41),
-    (True, False, 10): (327, 41),
-    (True, True, None): (370, 41),
-    (True, True, 10): (377, 41),
+    (False, False, None): (116, 11),
+    (False, False, 10): (127, 11),
+    (False, True, None): (147, 11),
+    (False, True, 10): (159, 11),
+    (True, False, None): (260, 41),
+    (True, False, 10): (276, 41),
+    (True, True, None): (308, 41),
+    (True, True, 10): (325, 41),
 }
 CASES = pytest.mark.parametrize(("training", "masked", "window"), KERNELS)
 
