@@ -16,6 +16,11 @@ def use_kernels(x: Tensor) -> bool:
     return ENABLED and x.device.type == "cpu" and not is_traced()
 
 
+def saves_launches(x: Tensor) -> bool:
+    """Whether one large product is faster than several small ones: not on a CPU, with its cache."""
+    return x.device.type != "cpu"
+
+
 def use_operators(x: Tensor) -> bool:
     """Whether our operators stand in a compiled graph: on a CPU, and in no `torch.func`.
 

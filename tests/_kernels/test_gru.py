@@ -200,7 +200,7 @@ def of_gru(x: Tensor) -> Tensor:
 
 
 def of_cell(x: Tensor) -> Tensor:
-    return CELL.step(x, x, x, CELL.joined(x))[0]
+    return CELL.step(x, x, x, *CELL.weights(x, 1))[0]
 
 
 @pytest.mark.parametrize("function", [pytest.param(of_gru, marks=FUNCTIONAL), of_cell])
