@@ -68,7 +68,7 @@ class RecurrentEncoder(torch.nn.Module):
         data = x.index_select(0, sequences.order)
         encoded: Tensor = self._run(data.reshape(-1, x.size(-1)), sequences)
         out = encoded.new_zeros(*x.shape[:-1], encoded.size(-1))
-        return out.index_copy(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
+        return out.index_copy_(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
 
     def _encode_padded(self, x: Tensor, sequences: PaddedIndices) -> Tensor:
         """The same of `[n, C]` in plain operators, in evaluation."""

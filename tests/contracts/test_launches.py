@@ -94,6 +94,19 @@ def test_the_kernels_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert more - fewer == cell | propagation | products | mixing
 
 
+def test_one_conversation_is_propagated_without_gathering(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_on_a_gpu(monkeypatch)
+    size = sum(LENGTHS)
+    layout = BatchLayout(torch.tensor([0, size]), torch.arange(size) % 2).to("meta")
+    more, fewer = (
+        step(model_of(num_layers).to("meta"), features_on("meta"), layout, training=False).kernels
+        for num_layers in (3, 2)
+    )
+    assert "index_select" not in more - fewer
+    base, _ = KERNELS[False, False, None]
+    assert (fewer.total(), more.total()) == (base + 8 * 2, base + 8 * 3)  # as the page says
+
+
 @CASES
 def test_a_layout_leaves_nothing_to_the_host(
     training: bool, masked: bool, window: int | None, monkeypatch: pytest.MonkeyPatch
