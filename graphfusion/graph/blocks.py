@@ -60,16 +60,18 @@ def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
         columns, slot = start + reach, everyone
         empty = (columns < 0) | (columns >= size)
         columns = columns.clamp(0, size - 1)
-        rows, empty_rows = columns[:, past : past + height], empty[:, past : past + height]
+        rows = columns[:, past : past + height]
     else:
         rows = columns = layout.blocks
         slot = layout.slot
         places = torch.arange(rows.numel(), device=everyone.device).view(rows.shape)
-        empty = empty_rows = slot[rows] != places
+        empty = slot[rows] != places
     # Places without an utterance belong to no conversation, and to different ones in both.
-    of_row = layout.batch[rows].masked_fill(empty_rows, -1).unsqueeze(2)
-    of_column = layout.batch[columns].masked_fill(empty, -2).unsqueeze(1)
-    joined = of_row == of_column
+    conversation = layout.batch[columns]
+    of_row, of_column = conversation.masked_fill(empty, -1), conversation.masked_fill(empty, -2)
+    if narrow:
+        of_row = of_row[:, past : past + height]
+    joined = of_row.unsqueeze(2) == of_column.unsqueeze(1)
     if limited:
         offset = columns.unsqueeze(1) - rows.unsqueeze(2)
         joined = joined & (offset >= -past) & (offset <= future)
