@@ -21,6 +21,11 @@ def saves_launches(x: Tensor) -> bool:
     return x.device.type != "cpu"
 
 
+def takes_padded(x: Tensor) -> bool:
+    """Whether cuDNN runs recurrent steps: its quickest kernels want sequences of equal length."""
+    return x.is_cuda and torch.backends.cudnn.is_acceptable(x)
+
+
 def use_operators(x: Tensor) -> bool:
     """Whether our operators stand in a compiled graph: on a CPU, and in no `torch.func`.
 
