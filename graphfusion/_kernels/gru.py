@@ -89,21 +89,21 @@ class PackedGRU(torch.nn.RNNBase):
         Returns:
             `[n, ..., 2 * H]`.
         """
-        shape = *x.shape[:-1], self.hidden_size
+        rest = x.shape[1:-1]
+        start = x.new_zeros(1, count * rest.numel(), self.hidden_size)
+        # One layer without dropout, in one direction, with the steps along the first axis.
+        options = self.bias, 1, 0.0, self.training, False, False
         weights = iter(list[Tensor](each) for each in self.all_weights)
         for layer in range(self.num_layers):
             if layer:
                 x = dropout(x, self.dropout, self.training)
             states = []
             for own in places:
-                padded = x.new_zeros(steps * count, *x.shape[1:]).index_copy(0, own, x)
-                padded = padded.view(steps, -1, x.size(-1))
-                start = x.new_zeros(1, padded.size(1), self.hidden_size)
-                # One layer without dropout, in one direction, with the steps along the first axis.
-                options = self.bias, 1, 0.0, self.training, False, False
-                out, _ = torch.gru(padded, start, next(weights), *options)
-                out = out.view(steps * count, *shape[1:])
-                states.append(out.index_select(0, own))
+                padded = x.new_zeros(steps * count, *rest, x.size(-1)).index_copy_(0, own, x)
+                out, _ = torch.gru(
+                    padded.view(steps, -1, x.size(-1)), start, next(weights), *options
+                )
+                states.append(out.view(steps * count, *rest, -1).index_select(0, own))
             x = torch.cat(states, -1)
         return x
 
