@@ -31,7 +31,7 @@ def model_against_dense(
             with torch.set_grad_enabled(training):
                 out = logits()
                 if training:
-                    model.zero_grad()
+                    dense.zero_grad()  # the model is a part of it
                     focal_loss(out, y).backward()
 
         return run

@@ -6,10 +6,12 @@ sequences, called for each speaker and modality. The weights are those of the li
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch_geometric.nn.module_dict import ModuleDict
 
 from graphfusion import MMDFN, DynamicFusion
 
@@ -56,6 +58,14 @@ def dense_fusion(fusion: DynamicFusion, x: Tensor, adjacency: Tensor) -> Tensor:
     return torch.cat([x, z], -1)
 
 
+def _gru(rnn: torch.nn.RNNBase) -> torch.nn.GRU:
+    """A copy, as PyTorch has it."""
+    options: dict[str, Any] = {"dropout": rnn.dropout, "bidirectional": rnn.bidirectional}
+    gru = torch.nn.GRU(rnn.input_size, rnn.hidden_size, rnn.num_layers, **options)
+    gru.load_state_dict(rnn.state_dict())
+    return gru.to(next(rnn.parameters()).device).train(rnn.training)
+
+
 class DenseMMDFN(torch.nn.Module):
     """MM-DFN with the weights of ours."""
 
@@ -64,6 +74,12 @@ class DenseMMDFN(torch.nn.Module):
         self.model = model
         self.lengths = lengths
         self.num_speakers = num_speakers
+        # PyTorch's own: the memory of ours is laid out for a direction at a time.
+        encoder = model.encoder
+        self.contexts = ModuleDict(
+            {name: _gru(each.rnn) for name, each in encoder.contexts.items()}
+        )
+        self.speakers = encoder.speaker_encoder and _gru(encoder.speaker_encoder.rnn)
 
     def forward(self, features: dict[str, Tensor], speaker: Tensor) -> Tensor:
         """Returns logits, `[U, K]`."""
@@ -75,7 +91,7 @@ class DenseMMDFN(torch.nn.Module):
         nodes = []
         for name in model.in_channels:
             x = encoder.projections[name](pad_sequence(features[name].split(lengths)))
-            node = encoder.contexts[name].rnn(x)[0] if name in encoder.contexts else x
+            node = self.contexts[name](x)[0] if name in self.contexts else x
             if weight := encoder.speaker_weights[name]:
                 node = node + weight * self._history(x, who)
             nodes.append(node.transpose(0, 1)[packed.T])
@@ -87,15 +103,14 @@ class DenseMMDFN(torch.nn.Module):
         return logits
 
     def _history(self, x: Tensor, who: Tensor) -> Tensor:
-        encoder = self.model.encoder.speaker_encoder
-        assert encoder is not None  # noqa: S101
+        assert self.speakers is not None  # noqa: S101
         history = x.new_zeros(x.shape)
         for speaker in range(self.num_speakers):
             own = torch.zeros_like(x)
             steps_of = [(who[:, b] == speaker).nonzero().squeeze(1) for b in range(x.size(1))]
             for b, steps in enumerate(steps_of):
                 own[: len(steps), b] = x[steps, b]
-            encoded = encoder.rnn(own)[0]
+            encoded = self.speakers(own)[0]
             for b, steps in enumerate(steps_of):
                 history[steps, b] = encoded[: len(steps), b]
         return history

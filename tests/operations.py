@@ -74,15 +74,14 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     without_recurrence(monkeypatch)
 
     def cell(
-        self: torch.nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor]
+        x: Tensor, state: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor, *biases: Tensor
     ) -> tuple[Tensor, Tensor]:
-        products = x @ self.weight_ih.t(), state[0] @ self.weight_hh.t()
-        fused = torch.ops.aten._thnn_fused_lstm_cell
-        return fused(*products, state[1], self.bias_ih, self.bias_hh)[:2]
+        products = x @ w_ih.t(), state[0] @ w_hh.t()
+        return torch.ops.aten._thnn_fused_lstm_cell(*products, state[1], *biases)[:2]
 
     def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         del inplace
         return torch.native_dropout(x, p, True)[0] if training and p > 0 else x
 
-    monkeypatch.setattr(torch.nn.LSTMCell, "forward", cell)
+    monkeypatch.setattr(torch, "lstm_cell", cell)
     monkeypatch.setattr(torch.nn.functional, "dropout", dropout)

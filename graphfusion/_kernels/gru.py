@@ -11,6 +11,9 @@ from graphfusion._kernels.gru_operator import gru_steps
 from graphfusion._kernels.gru_steps import Steps
 from graphfusion._kernels.switch import use_kernels
 
+# Up to this size, PyTorch has cuDNN take all steps of a direction in one kernel, forward and back.
+SMALL = 128
+
 
 class PackedGRU(torch.nn.RNNBase):
     """A :class:`torch.nn.GRU` that learns from packed sequences of many steps fast on a CPU.
@@ -19,6 +22,10 @@ class PackedGRU(torch.nn.RNNBase):
     gradients step by step. Here, the derivative is written out: what a step multiplies its gradient
     with is computed for all steps at once, both directions run side by side, and the gradient of a
     weight is one product at the end. It has no second derivative.
+
+    With cuDNN, a direction of a small layer is run at a time, over padded sequences read from their
+    own starts (:meth:`encode_padded`): one kernel takes all steps, where packed sequences take two
+    a step.
 
     It is a :class:`torch.nn.GRU` in all but the class, which `torch.compile` refuses (torch 2.13).
     """
@@ -63,6 +70,59 @@ class PackedGRU(torch.nn.RNNBase):
     def encode(self, x: Tensor, batch_sizes: Tensor) -> Tensor:
         """The output for the data `x [n, C]` of packed sequences, `[n, D * H]`, to be compiled."""
         return self._layers(x, _Places.of(batch_sizes, len(x)), batch_sizes)[-1][0]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether cuDNN runs it faster by its directions."""
+        return self.bidirectional and self.hidden_size <= SMALL
+
+    def encode_padded(self, x: Tensor, places: Tensor, steps: int, count: int) -> Tensor:
+        """The output for packed sequences, from a GRU over padded ones for each direction.
+
+        Args:
+            x: `[n, ..., C]`, the data; what lies along further axes is of sequences of its own.
+            places: `[2, n]` int64, where padded sequences, flattened, have each item: as it is, and
+                read from its sequence's end. So the padding comes last, and changes nothing.
+            steps: Length of the longest sequence.
+            count: How many sequences there are.
+
+        Returns:
+            `[n, ..., 2 * H]`.
+        """
+        rest = x.shape[1:-1]
+        start = x.new_zeros(1, count * rest.numel(), self.hidden_size)
+        # One layer without dropout, in one direction, with the steps along the first axis.
+        options = self.bias, 1, 0.0, self.training, False, False
+        weights = iter(list[Tensor](each) for each in self.all_weights)
+        for layer in range(self.num_layers):
+            if layer:
+                x = dropout(x, self.dropout, self.training)
+            states = []
+            for own in places:
+                padded = x.new_zeros(steps * count, *rest, x.size(-1)).index_copy_(0, own, x)
+                out, _ = torch.gru(
+                    padded.view(steps, -1, x.size(-1)), start, next(weights), *options
+                )
+                states.append(out.view(steps * count, *rest, -1).index_select(0, own))
+            x = torch.cat(states, -1)
+        return x
+
+    def flatten_parameters(self) -> None:
+        """Lays out the weights in memory as cuDNN reads them: by direction, if it is small."""
+        if not self.is_small:
+            super().flatten_parameters()
+            return
+        size = len(self._flat_weights) // (2 * self.num_layers)
+        for start in range(0, len(self._flat_weights), size):
+            one = type(self).__new__(type(self))  # a layer in one direction with these weights
+            one.__dict__ |= self.__dict__ | {
+                "input_size": self.input_size if start < 2 * size else 2 * self.hidden_size,
+                "num_layers": 1,
+                "bidirectional": False,
+                "_flat_weights": self._flat_weights[start : start + size],
+                "_flat_weights_names": self._flat_weights_names[start : start + size],
+            }
+            torch.nn.RNNBase.flatten_parameters(one)
 
     def _is_ours(self, packed: PackedSequence) -> bool:
         """Whether to take our steps: where there are gradients; without, PyTorch's are fast.

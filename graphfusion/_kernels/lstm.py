@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphfusion._kernels.autograd import first_derivative
 from graphfusion._kernels.switch import use_kernels
+from graphfusion._utils.autocast import is_autocasting
 
 
 class NodeLSTM(torch.nn.LSTMCell):
@@ -18,21 +19,30 @@ class NodeLSTM(torch.nn.LSTMCell):
     gates, because :math:`\tanh(x) = 2 \sigma(2x) - 1`.
     """
 
-    def joined(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
-        """What :meth:`step` needs to take steps fast; None where PyTorch does that by itself.
+    def weights(self, x: Tensor, steps: int) -> list[tuple[Tensor, ...]]:
+        """The weights of each of several steps, for :meth:`step`.
+
+        Each step has views of its own. Their gradients are added in one pass at the end, where
+        those of a weight that is used in every step are added step by step.
 
         Returns:
-            The weight `[4H, I + H]` and bias `[4H]` of `[q ; g]`, the candidate's rows doubled.
+            On a CPU, the weight `[4H, I + H]` and bias `[4H]` of `[q ; g]`, the candidate's rows
+            doubled; elsewhere, and compiled, PyTorch's four.
         """
-        if not use_kernels(x):
-            return None
-        double = torch.ones_like(self.bias_ih)
-        double[2 * self.hidden_size : 3 * self.hidden_size] = 2
-        weight = torch.cat([self.weight_ih, self.weight_hh], 1)
-        return double.unsqueeze(1) * weight, double * (self.bias_ih + self.bias_hh)
+        if use_kernels(x):
+            double = torch.ones_like(self.bias_ih)
+            double[2 * self.hidden_size : 3 * self.hidden_size] = 2
+            weight = torch.cat([self.weight_ih, self.weight_hh], 1)
+            once = [double.unsqueeze(1) * weight, double * (self.bias_ih + self.bias_hh)]
+        else:
+            once = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+        if is_autocasting(x.device):  # it keeps a parameter's rounded copy, but not that of a view
+            return [tuple(once)] * steps
+        views = [each.expand(steps, *each.shape).unbind() for each in once]
+        return list(zip(*views, strict=True))
 
     def step(
-        self, q: Tensor, g: Tensor, c: Tensor, joined: tuple[Tensor, Tensor] | None
+        self, q: Tensor, g: Tensor, c: Tensor, weights: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor]:
         """Takes one step.
 
@@ -40,17 +50,17 @@ class NodeLSTM(torch.nn.LSTMCell):
             q: `[..., I]`, the input.
             g: `[..., H]`, what the memory let out last.
             c: `[..., H]`, the memory.
-            joined: What :meth:`joined` returned.
+            weights: One of those that :meth:`weights` returned.
 
         Returns:
             The next g and c.
         """
         shape = q.shape
         q, g, c = (each.flatten(0, -2) for each in (q, g, c))
-        if joined is None:
-            g, c = super().forward(q, (g, c))
+        if len(weights) == 4:
+            g, c = torch.lstm_cell(q, (g, c), *weights)
         else:
-            weight, bias = joined
+            weight, bias = weights
             gates = torch.addmm(bias, torch.cat([q, g], 1), weight.t())
             # Without gradients, what autograd keeps books of is a twentieth of a model's inference.
             step = _Gates.apply if torch.is_grad_enabled() else _Gates.forward

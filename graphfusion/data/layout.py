@@ -9,7 +9,7 @@ from torch import Tensor
 from graphfusion._utils.tracing import check_not_tracing
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout_checks import check_layout, find_column
-from graphfusion.data.packing import PackedIndices, pack_blocks, pack_sequences
+from graphfusion.data.packing import PackedIndices, move_sequences, pack_blocks, pack_sequences
 
 # What a layout holds: on a device, on the host, and both.
 TENSORS = ("ptr", "speaker", "present", "batch", "blocks", "slot", "speaker_id")
@@ -162,13 +162,11 @@ class BatchLayout:
         for name in TENSORS:
             if (value := getattr(self, name)) is not None:
                 setattr(copy, name, function(value))
-        # PackedSequence wants its batch sizes on the host.
         copy.conversation_sequences = tuple(
-            each._replace(order=function(each.order)) for each in self.conversation_sequences
+            move_sequences(each, function) for each in self.conversation_sequences
         )
         if self.speaker_sequences is not None:
-            order = function(self.speaker_sequences.order)
-            copy.speaker_sequences = self.speaker_sequences._replace(order=order)
+            copy.speaker_sequences = move_sequences(self.speaker_sequences, function)
         return copy
 
     def __repr__(self) -> str:

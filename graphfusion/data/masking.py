@@ -47,11 +47,12 @@ def finite(nodes: Sequence[Tensor], layout: BatchLayout) -> Tensor:
         layout: The batch's.
     """
     norms = [torch.linalg.vector_norm(x.detach(), torch.inf, -1) for x in nodes]
-    ok = torch.cat([norm.isfinite().unsqueeze(-1).flatten(1) for norm in norms], 1)
+    norm = norms[0] if norms[0].dim() == 2 else torch.stack(norms, 1)
     if layout.present is not None:
-        ok = ok | ~layout.present
-    failures = torch.zeros_like(layout.ptr).index_add(0, layout.batch, (~ok).sum(1))
-    return failures.index_select(0, layout.batch) == 0
+        norm = norm.where(layout.present, 0)
+    marks = (norm * 0).sum(1)  # 0, or NaN where one is infinite or NaN
+    total = marks.new_zeros(layout.ptr.shape).index_add(0, layout.batch, marks)
+    return total.index_select(0, layout.batch) == 0
 
 
 def restore(out: Tensor, layout: BatchLayout, valid: Tensor | None) -> Tensor:

@@ -1,6 +1,7 @@
 """Index structures of a packed batch: sequences of unequal length, and conversations in blocks."""
 
 from bisect import bisect_left, insort
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,10 +15,13 @@ class PackedIndices(NamedTuple):
         order: `[n]` int64, the items: all first steps, then all second steps, and so on, those of
             the longest sequence first.
         batch_sizes: `[longest]` int64 on the host, how many sequences have that many steps.
+        places: `[2, n]` int64, where S sequences padded to the longest, `[longest, S]` flattened,
+            have each item in that order: first as they are, then each read from its end.
     """
 
     order: Tensor
     batch_sizes: Tensor
+    places: Tensor
 
 
 def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
@@ -35,8 +39,16 @@ def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
     step[by_group] = torch.arange(len(items)) - start[group[by_group]]
     longest_first = torch.empty_like(length)
     longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length))
-    order = (step * len(length) + longest_first[group]).argsort()
-    return PackedIndices(items[order], step.bincount())
+    count, column = len(length), longest_first[group]
+    places, order = (step * count + column).sort()
+    from_end = ((length[group] - 1 - step) * count + column)[order]
+    return PackedIndices(items[order], step.bincount(), torch.stack([places, from_end]))
+
+
+def move_sequences(sequences: PackedIndices, function: Callable[[Tensor], Tensor]) -> PackedIndices:
+    """Applies a function to what may be on a device; PackedSequence wants its sizes on the host."""
+    order, places = function(sequences.order), function(sequences.places)
+    return sequences._replace(order=order, places=places)
 
 
 def pack_blocks(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ def _flatten(layout: BatchLayout) -> tuple[list[Tensor | None], Context]:
     leaves: list[Tensor | None] = [getattr(layout, name) for name in TENSORS]
     sequences = layout.conversation_sequences
     for each in (*sequences, layout.speaker_sequences):
-        leaves += [None, None] if each is None else each
+        leaves += [None] * len(PackedIndices._fields) if each is None else each
     return leaves, [len(sequences), *(getattr(layout, name) for name in STATIC)]
 
 
@@ -28,10 +28,10 @@ def _flatten_with_keys(layout: BatchLayout) -> tuple[list[tuple[Any, Tensor | No
 def _unflatten(leaves: Iterable[Any], context: Context) -> BatchLayout:
     number, *static = context
     leaves = list(leaves)
-    tensors, pairs = leaves[: len(TENSORS)], leaves[len(TENSORS) :]
+    tensors, fields = leaves[: len(TENSORS)], leaves[len(TENSORS) :]
     sequences = [
-        None if order is None else PackedIndices(order, sizes)
-        for order, sizes in zip(pairs[::2], pairs[1::2], strict=True)
+        None if each[0] is None else PackedIndices(*each)
+        for each in zip(*[iter(fields)] * len(PackedIndices._fields), strict=True)
     ]
     layout = BatchLayout.__new__(BatchLayout)
     layout.__dict__ |= zip(TENSORS, tensors, strict=True)

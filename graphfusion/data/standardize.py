@@ -137,8 +137,7 @@ class _Statistics(torch.nn.Module):
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         # Where x itself has fewer digits than the mean, the mean's rounding is no larger than its.
         x = (x - self.mean.to(x.dtype)) / self.scale.to(x.dtype)
-        limit = self.limit.to(x.dtype)
-        return x.clamp(-limit, limit)
+        return x.clamp(-self.limit, self.limit)  # a number's dtype does not change that of x
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Moves the statistics like any buffer, but keeps their dtype."""

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.padded_gru import padded_gru
-from graphfusion._kernels.switch import use_operators
+from graphfusion._kernels.switch import takes_padded, use_operators
 from graphfusion._utils.checks import check_bool, check_dtype, check_real, check_size, check_tensor
 from graphfusion.data.packing import PackedIndices
 from graphfusion.data.padding import PaddedIndices
@@ -68,7 +68,7 @@ class RecurrentEncoder(torch.nn.Module):
         data = x.index_select(0, sequences.order)
         encoded: Tensor = self._run(data.reshape(-1, x.size(-1)), sequences)
         out = encoded.new_zeros(*x.shape[:-1], encoded.size(-1))
-        return out.index_copy(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
+        return out.index_copy_(0, sequences.order, encoded.view(*data.shape[:-1], encoded.size(-1)))
 
     def _encode_padded(self, x: Tensor, sequences: PaddedIndices) -> Tensor:
         """The same of `[n, C]` in plain operators, in evaluation."""
@@ -81,10 +81,22 @@ class RecurrentEncoder(torch.nn.Module):
     def _run(self, data: Tensor, sequences: PackedIndices) -> Tensor:
         if len(data) == 0:  # nothing is present, and a GRU takes no empty sequence
             return data[:, :1].expand(-1, self.out_channels)
+        out: Tensor
+        if takes_padded(data) and self.rnn.is_small:
+            out = self._run_padded(data, sequences)
+            return out
         batch_sizes = sequences.batch_sizes * (len(data) // len(sequences.order))
         run = self.rnn.encode if use_operators(data) else self._run_packed
-        out: Tensor = run(data, batch_sizes)
+        out = run(data, batch_sizes)
         return out
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _run_padded(self, data: Tensor, sequences: PackedIndices) -> Tensor:
+        order, batch_sizes, places = sequences
+        items = data.view(len(order), -1, data.size(-1))
+        steps, count = len(batch_sizes), int(batch_sizes[0])
+        encoded: Tensor = self.rnn.encode_padded(items, places, steps, count)
+        return encoded.flatten(0, 1)
 
     # PyTorch's own GRU and PackedSequence cannot be traced (torch 2.13).
     @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -195,7 +195,7 @@ class UtteranceEncoder(torch.nn.Module):
         for name, x in projected.items():
             node = context.get(name, x)
             if weight := self.speaker_weights[name]:
-                node = node + weight * speaker[name]
+                node = torch.add(node, speaker[name], alpha=weight)
             nodes.append(node)
         return torch.stack(nodes, 1)
 

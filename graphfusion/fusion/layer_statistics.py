@@ -44,8 +44,8 @@ def layer_statistics(
         return value if graph.present is None else value[graph.present]
 
     def layer(
-        q: Tensor, g: Tensor, c: Tensor, h0: Tensor, weights: object,
-        propagate: Callable[[Tensor], Tensor], joined: object,
+        q: Tensor, g: Tensor, c: Tensor, weight: Tensor, residual: Callable[[], Tensor],
+        cell: tuple[Tensor, ...], propagate: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         row: dict[str, float] = {}
 
@@ -59,7 +59,7 @@ def layer_statistics(
             for name, gate in zip(("input", "forget", "output"), gates, strict=True):
                 low, high = _quantiles(gate)
                 row |= {f"{name} low": low, f"{name} high": high}
-        z, g, c = fusion._layer(q, g, c, h0, weights, measured, joined)  # type: ignore[arg-type]
+        z, g, c = fusion._layer(q, g, c, weight, residual, cell, measured)
         rows.append(row | {"state": _size(present(z))})
         return z, g, c
 

@@ -26,8 +26,8 @@ def layer_weights(weight: Tensor, alpha: float, theta: float) -> tuple[Tensor, T
         >>> round(p_weight.item(), 3), round(h0_weight.item(), 3)
         (0.8, 0.2)
     """
-    layer = torch.arange(1, weight.size(0) + 1, device=weight.device)
-    share = (theta / layer.to(weight.dtype)).log1p().view(-1, 1, 1)
+    layer = torch.arange(1, weight.size(0) + 1, dtype=weight.dtype, device=weight.device)
+    share = (theta / layer).log1p().view(-1, 1, 1)
     identity = torch.eye(weight.size(2), dtype=share.dtype, device=share.device)
     skip = torch.cat([(1 - alpha) * identity, alpha * identity])
     p_weight, h0_weight = torch.lerp(skip, weight, share).chunk(2, 1)

@@ -41,6 +41,7 @@ def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
     """
     size, longest = layout.num_utterances, layout.blocks.size(1)
     exported = torch.compiler.is_exporting()  # once, for batches of all sizes
+    limited = past is not None or future is not None
     narrow = past is not None and future is not None
     if past is None or not exported:
         past = longest - 1 if past is None else smaller(past, longest - 1)
@@ -57,19 +58,23 @@ def cover(layout: BatchLayout, past: int | None, future: int | None) -> Blocks:
             start = everyone[::height].unsqueeze(1)
         reach = torch.arange(-past, height + future, device=everyone.device)
         columns, slot = start + reach, everyone
-        filled = (columns >= 0) & (columns < size)
+        empty = (columns < 0) | (columns >= size)
         columns = columns.clamp(0, size - 1)
-        rows, filled_rows = columns[:, past : past + height], filled[:, past : past + height]
+        rows = columns[:, past : past + height]
     else:
         rows = columns = layout.blocks
         slot = layout.slot
         places = torch.arange(rows.numel(), device=everyone.device).view(rows.shape)
-        filled = filled_rows = slot[rows] == places
+        empty = slot[rows] != places
     # Places without an utterance belong to no conversation, and to different ones in both.
-    of_row = layout.batch[rows].where(filled_rows, -1).unsqueeze(2)
-    of_column = layout.batch[columns].where(filled, -2).unsqueeze(1)
-    offset = columns.unsqueeze(1) - rows.unsqueeze(2)
-    joined = (of_row == of_column) & (offset >= -past) & (offset <= future)
+    conversation = layout.batch[columns]
+    of_row, of_column = conversation.masked_fill(empty, -1), conversation.masked_fill(empty, -2)
+    if narrow:
+        of_row = of_row[:, past : past + height]
+    joined = of_row.unsqueeze(2) == of_column.unsqueeze(1)
+    if limited:
+        offset = columns.unsqueeze(1) - rows.unsqueeze(2)
+        joined = joined & (offset >= -past) & (offset <= future)
     return Blocks(rows, columns, joined, slot)
 
 
@@ -77,3 +82,8 @@ def take(x: Tensor, utterances: Tensor) -> Tensor:
     """Those utterances of `x [U, M, ...]`, `[N, S]` of them, as `[N, M, S, ...]`."""
     taken: Tensor = x.index_select(0, utterances.flatten()).unflatten(0, utterances.shape)
     return taken.transpose(1, 2)
+
+
+def take_nodes(x: Tensor, nodes: Tensor) -> Tensor:
+    """Those nodes `u * M + m` of `x [U, M, ...]`, in the shape of `nodes`."""
+    return x.flatten(0, 1).index_select(0, nodes.flatten()).view(*nodes.shape, *x.shape[2:])

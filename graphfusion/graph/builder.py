@@ -8,7 +8,7 @@ from graphfusion._utils.checks import check_not_empty, check_real, check_size, c
 from graphfusion._utils.memory import is_out_of_memory
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import screen
-from graphfusion.graph.blocks import cover, take
+from graphfusion.graph.blocks import cover, take, take_nodes
 from graphfusion.graph.multimodal_graph import MultimodalGraph
 from graphfusion.graph.similarity import direction, similarity_of_cosine
 
@@ -110,30 +110,39 @@ class ConversationGraph(torch.nn.Module):
         if present is not None:
             joined = joined & take(present, rows).unsqueeze(3) & take(present, columns).unsqueeze(2)
 
+        modality = torch.arange(num_modalities, device=x.device).unsqueeze(1)
+        sources = torch.add(modality, columns.unsqueeze(1), alpha=num_modalities)
+        targets = sources
+        if rows is not columns:
+            targets = torch.add(modality, rows.unsqueeze(1), alpha=num_modalities)
+
         unit = direction(x)
-        cosine = take(unit, rows) @ take(unit, columns).mT
-        # A vector's cosine with itself is the constant 1, and arccos is steepest there.
+        of_source = take_nodes(unit, sources)
+        of_target = of_source if targets is sources else take_nodes(unit, targets)
+        cosine = of_target @ of_source.mT
+        # A vector's cosine with itself is 1, or 0 for a zero vector, and arccos is steepest there.
         itself = (rows.unsqueeze(2) == columns.unsqueeze(1)).unsqueeze(1)
-        nonzero = unit.detach().ne(0).any(-1).to(unit.dtype)
-        cosine = torch.where(itself, take(nonzero, rows).unsqueeze(3), cosine)
+        cosine = torch.where(itself, cosine.detach().round(), cosine)
         intra = similarity_of_cosine(cosine).where(joined, 0)
         inter = self.cross_weight * join_modalities(unit, present)
 
-        modality = torch.arange(num_modalities, device=x.device)
+        # A block's rows come once for each modality: block * M + m strips of rows before.
         height = rows.size(1)
-        start = slot + slot // height * (num_modalities - 1) * height
-        row_of_node = start.unsqueeze(1) + modality * height
+        strip = torch.add(modality.t(), (slot // height).unsqueeze(1), alpha=num_modalities - 1)
+        row_of_node = torch.add(slot.unsqueeze(1), strip, alpha=height)
 
-        degree = intra.sum(-1).flatten()[row_of_node] + inter.sum(-1)
+        degree = take_nodes(intra.sum(-1).flatten(0, 1), row_of_node) + inter.sum(-1)
         if present is not None:
             degree = degree.where(present, 1)  # any number: an absent node has no edges
         scale = degree.rsqrt()
-        intra = intra * take(scale, rows).unsqueeze(3) * take(scale, columns).unsqueeze(2)
+        of_source = take_nodes(scale, sources)
+        of_target = of_source if targets is sources else take_nodes(scale, targets)
+        intra = intra * of_target.unsqueeze(3) * of_source.unsqueeze(2)
         inter = inter * scale.unsqueeze(2) * scale.unsqueeze(1)
         return MultimodalGraph(
             intra=intra.to(x.dtype).contiguous(),  # or each layer would copy it
             inter=inter.to(x.dtype),
-            columns=columns.unsqueeze(1) * num_modalities + modality.unsqueeze(1),
+            columns=sources,
             row_of_node=row_of_node,
             blocks=blocks,
             layout=layout,

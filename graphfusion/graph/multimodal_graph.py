@@ -8,7 +8,7 @@ from torch import Tensor
 from graphfusion._utils.checks import check_dtype, check_tensor
 from graphfusion.data import masking
 from graphfusion.data.layout import BatchLayout
-from graphfusion.graph.blocks import Blocks
+from graphfusion.graph.blocks import Blocks, take_nodes
 from graphfusion.graph.edge_types import edge_types
 from graphfusion.graph.impute import impute
 
@@ -83,11 +83,14 @@ class MultimodalGraph:
         """
         check_dtype("x", x, self.intra)
         x, valid = self.screen(x)
-        columns = x.flatten(0, 1).index_select(0, self.columns.flatten())
-        blocks = columns.view(-1, self.columns.size(2), x.size(2))
-        rows = torch.bmm(self.intra.flatten(0, 1), blocks)
-        own = rows.flatten(0, 1).index_select(0, self.row_of_node.flatten())
-        return self.restore(torch.baddbmm(own.view(x.shape), self.inter, x), valid)
+        count, _, height, width = self.intra.shape
+        if count == 1 and height == width == x.size(0):  # one conversation, in order
+            own = torch.bmm(self.intra.squeeze(0), x.transpose(0, 1)).transpose(0, 1)
+        else:
+            blocks = take_nodes(x, self.columns).flatten(0, 1)
+            rows = torch.bmm(self.intra.flatten(0, 1), blocks)
+            own = take_nodes(rows, self.row_of_node)
+        return self.restore(torch.baddbmm(own, self.inter, x), valid)
 
     def __matmul__(self, x: Tensor) -> Tensor:
         return self.propagate(x)

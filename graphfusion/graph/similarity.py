@@ -57,11 +57,12 @@ def direction(x: Tensor) -> Tensor:
     # in the result, so no gradient needs to flow through it.
     scale = x.detach().abs().amax(-1, keepdim=True)
     zero = scale < SHORTEST * torch.finfo(x.dtype).tiny
-    x = (x / scale.where(~zero, 1)).where(~zero, 0)
+    x = x / scale.masked_fill(zero, torch.inf)
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / norm.where(~zero, 1)
+    return x / norm.clamp(min=1)  # at least 1 but for zero vectors, as the largest entry is 1
 
 
 def similarity_of_cosine(cosine: Tensor) -> Tensor:
     """Converts a cosine to the angular similarity."""
-    return 1 - torch.acos(SHRINK * cosine) / math.pi
+    # One pass: the difference from 1, with the angle times alpha.
+    return torch.rsub(torch.acos(SHRINK * cosine), 1, alpha=1 / math.pi)

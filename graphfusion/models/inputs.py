@@ -87,8 +87,11 @@ def screen_features(
     layout = align(layout, tuple(in_channels))
     valid = finite([features[name] for name in in_channels], layout)
     standardized = getattr(encoder, "standardize", Standardized)(features)
+    present, zero = valid.unsqueeze(1), torch.zeros((), dtype=dtype, device=valid.device)
+    columns = [present] * len(in_channels)
+    if layout.present is not None:
+        columns = list((present & layout.present).split(1, 1))
     screened = Standardized()
-    for m, name in enumerate(in_channels):
-        present = valid if layout.present is None else valid & layout.present[:, m]
-        screened[name] = standardized[name].where(present.unsqueeze(1), 0).to(dtype)
+    for name, column in zip(in_channels, columns, strict=True):
+        screened[name] = standardized[name].where(column, zero).to(dtype)
     return screened, layout, valid

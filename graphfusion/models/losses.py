@@ -52,20 +52,21 @@ def focal_loss(
     check_tensor("target", target, [len(logits)], torch.int64)
     check_real("gamma", gamma, 0)
     check_not_empty("logits", logits)
-    labelled = target != ignore_index
-    target = target.where(labelled, 0)
+    missing = target == ignore_index
+    target = target.masked_fill(missing, 0)
     check_range("target", target, logits.size(1))
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     # Before the softmax, whose gradient would make NaN of 0 times a NaN.
-    logits = logits.where(labelled.unsqueeze(1), 0.0)
+    logits = logits.masked_fill(missing.unsqueeze(1), 0.0)
     log_p = logits.log_softmax(-1).gather(1, target.unsqueeze(1)).squeeze(1)
     # A sure prediction has 1 - p = 0, where the slope of a power below 1 is infinite.
     tiny = torch.finfo(log_p.dtype).tiny
-    loss = -((-log_p.expm1()).clamp_min(tiny) ** gamma) * log_p
+    loss = log_p.expm1().neg().clamp_min(tiny) ** gamma * log_p
     if weight is not None:
         check_tensor("weight", weight, [logits.size(1)])
         loss = weight[target] * loss
-    return loss.where(labelled, 0.0).sum() / labelled.sum().clamp_min(1)
+    labelled = (len(target) - missing.sum()).clamp_min(1)
+    return -loss.masked_fill(missing, 0.0).sum() / labelled
 
 
 def class_weights(

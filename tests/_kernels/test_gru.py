@@ -12,11 +12,16 @@ from torch.utils.checkpoint import checkpoint
 from graphfusion import BatchLayout, SpeakerEncoder
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.lstm import NodeLSTM
+from graphfusion.data.packing import pack_sequences
+from graphfusion.encoders import recurrent
 from graphfusion.testing.strategies import seeds
 from tests._versions import needs_torch
 from tests.asserts import assert_equal
 
 FUNCTIONAL = needs_torch("2.10", "torch.func over a recurrent encoder's sequences")
+
+
+PTR, SPEAKER = torch.tensor([0, 5, 6, 9]), torch.tensor([0, 1, 0, 0, 2, 0, 1, 1, 0])
 
 
 def packed(lengths: list[int], size: int) -> PackedSequence:
@@ -69,6 +74,74 @@ def test_is_pytorchs_gru(
         run(gru, sequences, used), run(pytorchs(gru), sequences, used), strict=True
     ):
         assert_equal(ours, theirs)
+
+
+@given(
+    seeds,
+    st.lists(st.integers(1, 7), min_size=1, max_size=5),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_padded_sequences_give_the_same(
+    seed: int, lengths: list[int], num_layers: int, width: int, bias: bool
+) -> None:
+    """As with cuDNN, here by PyTorch's GRU; what lies along a further axis is by itself."""
+    torch.manual_seed(seed)
+    gru = PackedGRU(3, 4, num_layers, bias=bias, bidirectional=True).double()
+    group = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
+    order, batch_sizes, places = pack_sequences(group, torch.ones_like(group, dtype=torch.bool))
+    x = torch.randn(len(order), width, 3, dtype=torch.float64, requires_grad=True)
+    out = gru.encode_padded(x, places, len(batch_sizes), int(batch_sizes[0]))
+    other = torch.nn.GRU(3, 4, num_layers, bias=bias, bidirectional=True).double()
+    other.load_state_dict(gru.state_dict())
+    expected = [other(PackedSequence(each, batch_sizes))[0].data for each in x.unbind(1)]
+    assert_equal(out, torch.stack(expected, 1))
+    loss, theirs = out.square().sum(), torch.stack(expected, 1).square().sum()
+    (of_x,) = torch.autograd.grad(theirs, [x], retain_graph=True)
+    found = torch.autograd.grad(loss, [x, *gru.parameters()])
+    assert_equal(found[0], of_x)
+    for ours, pytorchs in zip(
+        found[1:], torch.autograd.grad(theirs, list(other.parameters())), strict=True
+    ):
+        assert_equal(ours, pytorchs)
+
+
+def test_dropout_between_padded_layers() -> None:
+    gru = PackedGRU(3, 4, 2, bidirectional=True, dropout=0.5)
+    x, places = torch.randn(3, 1, 3), torch.tensor([[0, 1, 2], [2, 1, 0]])
+    assert not torch.equal(gru.encode_padded(x, places, 3, 1), gru.encode_padded(x, places, 3, 1))
+    gru.eval()
+    assert torch.equal(gru.encode_padded(x, places, 3, 1), gru.encode_padded(x, places, 3, 1))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_weights_of_small_layers_lie_together_by_direction(
+    bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as a CPU shows it: what PyTorch is asked to lay out."""
+    asked = []
+
+    def flatten(one: torch.nn.RNNBase) -> None:
+        shapes = [tuple(each.shape) for each in one._flat_weights]
+        asked.append((one.input_size, one.num_layers, one.bidirectional, shapes[0]))
+
+    monkeypatch.setattr(torch.nn.RNNBase, "flatten_parameters", flatten)
+    PackedGRU(3, 4, 2, bias=bias, bidirectional=True)
+    assert asked == [(size, 1, False, (12, size)) for size in (3, 3, 8, 8)]
+    asked.clear()
+    PackedGRU(3, 129, 2, bias=bias, bidirectional=True)
+    assert asked == [(3, 2, True, (387, 3))]
+
+
+def test_encoders_take_padded_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = torch.rand(9, 2) < 0.7
+    for layout in (BatchLayout(PTR, SPEAKER), BatchLayout(PTR, SPEAKER, present)):
+        encoder, x = SpeakerEncoder(3, 4).double(), torch.randn(9, 2, 3).double()
+        expected = encoder(x, layout)
+        monkeypatch.setattr(recurrent, "takes_padded", lambda _: True)
+        assert_equal(encoder(x, layout), expected)
+        monkeypatch.undo()
 
 
 def test_gradcheck() -> None:
@@ -200,7 +273,7 @@ def of_gru(x: Tensor) -> Tensor:
 
 
 def of_cell(x: Tensor) -> Tensor:
-    return CELL.step(x, x, x, CELL.joined(x))[0]
+    return CELL.step(x, x, x, *CELL.weights(x, 1))[0]
 
 
 @pytest.mark.parametrize("function", [pytest.param(of_gru, marks=FUNCTIONAL), of_cell])

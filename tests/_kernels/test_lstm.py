@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphfusion._kernels import switch
 from graphfusion._kernels.lstm import NodeLSTM
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
@@ -20,10 +21,12 @@ def test_is_pytorchs_cell(
     def run(fast: bool) -> list[torch.Tensor]:
         q, g, c = (each.clone().requires_grad_() for each in inputs)
         leaves = [q, g, c, *cell.parameters()]
-        joined = cell.joined(q) if fast else None
-        assert (joined is not None) == fast
-        for _ in range(steps):
-            g, c = cell.step(q, g, c, joined)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(switch, "ENABLED", fast)
+            weights = cell.weights(q, steps)
+        assert {len(each) for each in weights} == {2 if fast else 4}
+        for each in weights:
+            g, c = cell.step(q, g, c, each)
         out = {"g": g, "c": c, "both": g + c}[used]
         gradients = torch.autograd.grad((out**2).sum(), leaves)
         return [g, c, *gradients]
@@ -36,17 +39,17 @@ def test_gradcheck() -> None:
     cell = NodeLSTM(2, 2).double()
     q, g, c = torch.randn(3, 2, 3, 2, dtype=torch.float64).unbind(0)
     inputs = tuple(each.clone().requires_grad_() for each in (q, g, c))
-    assert torch.autograd.gradcheck(lambda q, g, c: cell.step(q, g, c, cell.joined(q)), inputs)
+    assert torch.autograd.gradcheck(lambda q, g, c: cell.step(q, g, c, *cell.weights(q, 1)), inputs)
 
 
 def test_the_memory_keeps_its_precision_under_autocast() -> None:
     cell = NodeLSTM(8, 8)
     q, g, c = torch.randn(3, 5, 8).unbind(0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        new_g, new_c = cell.step(q, g, c, cell.joined(q))
+        new_g, new_c = cell.step(q, g, c, *cell.weights(q, 1))
     assert new_g.dtype == torch.bfloat16
     assert new_c.dtype == torch.float32
-    expected_g, expected_c = cell.step(q, g, c, None)
+    expected_g, expected_c = cell(q, (g, c))
     torch.testing.assert_close(new_c, expected_c, rtol=0.05, atol=0.05)
     torch.testing.assert_close(new_g.float(), expected_g, rtol=0.05, atol=0.05)
 
@@ -56,7 +59,7 @@ def test_functional_gradient() -> None:
     q, g, c = torch.randn(3, 5, 3).unbind(0)
 
     def loss(q: torch.Tensor, fast: bool) -> torch.Tensor:
-        return cell.step(q, g, c, cell.joined(q) if fast else None)[0].sum()
+        return (cell.step(q, g, c, *cell.weights(q, 1)) if fast else cell(q, (g, c)))[0].sum()
 
     torch.testing.assert_close(
         torch.func.grad(loss)(q, True), torch.func.grad(loss)(q, False), rtol=1e-4, atol=1e-5
@@ -65,9 +68,9 @@ def test_functional_gradient() -> None:
 
 def test_pytorchs_cell_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     cell, q = NodeLSTM(2, 2), torch.randn(3, 2)
-    assert cell.joined(q) is not None
+    assert len(cell.weights(q, 1)[0]) == 2
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert cell.joined(q) is None
+    assert len(cell.weights(q, 1)[0]) == 4
 
 
 @given(seeds, st.integers(1, 5), st.integers(1, 6))

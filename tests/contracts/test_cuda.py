@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from graphfusion import MMDFN, BatchLayout, ConversationGraph, DynamicFusion
+from graphfusion import MMDFN, BatchLayout, ConversationGraph, DynamicFusion, SpeakerEncoder
 
 pytestmark = [
     pytest.mark.gpu,
@@ -48,3 +48,17 @@ def test_a_prepared_layout_costs_no_synchronisation(masked: bool) -> None:
         step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_encoders_learn_as_on_the_host() -> None:
+    """Sequences of unequal lengths; weights that do not lie together would be warned of."""
+    layout = BatchLayout(torch.tensor([0, 5, 6, 13]), torch.arange(13) % 3)
+    gradients = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        encoder = SpeakerEncoder(6, 4).double().to(device)
+        x = torch.linspace(-1, 1, 13 * 2 * 6).double().view(13, 2, 6).to(device)
+        encoder(x, layout.to(device)).square().sum().backward()
+        gradients.append([each.grad.cpu() for each in encoder.parameters()])
+    for here, there in zip(*gradients, strict=True):
+        torch.testing.assert_close(there, here)
