@@ -16,11 +16,6 @@ def use_kernels(x: Tensor) -> bool:
     return ENABLED and x.device.type == "cpu" and not is_traced()
 
 
-def saves_launches(x: Tensor) -> bool:
-    """Whether one large product is faster than several small ones: not on a CPU, with its cache."""
-    return x.device.type != "cpu"
-
-
 def takes_padded(x: Tensor) -> bool:
     """Whether cuDNN runs recurrent steps: its quickest kernels want sequences of equal length."""
     return x.is_cuda and torch.backends.cudnn.is_acceptable(x)

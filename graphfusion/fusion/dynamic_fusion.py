@@ -1,6 +1,6 @@
 """Dynamic fusion: a deep graph convolution with a gated memory shared by its layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._kernels.lstm import NodeLSTM
-from graphfusion._kernels.switch import saves_launches
 from graphfusion._utils.checks import check_bool, check_real, check_size
 from graphfusion.fusion import published
 from graphfusion.fusion.layer_weights import layer_weights
@@ -175,40 +174,28 @@ class DynamicFusion(torch.nn.Module):
         z = self.dropout(h0)
         g = torch.zeros_like(h0)
         c = torch.zeros_like(h0, dtype=self.weight.dtype)  # autocast does not round the memory
-        steps = self.num_layers
-        cells = [()] * steps if self.cell is None else self.cell.weights(x, steps)
-        p_weights, h0_weights = layer_weights(self.weight, self.alpha, self.theta)
-        residuals = self._residuals(h0.flatten(0, -2), h0_weights)
+        cells: Sequence[tuple[Tensor, ...]] = [()] * self.num_layers
+        if self.cell is not None:
+            cells = self.cell.weights(x, self.num_layers)
         layer = self._layer
         if self.checkpoint and torch.is_grad_enabled():
             layer = partial(checkpoint, layer, use_reentrant=False)
         gates = []
-        for weight, residual, cell in zip(p_weights, residuals, cells, strict=True):
+        maps = layer_weights(self.weight, self.alpha, self.theta)
+        for *weights, cell in zip(*maps, cells, strict=True):
             if return_gates and self.cell is not None:
                 gates.append(graph.restore(self.cell.gates(z, g).mean(-1), valid))
-            z, g, c = layer(z, g, c, weight, residual, cell, propagate)
+            z, g, c = layer(z, g, c, h0, weights, cell, propagate)
         out = graph.restore(torch.cat([x, z], -1) if self.concat else z, valid)
         return (out, torch.stack(gates)) if return_gates else out
-
-    def _residuals(self, h0: Tensor, weights: Tensor) -> list[Callable[[], Tensor]]:
-        """The initial residual of each layer, `[N, H]`, from `h0 [N, H]` and its maps `[L, H, H]`.
-
-        A call, so that a CPU has it in the cache where it is added, and a checkpoint computes it
-        again. On a GPU, where a launch takes longer than such a product, one product has all.
-        """
-        if self.checkpoint or not saves_launches(h0):
-            return [partial(torch.mm, h0, weight) for weight in weights]
-        everything = h0 @ weights.transpose(0, 1).flatten(1)
-        parts = everything.unflatten(1, (weights.size(0), weights.size(2))).unbind(1)
-        return [lambda part=part: part for part in parts]  # type: ignore[misc]
 
     def _layer(
         self,
         q: Tensor,
         g: Tensor,
         c: Tensor,
-        weight: Tensor,
-        residual: Callable[[], Tensor],
+        h0: Tensor,
+        weights: Sequence[Tensor],
         cell: tuple[Tensor, ...],
         propagate: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -216,7 +203,8 @@ class DynamicFusion(torch.nn.Module):
         if self.cell is not None:
             g, c = self.cell.step(q, g, c, cell)
         p = propagate(q if self.cell is None else g)
-        mixed = torch.addmm(residual(), p.flatten(0, -2), weight)
+        p_weight, h0_weight = weights
+        mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
         z = self.dropout(mixed.relu_().view(q.shape))
         if self.cell is not None:
             z = z + q

@@ -1,6 +1,6 @@
 """Statistics of each layer of a dynamic fusion: message sizes and gate activations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 
 import numpy as np
@@ -44,7 +44,7 @@ def layer_statistics(
         return value if graph.present is None else value[graph.present]
 
     def layer(
-        q: Tensor, g: Tensor, c: Tensor, weight: Tensor, residual: Callable[[], Tensor],
+        q: Tensor, g: Tensor, c: Tensor, h0: Tensor, weights: Sequence[Tensor],
         cell: tuple[Tensor, ...], propagate: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         row: dict[str, float] = {}
@@ -59,7 +59,7 @@ def layer_statistics(
             for name, gate in zip(("input", "forget", "output"), gates, strict=True):
                 low, high = _quantiles(gate)
                 row |= {f"{name} low": low, f"{name} high": high}
-        z, g, c = fusion._layer(q, g, c, weight, residual, cell, measured)
+        z, g, c = fusion._layer(q, g, c, h0, weights, cell, measured)
         rows.append(row | {"state": _size(present(z))})
         return z, g, c
 

@@ -7,7 +7,6 @@ from torch_geometric.nn import GCN2Conv
 
 from graphfusion import BatchLayout, ConversationGraph, DynamicFusion
 from graphfusion._kernels.lstm import NodeLSTM
-from graphfusion.fusion import dynamic_fusion
 from graphfusion.testing import RaggedBatch, assert_batch_independent
 from graphfusion.testing.strategies import batches, seeds, windows
 from tests import oracle
@@ -348,24 +347,6 @@ def test_checkpointing_changes_nothing(gated: bool, dropout: float) -> None:
         results.append([out, leaf.grad, *(each.grad for each in fusion.parameters())])
     for without, with_ in zip(*results, strict=True):
         assert torch.equal(without, with_)
-
-
-@given(batches(), fusions())
-def test_one_product_of_all_layers_changes_nothing(
-    batch: RaggedBatch, fusion: DynamicFusion
-) -> None:
-    """As a GPU computes the initial residuals."""
-
-    def run(at_once: bool) -> list[torch.Tensor]:
-        x = batch.x.clone().requires_grad_()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dynamic_fusion, "saves_launches", lambda _: at_once)
-            out = fusion(x, ConversationGraph()(x, batch.layout))
-        leaves = [x, fusion.weight, fusion.lin.weight]
-        return [out, *torch.autograd.grad(out.square().sum(), leaves)]
-
-    for at_once, in_turn in zip(run(True), run(False), strict=True):
-        assert_equal(at_once, in_turn)
 
 
 @given(batches(), fusions(gated=True))
