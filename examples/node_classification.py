@@ -54,8 +54,8 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
         size: Number of nodes; they have four neighbours on average.
 
     Returns:
-        The graph with self-loops and the edge weights of GCN, and masks: 20 training nodes a class,
-        a fifth of all nodes for validation, and the others for testing.
+        The graph, with self-loops and the edge weights of GCN. Its masks select 20 training nodes a
+        class, a fifth of all nodes for validation, and the others for testing.
     """
     generator = torch.Generator().manual_seed(seed)
     node = torch.arange(size)
@@ -139,7 +139,7 @@ class GCNII(torch.nn.Module):
 
 
 def fusion(num_layers: int, gated: bool, concat: bool) -> DynamicFusion:
-    """Builds a `DynamicFusion`; without gate and concatenation, it is GCNII up to initialisation."""
+    """Builds a `DynamicFusion`; without gate and concatenation, a GCNII with other first weights."""
     return DynamicFusion(CHANNELS, HIDDEN, num_layers, ALPHA, THETA, DROPOUT, gated, concat)
 
 

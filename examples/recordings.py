@@ -59,7 +59,7 @@ class Said(NamedTuple):
 
 
 def draw_conversation(rng: np.random.Generator, size: int = 8) -> list[Said]:
-    """Draws a conversation: labels persist for a few utterances, and half of the texts show them."""
+    """Draws a conversation; labels persist for some utterances and show in half of the texts."""
     said: list[Said] = []
     label, start = str(rng.choice(CLASSES)), 0.0
     for u in range(size):
