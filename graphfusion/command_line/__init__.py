@@ -19,8 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; None: `sys.argv`.
 
     Returns:
-        The exit code: 0 for success; 1 if the content of a file is invalid; 2 if an argument is
-        invalid, or a file cannot be read or written; 130 if interrupted.
+        The exit code:
+
+        - 0: success.
+        - 1: the content of a file is invalid.
+        - 2: an argument is invalid, or a file cannot be read or written.
+        - 130: interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words and words[0] in DATASET_COMMANDS:  # they do not need the extra "train"

@@ -42,9 +42,9 @@ def train(
     Args:
         file: The feature file: safetensors, .npz, a pickle, Parquet or CSV.
         output: The folder for all runs.
-        model: The model: mmdfn; an ablation, without its gate (static), graph, speaker encoder or
-            mask of missing modalities (zero_filled); MM-DFN with another fusion (no_fusion to
-            self_attention); or a baseline (bigru, logistic).
+        model: The model to train. static (no gate), no_graph, no_speaker and zero_filled (no mask
+            of missing modalities) are ablations of mmdfn. no_fusion to self_attention replace its
+            fusion. bigru and logistic are baselines.
         preset: The preset of all settings: the paper's (iemocap, meld), tuned ones (iemocap_tuned,
             meld_tuned), or those of iemocap for sentiment scores (mosi).
         modalities: The modalities to use, in this order; default: all. For example,
@@ -102,8 +102,9 @@ def predict(
 ) -> None:
     """Predict every utterance of a file.
 
-    Writes a table with a row for each utterance: its conversation, its position there (from 0), its
-    turn if the file is a table, the prediction, and the probability of each class.
+    Writes a table with a row for each utterance. It has the conversation and the position in it
+    (from 0), the prediction, and the probability of each class. If the file is a table, it also has
+    the turn.
 
     Args:
         model: The `model` folder of a run.
@@ -209,9 +210,9 @@ def benchmark(
 ) -> None:
     """Train and compare fusion modules with the same encoder, head and training.
 
-    Prints a row for each model: its test score (strict: at the epoch chosen on held-out
-    conversations), the difference from the model without fusion with a 95 % bootstrap interval,
-    the number of parameters, and the milliseconds of a training step.
+    Prints a row for each model. The test score is strict: the epoch is chosen on held-out
+    conversations. The difference is from the model without fusion, with a 95 % bootstrap interval.
+    The last columns are the number of parameters, and the milliseconds of a training step.
 
     Args:
         file: The feature file, with test conversations.

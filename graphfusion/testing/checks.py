@@ -28,8 +28,8 @@ COMPILED = ("normal", "absent")
 def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> None:
     """Checks all contracts of a fusion layer, `fusion(x [U, M, C], graph) -> [U, M, D]`.
 
-    The batches are those of :func:`odd_batches`, in the dtype of the layer's parameters. Checked
-    are:
+    The batches are those of :func:`odd_batches`, in the dtype of the layer's parameters. The
+    contracts are:
 
     - the shape and dtype of the output,
     - equal outputs for a conversation alone and in a batch,

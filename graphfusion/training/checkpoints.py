@@ -17,7 +17,7 @@ from graphfusion._utils.files import write_atomically
 
 
 class CheckedCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints atomically, and verifies their checksums when loading them."""
+    """Checkpoint plugin that writes atomically, and verifies checksums when loading."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None

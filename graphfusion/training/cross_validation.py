@@ -22,11 +22,11 @@ def cross_validate(
     groups: Mapping[str, Sequence[str]] | int = 5,
     source: str | None = None,
 ) -> pd.DataFrame:
-    """Cross-validates a model: trains on all groups but one and scores that group, for each group.
+    """Cross-validates a model over groups of training conversations.
 
-    Only training conversations are used; the test split is ignored. The epoch is chosen on the
-    validation split, or else on a tenth of the remaining training conversations. Finished runs are
-    reused.
+    For each group, a model is trained on all others and scored on this one. The test split is not
+    used. The epoch is chosen on the validation split, or else on a tenth of the remaining training
+    conversations. Finished runs are reused.
 
     Args:
         make: A function that builds a model for a corpus and draws its weights from PyTorch's

@@ -73,7 +73,7 @@ class TrainingModule(pl.LightningModule):
         return {name: dropout(value, p) for name, value in features.items()}
 
     def on_fit_start(self) -> None:
-        """Logs the epochs before a resumption again."""
+        """Logs the earlier epochs of a resumed run again."""
         for row in self.history:
             self._write(row)
 

@@ -120,7 +120,7 @@ class Run:
         return task
 
     def model(self, **parts: Any) -> ConversationModel:
-        """Loads the trained model with :func:`load_model`, which gets the arguments."""
+        """Loads the trained model; `parts` are those of :func:`load_model`."""
         return load_model(self.folder / MODEL, **parts)
 
 

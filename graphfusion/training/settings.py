@@ -9,7 +9,9 @@ from graphfusion.models.presets import PRESETS
 
 @dataclass(frozen=True)
 class Settings:
-    """Training settings; :meth:`from_preset` has those of a preset.
+    """Training settings of any model.
+
+    Use :meth:`from_preset` for those of a preset.
 
     Args:
         lr: Learning rate of Adam.
@@ -68,7 +70,7 @@ class Settings:
 
     @classmethod
     def from_preset(cls, preset: str, **changes: Any) -> Self:
-        """Creates the training settings of a preset, which :meth:`MMDFN.from_preset` also has.
+        """Creates the training settings of a preset of :meth:`MMDFN.from_preset`.
 
         Args:
             preset: "iemocap", "meld", "mosi", "iemocap_tuned" or "meld_tuned".
