@@ -63,7 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     )
     command.add_argument("--preset", default="iemocap", help="preset of all settings")
     command.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that replace it"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings that replace the preset",
     )
     command.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
     command.add_argument("--seeds", type=int, default=3, help="number of runs of each arm")

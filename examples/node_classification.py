@@ -139,7 +139,7 @@ class GCNII(torch.nn.Module):
 
 
 def fusion(num_layers: int, gated: bool, concat: bool) -> DynamicFusion:
-    """Builds a `DynamicFusion`; without gate and concatenation, a GCNII with other first weights."""
+    """Builds a `DynamicFusion`, which is a GCNII up to initialisation if both options are false."""
     return DynamicFusion(CHANNELS, HIDDEN, num_layers, ALPHA, THETA, DROPOUT, gated, concat)
 
 
@@ -248,7 +248,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--layers", type=int, nargs="+", default=[2, 8, 32, 64], help="depths")
+    parser.add_argument(
+        "--layers", type=int, nargs="+", default=[2, 8, 32, 64], help="numbers of layers"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="number of graphs and runs")
     parser.add_argument("--epochs", type=int, default=100, help="number of epochs")
     parser.add_argument(
