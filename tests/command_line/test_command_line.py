@@ -241,7 +241,7 @@ def test_interruption(
 
     monkeypatch.setattr(training, "train_file", interrupt)
     assert main(["train", str(file)]) == 130
-    assert "`train --resume` goes on" in capsys.readouterr().err
+    assert "`train --resume` continues" in capsys.readouterr().err
 
 
 @given(
