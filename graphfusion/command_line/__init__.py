@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; None: `sys.argv`.
 
     Returns:
-        The exit code:
+        The exit code.
 
         - 0: success.
         - 1: the content of a file is invalid.

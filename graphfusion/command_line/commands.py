@@ -83,10 +83,10 @@ def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = Fal
         split: The split of the file to score.
         sentiment: Scores are sentiment, from -3 to 3; also score them as two and as seven classes.
     """
-    from graphfusion.command_line.training import open_for
+    from graphfusion.command_line.training import open_for_model
     from graphfusion.training import evaluate, load_model
 
-    scores = evaluate(load_model(model), open_for(model, file, split), split, sentiment)
+    scores = evaluate(load_model(model), open_for_model(model, file, split), split, sentiment)
     if all(map(math.isnan, scores.values())):
         raise ValueError(f"{split} must have a labelled utterance to be scored, but has none.")
     for name, score in scores.items():

@@ -44,7 +44,7 @@ def open_corpus(file: Path, modalities: Sequence[str] | None) -> Corpus:
     return corpus if modalities is None else corpus.select(modalities)
 
 
-def open_for(model: Path, file: Path, split: str | None) -> Corpus:
+def open_for_model(model: Path, file: Path, split: str | None) -> Corpus:
     """Loads a corpus from a file, with the modalities that the model was trained on.
 
     If `split` is None, a table needs no labels or splits.
@@ -95,7 +95,7 @@ def predict_file(
 ) -> None:
     """Writes a table with a row for each utterance."""
     loaded = load_model(model)
-    table = predict(loaded, open_for(model, file, split), split)
+    table = predict(loaded, open_for_model(model, file, split), split)
     if calibrated:
         if (found := about_model(model).get("calibration")) is None:
             raise ValueError(f"calibrated must not be set: {model} has no calibration.")

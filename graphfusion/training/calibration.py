@@ -117,7 +117,7 @@ class Calibration:
             label: `[N]` int64.
 
         Returns:
-            Values by name:
+            Values by name.
 
             - `error`, `error scaled`: expected calibration error (ten bins) before and after
               scaling.

@@ -77,7 +77,7 @@ def by_prefix(corpus: Corpus, length: int) -> dict[str, list[str]]:
         length: The number of characters.
 
     Returns:
-        `{prefix: ids}`, for :func:`cross_validate`.
+        Ids of conversations by prefix, for the argument `groups` of :func:`cross_validate`.
 
     Raises:
         ValueError: If there are fewer than two groups.

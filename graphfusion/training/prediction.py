@@ -35,7 +35,7 @@ def predict(
         batch_size: Number of conversations in a batch; the predictions do not depend on it.
 
     Returns:
-        A table with a row for each utterance, and these columns:
+        A table with a row for each utterance, and these columns.
 
         - `conversation`: the conversation's `id`, or its number if it has none.
         - `utterance`: the position in the conversation, from 0.
