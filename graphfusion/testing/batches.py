@@ -53,7 +53,7 @@ class RaggedBatch:
 
     @property
     def named_present(self) -> dict[str, Tensor] | None:
-        """`present` as a dict by modality, `[U]` each; None: all are present."""
+        """`present` as a dict by modality, `[U]` each; None if all are present."""
         if self.present is None:
             return None
         return dict(zip(NAMES, self.present.unbind(1), strict=False))

@@ -85,7 +85,7 @@ class Run:
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """Confusion matrix `[K, K]`: counts of test utterances, true class by predicted class.
+        """Confusion matrix `[K, K]`, the counts of test utterances by true and predicted class.
 
         Raises:
             ValueError: If the task is multilabel.
@@ -114,7 +114,7 @@ class Run:
 
     @property
     def task(self) -> str:
-        """The model's task: "classification", "multilabel" or "regression"."""
+        """The model's task, "classification", "multilabel" or "regression"."""
         arguments = self.config.get("model", {}).get("arguments", {})
         task: str = arguments.get("task", LabelSpec.of(self.classes, None).task)
         return task
