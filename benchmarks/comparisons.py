@@ -1,4 +1,4 @@
-"""MM-DFN and its fusion stack against other constructions of the same mathematics."""
+"""Comparisons of MM-DFN and its fusion with other implementations of the same equations."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from graphfusion import ConversationGraph, DynamicFusion, focal_loss
 def model_against_dense(
     workload: Workload, training: bool, repetitions: int, device: str = "cpu"
 ) -> list[Row]:
-    """MM-DFN against the published construction, and against the ceiling of any speed-up."""
+    """Compares MM-DFN with the dense construction, and the speed-up with its upper bound."""
     model = model_of(workload)
     model = model.to(device).train(training)
     dense = DenseMMDFN(model, workload.lengths, workload.num_speakers)
@@ -67,7 +67,7 @@ def model_against_dense(
 
 
 def fusion_against_floor(workload: Workload, repetitions: int, device: str = "cpu") -> list[Row]:
-    """Graph and fusion, forward and backward, against their own matrix products and against PyG."""
+    """Compares graph and fusion, forward and backward, with their matrix products and PyG."""
     build = ConversationGraph()
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers).to(device)
     x, layout = workload.nodes.to(device).requires_grad_(), workload.layout.to(device)

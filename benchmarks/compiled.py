@@ -1,9 +1,9 @@
-"""MM-DFN in eager mode and compiled, training step and inference, in turns.
+"""Benchmark of MM-DFN in eager mode and compiled, for training and inference.
 
 python -m benchmarks.compiled [--only training inference] [--output FILE]
 
-Compiled in two ways: in one graph, and with the recurrent encoders in eager mode between two.
-Compiling takes minutes.
+The model is compiled in two ways: as one graph, and with the recurrent encoders in eager mode.
+Compilation takes minutes.
 """
 
 import argparse
@@ -27,7 +27,7 @@ KINDS = ("training", "inference")
 
 
 def in_eager_mode(model: MMDFN) -> MMDFN:
-    """A copy whose recurrent encoders break the graph: they run as they do in eager mode."""
+    """Copies a model, with graph breaks around its recurrent encoders, which run in eager mode."""
     outside = torch.compiler.disable(RecurrentEncoder._run)
     model = copy.deepcopy(model)
     for module in model.modules():
@@ -37,7 +37,7 @@ def in_eager_mode(model: MMDFN) -> MMDFN:
 
 
 def contestants(workload: Workload, training: bool, backend: str = "inductor") -> Contestants:
-    """Steps of equal models with equal weights."""
+    """Steps of equal models with equal weights, in eager mode and compiled."""
     model = model_of(workload).train(training)
     features, layout, y = workload.on("cpu")
 
@@ -65,7 +65,7 @@ def contestants(workload: Workload, training: bool, backend: str = "inductor") -
 def measure(
     workload: Workload, training: bool, repetitions: int, backend: str = "inductor"
 ) -> list[Row]:
-    """What each takes of the time of eager mode; compiling is not counted."""
+    """Measures the time of compiled steps relative to eager mode, without compilation."""
     steps = contestants(workload, training, backend)
     for run in steps.values():
         run()
@@ -84,14 +84,14 @@ def measure(
 
 
 def merged(path: Path, rows: list[Row]) -> list[Row]:
-    """The rows of a file, where there is one, but for those that were measured anew."""
+    """Merges new rows into those of a file, if it exists."""
     found = json.loads(path.read_text())["rows"] if path.exists() else []
     new = {row.what for row in rows}
     return [*(Row(**each) for each in found if each["what"] not in new), *rows]
 
 
 def main() -> None:
-    """Measures what is asked for."""
+    """Runs the chosen benchmarks, and writes their rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=KINDS)
     parser.add_argument("--repetitions", type=int, default=9)

@@ -1,10 +1,10 @@
-"""How long corpora of any size take to save, open, read and validate, and how much memory.
+"""Benchmark of saving, opening, reading and validating corpora: time and memory.
 
     python -m benchmarks.corpora FOLDER --conversations 20000
 
-Conversations of 30 utterances with 750 numbers each, 90 KB, made when they are asked for. Every
-step is a process of its own; its peak is that beyond what the imports take. The file stays in the
-page cache, where there is room for it.
+Conversations have 30 utterances with 750 numbers each (90 KB), and are generated on access. Each
+step runs in its own process, and its peak memory excludes the imports. If there is enough memory,
+the file stays in the page cache.
 """
 
 import argparse
@@ -29,11 +29,11 @@ BATCH = 32
 
 
 class Made(Sequence[Conversation]):
-    """Conversations that are made when they are asked for.
+    """Sequence of synthetic conversations, generated on access.
 
     Args:
-        name: Of the split.
-        size: How many.
+        name: The name of the split.
+        size: The number of conversations.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -62,24 +62,24 @@ class Made(Sequence[Conversation]):
 
 
 def peak() -> int:
-    """The most memory that the process has had at once, in bytes, or has had since `forget`."""
+    """Peak resident memory of this process in bytes, since its start or the last `forget`."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def forget() -> None:
-    """Lets the peak begin with what the process has now."""
+    """Resets the peak memory to the present memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def made(conversations: int) -> Corpus:
-    """A corpus of so many, a tenth of them to test on."""
+    """Generates a corpus of this size, with a tenth of the conversations for testing."""
     test = conversations // 10
     return Corpus(CLASSES, {"train": Made("a", conversations - test), "test": Made("b", test)})
 
 
 def rate(conversations: Sequence[Conversation]) -> float:
-    """How many conversations come in shuffled batches in a second of the processor."""
+    """Conversations loaded in shuffled batches per second of processor time."""
     start = time.process_time()
     for _ in DataLoader(conversations, batch_size=BATCH, shuffle=True):
         pass
@@ -87,26 +87,26 @@ def rate(conversations: Sequence[Conversation]) -> float:
 
 
 def epochs(path: Path) -> dict[str, float]:
-    """Shuffled batches from the file, and the same from memory."""
+    """Rates of loading shuffled batches from the file and from memory."""
     opened = load(path).splits["train"]
     found = {"first epoch": rate(opened)}
     part = opened[:2000]
     whole = list(part)
-    # In turns, for other work on the machine is felt by both.
+    # Alternately, so that other load on the machine affects both.
     rates = [(rate(whole), rate(part)) for _ in range(7)]
     found["in memory"], found["from the file"] = (max(each) for each in zip(*rates, strict=True))
     return found
 
 
 def fit(path: Path) -> None:
-    """The statistics of all."""
+    """Computes the statistics of all training conversations."""
     corpus = load(path)
     Standardize(corpus.in_channels).fit(corpus.splits["train"])
 
 
 def train(path: Path) -> None:
-    """One epoch of a small model, and its scores: the library's trainer with what it keeps."""
-    from graphfusion.training import Recipe, fit_seeds  # the other steps need no trainer
+    """Trains and scores a small model for one epoch."""
+    from graphfusion.training import Recipe, fit_seeds  # the other steps must not import it
 
     fit_seeds(Recipe("logistic", changes={"epochs": 1}), load(path), path.parent / "run", [0])
 
@@ -125,10 +125,10 @@ STEPS: dict[str, Callable[[Path, int], object]] = {
 
 
 def step(name: str, path: Path, size: int) -> None:
-    """One of them, as JSON."""
+    """Runs one step, and prints its time and memory as JSON."""
     torch.set_num_threads(1)
     if name == "train":
-        import graphfusion.training  # noqa: F401  what it takes to import is not the data's
+        import graphfusion.training  # noqa: F401  excludes the import from the measurement
     before = peak()
     forget()
     start, busy = time.perf_counter(), time.process_time()
@@ -144,7 +144,7 @@ def step(name: str, path: Path, size: int) -> None:
 
 
 def main() -> None:
-    """All of them."""
+    """Runs all steps, each in its own process."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--conversations", type=int, default=20_000)

@@ -1,8 +1,9 @@
-"""The construction of published code, in our words: dense, padded, one speaker at a time.
+"""Baseline: the construction of published code, dense, padded, and one speaker at a time.
 
-One `(M*U) x (M*U)` matrix for the whole batch, filled conversation by conversation and normalised
-by two products with a diagonal matrix; dense propagation; recurrent encoders on zero-padded
-sequences, called for each speaker and modality. The weights are those of the library's modules.
+It is written anew, with the weights of the library's modules. One `(M*U) x (M*U)` matrix for the
+whole batch is filled for each conversation, and normalised by two products with a diagonal matrix.
+Propagation is dense. Recurrent encoders run on zero-padded sequences, for each speaker and
+modality.
 """
 
 import math
@@ -17,7 +18,7 @@ from graphfusion import MMDFN, DynamicFusion
 
 
 def dense_adjacency(x: Tensor, lengths: tuple[int, ...]) -> Tensor:
-    """P of `x [U, M, C]` as `[M * U, M * U]`, modality by modality."""
+    """Normalised adjacency P of `x [U, M, C]`, as `[M * U, M * U]` ordered by modality."""
     size, num_modalities, _ = x.shape
     adjacency = x.new_zeros(num_modalities * size, num_modalities * size)
     start = 0
@@ -38,7 +39,7 @@ def dense_adjacency(x: Tensor, lengths: tuple[int, ...]) -> Tensor:
 
 
 def dense_fusion(fusion: DynamicFusion, x: Tensor, adjacency: Tensor) -> Tensor:
-    """The fusion stack on `x [N, C]`."""
+    """Applies the layers of a fusion to `x [N, C]`, with a dense adjacency."""
     x = fusion.dropout(x)
     h0 = fusion.lin(x).relu()
     z = fusion.dropout(h0)
@@ -67,7 +68,7 @@ def _gru(rnn: torch.nn.RNNBase) -> torch.nn.GRU:
 
 
 class DenseMMDFN(torch.nn.Module):
-    """MM-DFN with the weights of ours."""
+    """Dense MM-DFN, with the weights of a :class:`graphfusion.MMDFN`."""
 
     def __init__(self, model: MMDFN, lengths: tuple[int, ...], num_speakers: int) -> None:
         super().__init__()

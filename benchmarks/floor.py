@@ -1,4 +1,4 @@
-"""The matrix products of a step alone: what no arrangement of the fusion stack can do without."""
+"""Lower bound of the time of a fusion step: its matrix products alone."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ from graphfusion import DynamicFusion, MultimodalGraph
 
 
 def floor(fusion: DynamicFusion, graph: MultimodalGraph, backward: bool) -> Callable[[], None]:
-    """A function that multiplies matrices of the stack's shapes.
+    """Returns a function that runs only the matrix products of graph and fusion.
 
-    Forward: the graph's cosines, the input projection and, for each layer, the cell's gates, the
-    propagation and the mixing map. Backward: two products for each, one for each factor.
+    Forward: the cosines of the graph, the input projection, and for each layer the gates of the
+    cell, the propagation and the layer's weight matrix. Backward: two products for each of these.
     """
     size, channels = graph.inter.size(0) * graph.inter.size(1), fusion.in_channels
     hidden, layers = fusion.hidden_channels, fusion.num_layers
@@ -49,7 +49,7 @@ def floor(fusion: DynamicFusion, graph: MultimodalGraph, backward: bool) -> Call
 
 
 def _product(left: Tensor, right: Tensor, backward: bool) -> Callable[[], None]:
-    # Into memory that is there already: allocating is not multiplying.
+    # Into preallocated memory, to exclude the time of allocation.
     out = left @ right
     by_left, by_right = torch.empty_like(left), torch.empty_like(right)
 

@@ -1,6 +1,8 @@
-"""Measures MM-DFN on a GPU, and prints a table with the card's name.
+"""Benchmark of MM-DFN on a GPU.
 
-python -m benchmarks.gpu [--output FILE]; with --device cpu, tiny and without what needs CUDA.
+python -m benchmarks.gpu [--output FILE]
+
+With --device cpu, it runs on tiny batches, without the benchmarks that need CUDA, as a smoke test.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from benchmarks.workloads import Workload, iemocap, meld, single
 
 @dataclass(frozen=True)
 class Setting:
-    """Where to measure, and what."""
+    """Device, workloads and repetitions of the benchmarks."""
 
     device: str
     batches: tuple[Workload, ...]
@@ -40,7 +42,7 @@ TINY = Setting(
 
 
 def training(setting: Setting) -> list[Row]:
-    """Training steps against the dense construction."""
+    """Compares training steps with the dense construction."""
     return [
         row
         for batch in setting.batches
@@ -49,17 +51,17 @@ def training(setting: Setting) -> list[Row]:
 
 
 def inference(setting: Setting) -> list[Row]:
-    """One conversation against the dense construction."""
+    """Compares inference on one conversation with the dense construction."""
     return model_against_dense(setting.conversation, False, 4 * setting.repetitions, setting.device)
 
 
 def fusion(setting: Setting) -> list[Row]:
-    """Graph and fusion, forward and backward, against their products and PyG."""
+    """Compares graph and fusion, forward and backward, with their matrix products and PyG."""
     return fusion_against_floor(setting.batches[0], setting.repetitions, setting.device)
 
 
 def launches(setting: Setting) -> list[Row]:
-    """Kernels that the profiler sees, those of cuDNN included."""
+    """Counts the kernels that the profiler records, including those of cuDNN."""
     steps: Contestants = {
         f"training step, {setting.batches[0].name}": training_step(setting),
         f"inference, {setting.conversation.name}": predict(setting),
@@ -80,7 +82,7 @@ def launches(setting: Setting) -> list[Row]:
 
 
 def synchronisations(setting: Setting) -> list[Row]:
-    """Whether a step with a layout ever waits for the device: PyTorch then raises an error."""
+    """Checks that a step with a layout never synchronises; PyTorch raises an error if it does."""
     rows = []
     for name, step in (("training step", training_step(setting)), ("inference", predict(setting))):
         step()
@@ -98,7 +100,7 @@ def synchronisations(setting: Setting) -> list[Row]:
 
 
 def capture(setting: Setting) -> list[Row]:
-    """A CUDA graph of inference, which launches everything at once, against eager mode."""
+    """Compares inference by a CUDA graph, which needs a single launch, with eager mode."""
     eager = predict(setting)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -122,7 +124,7 @@ def capture(setting: Setting) -> list[Row]:
 
 
 def memory(setting: Setting) -> list[Row]:
-    """The most memory that PyTorch's allocator held in a training step."""
+    """Measures the peak memory allocated by PyTorch in a training step."""
     step = training_step(setting)
     step()
     torch.cuda.reset_peak_memory_stats()
@@ -132,12 +134,12 @@ def memory(setting: Setting) -> list[Row]:
 
 
 def training_step(setting: Setting) -> Callable[[], object]:
-    """Of the first batch."""
+    """Training step on the first batch."""
     return model_step(setting.batches[0], device=setting.device)
 
 
 def predict(setting: Setting) -> Callable[[], Tensor]:
-    """Inference of one conversation, with its layout."""
+    """Inference on one conversation, with its layout."""
     workload = setting.conversation
     model = model_of(workload)
     model = model.to(setting.device).eval()
@@ -156,9 +158,12 @@ ON_CUDA = (launches, synchronisations, capture, memory)
 
 
 def measure(setting: Setting) -> tuple[list[Row], list[str]]:
-    """All rows, printed as they come, and the names of what failed; the rest is still measured.
+    """Runs all benchmarks and prints their rows; a failure does not stop the others.
 
-    What needs CUDA is named where there is none.
+    Without CUDA, the benchmarks that need it are skipped and named.
+
+    Returns:
+        The rows, and the names of the failed benchmarks.
     """
     rows, failed = [], []
     for each in (*EVERYWHERE, *ON_CUDA):
@@ -179,7 +184,7 @@ def measure(setting: Setting) -> tuple[list[Row], list[str]]:
 
 
 def main() -> None:
-    """Measures, or says why it cannot."""
+    """Runs the benchmarks, or exits with a message if there is no CUDA device."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/gpu.json"))
@@ -187,8 +192,8 @@ def main() -> None:
     if options.device == "cuda" and not torch.cuda.is_available():
         sys.exit(
             "device must be a CUDA device that PyTorch can use, but torch.cuda.is_available() is "
-            "False. With --device cpu (make bench-gpu-smoke), the code alone is run, on tiny "
-            "batches."
+            "False. With --device cpu (make bench-gpu-smoke), the code runs on tiny batches, as a "
+            "smoke test."
         )
     warnings.filterwarnings("ignore", "Sparse")  # notices about the PyG baseline's matrices
     setting = FULL if options.device == "cuda" else TINY

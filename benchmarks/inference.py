@@ -1,9 +1,9 @@
-"""Inference as users run it: one conversation, a thousand, and live ones side by side.
+"""Benchmark of inference: one conversation, a thousand, and simultaneous live ones.
 
 python -m benchmarks.inference [--output FILE]
 
-Against the same model on padded batches (`PaddedModel`), with the same weights and logits. Each
-time includes batching or padding.
+The baseline is the same model on padded batches (`PaddedModel`), with the same weights and logits.
+Times include batching or padding.
 """
 
 import argparse
@@ -27,7 +27,7 @@ BATCH, LENGTH, WINDOW = 32, 50, 10
 
 
 def conversations(workload: Workload) -> list[Conversation]:
-    """The workload's, one by one."""
+    """Splits a workload into its conversations."""
     lengths = list(workload.lengths)
     features = {name: value.split(lengths) for name, value in workload.features.items()}
     return [
@@ -37,7 +37,7 @@ def conversations(workload: Workload) -> list[Conversation]:
 
 
 def one(workload: Workload) -> Contestants:
-    """`MMDFN.predict` on one conversation, to probabilities by class."""
+    """`MMDFN.predict` on one conversation, which returns the probability of each class."""
     (conversation,) = conversations(workload)
     model = model_of(workload).eval()
     padded = PaddedModel(model)
@@ -51,7 +51,7 @@ def one(workload: Workload) -> Contestants:
 
 
 def many(workload: Workload, size: int = BATCH) -> Contestants:
-    """Batch after batch of stored conversations; each call takes the next."""
+    """Inference on stored conversations; each call processes the next batch."""
     stored = conversations(workload)
     model = model_of(workload).eval()
     padded = PaddedModel(model)
@@ -79,9 +79,10 @@ def many(workload: Workload, size: int = BATCH) -> Contestants:
 
 
 def live(workload: Workload, count: int) -> Contestants:
-    """The newest utterance of so many conversations side by side, of the workload's length.
+    """Prediction of the newest utterance of `count` simultaneous conversations.
 
-    With a window. On padded batches, every conversation so far is computed again.
+    The model has a window, and the workload is one conversation. The baseline on padded batches
+    recomputes all earlier utterances.
     """
     model = model_of(workload, past=WINDOW, causal=True).eval()
     padded = PaddedModel(model)
@@ -103,9 +104,13 @@ def live(workload: Workload, count: int) -> Contestants:
 
 
 def measure(what: str, contestants: Contestants, calls: int, total: int) -> dict[str, object]:
-    """Latencies of a call in milliseconds, and conversations a second, of a total in all calls.
+    """Measures and prints the latency of a call in milliseconds, and the throughput per second.
 
-    Of live ones, an utterance each. Prints them, too.
+    Args:
+        what: The name of the row.
+        contestants: The functions to compare.
+        calls: The number of timed calls of each.
+        total: The number of conversations (live: of utterances) in all calls.
     """
     for run in contestants.values():
         run()
@@ -121,7 +126,7 @@ def measure(what: str, contestants: Contestants, calls: int, total: int) -> dict
 
 
 def main() -> None:
-    """Measures all, prints them, and writes the file."""
+    """Runs all benchmarks, and prints and writes their rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/inference.json"))
     options = parser.parse_args()

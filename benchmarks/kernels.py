@@ -1,4 +1,4 @@
-"""Counts the kernels that a step launches, by what PyTorch dispatches."""
+"""Count of the kernels that a function launches, from the operators that PyTorch dispatches."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# Without a launch, and no views by their schemas: they allocate, or return views nevertheless.
+# Operators that launch no kernel, although their schemas declare no view.
 NO_KERNEL = {
     "empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view", "unsafe_split",
 }  # fmt: skip
 
 
 class Kernels(TorchDispatchMode):
-    """Counts the operators that launch a kernel, one each: neither views nor allocations.
+    """Dispatch mode that counts operators that launch a kernel: not views, not allocations.
 
     Attributes:
-        kernels: How often each was dispatched, by name.
+        kernels: The number of calls of each operator, by name.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Kernels(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Runs the operator, and counts it."""
+        """Runs the operator, and counts it if it launches a kernel."""
         del types
         out = func(*args, **(kwargs or {}))
         if launches(func, out):
@@ -37,7 +37,7 @@ class Kernels(TorchDispatchMode):
 
 
 def count(run: Callable[[], object]) -> int:
-    """How many kernels a function launches."""
+    """Number of kernels that a function launches."""
     with Kernels() as mode:
         run()
     total: int = mode.kernels.total()
@@ -45,7 +45,7 @@ def count(run: Callable[[], object]) -> int:
 
 
 def launches(func: Any, out: Any) -> bool:
-    """Whether an operator launches a kernel: no view, no allocation, no number on the host."""
+    """Returns whether an operator launches a kernel: no view, no allocation, no host scalar."""
     returned = [each.alias_info for each in func._schema.returns]
     is_view = any(each is not None and not each.is_write for each in returned)
     if is_view or func.namespace == "prim" or func.overloadpacket.__name__ in NO_KERNEL:
@@ -54,5 +54,5 @@ def launches(func: Any, out: Any) -> bool:
 
 
 def tensors_of(tree: Any) -> list[Tensor]:
-    """All tensors in there."""
+    """All tensors in a nested structure."""
     return [each for each in tree_leaves(tree) if isinstance(each, Tensor)]

@@ -1,4 +1,4 @@
-"""Interleaved timing and peak memory."""
+"""Measurement of interleaved times and of peak memory."""
 
 import os
 import statistics
@@ -17,11 +17,10 @@ Contestants: TypeAlias = dict[str, Callable[[], object]]
 def turns(
     contestants: Contestants, repetitions: int, device: str = "cpu", untimed: bool = True
 ) -> dict[str, list[float]]:
-    """Seconds of each, in turns: A B C A B C ...
+    """Times of all functions in seconds, run alternately: A B C A B C ...
 
-    A slow spell of the machine then meets all of them. Each runs once untimed before it is timed,
-    unless `untimed` is false: a training step follows another one, not a contestant that left it
-    the memory in another state.
+    Temporary load on the machine then affects all of them. Unless `untimed` is false, each function
+    runs once before each timed run, so that it starts from the memory state that it leaves itself.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repetitions):
@@ -37,7 +36,7 @@ def turns(
 
 
 def interleave(contestants: Contestants, repetitions: int, device: str = "cpu") -> dict[str, float]:
-    """Median seconds of each, in turns."""
+    """Median times of all functions in seconds, run alternately."""
     seconds = turns(contestants, repetitions, device)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
@@ -48,12 +47,12 @@ def _wait(device: str) -> None:
 
 
 def peak_memory(task: str) -> float:
-    """Runs `python -m benchmarks.tasks TASK` by itself.
+    """Runs `python -m benchmarks.tasks TASK` in its own process.
 
     Returns:
         Its peak resident memory beyond the imports, in GiB.
     """
-    # Large blocks go back to the system at once; else the C library's cache is counted, too.
+    # Large blocks are returned to the system at once; otherwise, unused ones would be counted.
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1048576"}
     command = [sys.executable, "-m", "benchmarks.tasks", task]
     done = subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603
@@ -61,9 +60,9 @@ def peak_memory(task: str) -> float:
 
 
 def resident_peak() -> float:
-    """The most memory that this process has had, in GiB (Linux).
+    """Peak resident memory of this process, in GiB (Linux).
 
-    Not `getrusage`: there, a new process begins with the peak of the one that started it.
+    `getrusage` is not used, because a new process inherits the peak of its parent there.
     """
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

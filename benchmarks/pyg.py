@@ -1,4 +1,4 @@
-"""The fusion stack from PyG's `GCN2Conv` and PyTorch's `LSTMCell`."""
+"""Baseline: dynamic fusion built from PyG's `GCN2Conv` and PyTorch's `LSTMCell`."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from graphfusion import DynamicFusion
 
 
 class PyGFusion(torch.nn.Module):
-    """Dynamic fusion with the weights of ours; `edge_index` may be a sparse CSR matrix."""
+    """Dynamic fusion with the weights of a :class:`DynamicFusion`, on `edge_index` or CSR."""
 
     def __init__(self, fusion: DynamicFusion) -> None:
         super().__init__()
@@ -36,6 +36,6 @@ class PyGFusion(torch.nn.Module):
 
 
 def csr(edge_index: Tensor, edge_weight: Tensor, size: int) -> Tensor:
-    """The matrix that GCN2Conv takes: target by source, without gradient."""
+    """Builds the sparse matrix for `GCN2Conv`, target by source, without gradients."""
     indices = edge_index.flip(0)
     return torch.sparse_coo_tensor(indices, edge_weight.detach(), (size, size)).to_sparse_csr()

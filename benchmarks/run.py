@@ -1,4 +1,4 @@
-"""Runs all comparisons in one process and prints a table of medians and ratios.
+"""Runs all CPU benchmarks in one process, and prints a table of medians and ratios.
 
 python -m benchmarks.run [--only NAME ...] [--output FILE] [--trend FILE]
 """
@@ -29,14 +29,14 @@ BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
 
 
 def main() -> None:
-    """Runs what is asked for."""
+    """Runs the chosen benchmarks, and prints and writes their rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks.json"))
     parser.add_argument("--trend", type=Path, help="a file to append this run's ratios to")
     options = parser.parse_args()
-    # PyTorch's and PyG's notices about sparse matrices in the PyG baseline.
+    # Warnings of PyTorch and PyG about sparse matrices in the PyG baseline.
     warnings.filterwarnings("ignore", "Sparse")
     print(f"torch {torch.__version__}, {machine()}")
     rows = []

@@ -1,4 +1,4 @@
-"""How time and memory grow, and what else changes a step: precision, compilation."""
+"""Benchmarks of scaling with length and batch size, of precision, and of compilation."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from graphfusion import MMDFN, ConversationGraph, DynamicFusion
 
 
 def growth(repetitions: int) -> list[Row]:
-    """How time and memory of a training step grow with the number of conversations."""
+    """Growth of time and memory of a training step with the number of conversations."""
     counts = (8, 32, 128, 512)
     steps: Contestants = {str(count): model_step(iemocap(count)) for count in counts}
     steps["512 checkpoint"] = model_step(iemocap(512), checkpoint=True)
@@ -34,7 +34,7 @@ def growth(repetitions: int) -> list[Row]:
 
 
 def long_conversation(repetitions: int) -> list[Row]:
-    """Graph and fusion on one long conversation with a window of ten either side."""
+    """Graph and fusion on one long conversation, with a window of ten on either side."""
     lengths = (1000, 5000, 20000)
     steps: Contestants = {
         str(n): fusion_step(single(n), window=10, checkpoint=True) for n in lengths
@@ -50,7 +50,7 @@ def long_conversation(repetitions: int) -> list[Row]:
 
 
 def streaming(repetitions: int) -> list[Row]:
-    """One more utterance of a live conversation, by how many it has had."""
+    """Time of the next utterance of a live conversation, by the number of earlier ones."""
     rows = []
     positions = (10, 100, 1000, 10000)
     for past, target in ((10, "1"), (None, "grows with the past")):
@@ -80,7 +80,7 @@ def streaming(repetitions: int) -> list[Row]:
 
 
 def bfloat16(repetitions: int) -> list[Row]:
-    """A training step under autocast against float32."""
+    """Compares a training step under bfloat16 autocast with float32."""
     workload = iemocap()
     step = model_step(workload)
 
@@ -94,7 +94,7 @@ def bfloat16(repetitions: int) -> list[Row]:
 
 
 def compiled(repetitions: int) -> list[Row]:
-    """Compiled graph and fusion, forward and backward, against eager."""
+    """Compares compiled graph and fusion, forward and backward, with eager mode."""
     workload = iemocap()
     build = ConversationGraph()
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers)
@@ -117,7 +117,7 @@ def compiled(repetitions: int) -> list[Row]:
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of the least-squares line."""
+    """Slope of the least-squares line."""
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     above = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
     return above / sum((a - mean_x) ** 2 for a in x)

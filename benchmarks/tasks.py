@@ -1,4 +1,4 @@
-"""Single steps, each to be run in a process of its own so that its peak memory can be read."""
+"""Single steps; each can run in its own process, to measure its peak memory."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from graphfusion.streaming.graph_cache import GraphCache
 
 
 def model_of(workload: Workload, **changes: Any) -> MMDFN:
-    """MM-DFN with the settings of the paper, but for these, and the weights of seed 0."""
+    """MM-DFN with the settings of the paper, except the given ones, and the weights of seed 0."""
     torch.manual_seed(0)
     changes |= {"num_layers": workload.num_layers}
     return MMDFN.from_preset("iemocap", IN_CHANNELS, workload.num_classes, **changes)
@@ -40,7 +40,7 @@ def fusion_step(
     checkpoint: bool = False,
     device: str = "cpu",
 ) -> Callable[[], None]:
-    """Graph and fusion, forward and backward, gradients through the edges."""
+    """Graph and fusion, forward and backward, with gradients through the edges."""
     torch.manual_seed(0)
     build = ConversationGraph(past=window, future=window)
     fusion = DynamicFusion(CHANNELS, HIDDEN_CHANNELS, workload.num_layers, checkpoint=checkpoint)
@@ -56,19 +56,19 @@ def fusion_step(
 
 
 def stream_step(position: int, past: int | None) -> Callable[[], None]:
-    """The next utterance of a live conversation that has had that many."""
+    """Prediction of the next utterance of a live conversation after `position` earlier ones."""
     torch.manual_seed(0)
     model = MMDFN.from_preset("iemocap", IN_CHANNELS, 6, past=past, causal=True).eval()
     workload = single(1)
     stream = model.stream()
     stream.step(workload.features, workload.speaker)
     state = stream.state_dict()
-    # What is remembered does not matter to the time that it takes, but how much it is.
+    # The time depends on the size of the state, not on its values.
     places = position if past is None else min(position, past)
     for key, value in state.items():
         _, name, *_ = key.split(".")
         if key.startswith("graph.") and name in GraphCache.growing:
-            # Each key is of one modality, whose axis comes before the one that grows.
+            # Each key belongs to one modality, so it lacks that axis, before the one that grows.
             axis = GraphCache.growing[name] - 1
             state[key] = value.narrow(axis, 0, 1).repeat_interleave(places, axis)
     state["graph.position"] = torch.tensor([position])
@@ -94,7 +94,7 @@ def tasks() -> dict[str, Callable[[], Callable[[], None]]]:
 
 
 def main(name: str) -> None:
-    """Runs one task and prints the GiB that it took."""
+    """Runs one task, and prints its peak memory in GiB."""
     before = resident_peak()
     tasks()[name]()()
     print(resident_peak() - before)

@@ -1,6 +1,6 @@
-"""One entry for each `make bench`: kernels, peak memory and ratios, by commit.
+"""History of benchmark results by commit: kernels, peak memory and ratios.
 
-Never seconds, which are the machine's.
+`make bench` appends an entry. Entries have no times, because these depend on the machine.
 
     python -m benchmarks.trend     appends an entry without ratios
 """
@@ -27,7 +27,7 @@ TINY = Workload("tiny", (3, 1, 2), num_speakers=2, num_layers=2, num_classes=3)
 
 
 def kernels() -> dict[str, int]:
-    """How many operators a step of the tiny workload runs on a CPU, without views."""
+    """Number of kernels that each step of the tiny workload launches on a CPU."""
     torch.manual_seed(0)
     model = MMDFN.from_preset("iemocap", IN_CHANNELS, TINY.num_classes, num_layers=TINY.num_layers)
     model.eval()
@@ -46,7 +46,7 @@ def kernels() -> dict[str, int]:
 
 
 def entry(rows: Sequence[Row] = ()) -> dict[str, Any]:
-    """What is appended: this commit's, with the ratios of a run."""
+    """Makes the entry of the present commit, with the ratios of a benchmark run."""
     git = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - wherever git is
         cwd=FILE.parent,

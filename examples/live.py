@@ -1,11 +1,12 @@
-"""Live: a microphone a speaker, voice activity detection, features, a prediction an utterance.
+"""Live prediction: voice activity detection, feature extraction and a causal model.
 
     python examples/live.py [FOLDER]
 
-silero-vad says where an utterance ends, openSMILE describes it, and the stream of a causal model
-predicts it from what came before. The same detector has cut the recordings of the training, for
-what is cut otherwise has other features. Measures what each of the three takes. The voices are
-those of `recordings.py`, made ones: a test of plumbing and of time, not of emotion.
+Each speaker has a microphone. silero-vad detects the end of an utterance, openSMILE extracts its
+features, and the stream of a causal model predicts its class. The training recordings are segmented
+by the same detector, because features depend on the segmentation. The example measures the time of
+each step. Voices are synthetic, as in `recordings.py`, so it tests the pipeline and its speed, not
+emotion recognition.
 
 Needs `pip install 'graphfusion[train,opensmile,text,faces]' silero-vad onnxruntime`.
 """
@@ -26,14 +27,14 @@ from silero_vad import VADIterator, load_silero_vad
 from graphfusion import MMDFN
 from graphfusion.recordings import OpenSmile, Segment, Sound, extract
 
-CHUNK = 512  # samples, 32 ms: what silero-vad takes
+CHUNK = 512  # samples, 32 ms: the input size of silero-vad
 PAUSE = 0.6  # seconds between utterances
 
 Channels = dict[str, NDArray[np.float32]]
 
 
 def make_channels(said: list[Said], rng: np.random.Generator) -> tuple[Channels, list[float]]:
-    """A channel for each speaker, as in a call, and when each utterance begins."""
+    """Synthesises an audio channel for each speaker, and returns the start of each utterance."""
     size = round((sum(each.end - each.start + PAUSE for each in said) + 2 * PAUSE) * RATE)
     channels = {each.speaker: 1e-3 * rng.normal(size=size) for each in said}
     starts, place = [], round(PAUSE * RATE)
@@ -46,14 +47,14 @@ def make_channels(said: list[Said], rng: np.random.Generator) -> tuple[Channels,
 
 
 def detect(channels: Channels, times: list[float]) -> Iterator[tuple[str, int, int]]:
-    """Goes through all channels in steps of 32 ms.
+    """Detects utterances in all channels, in steps of 32 ms.
 
     Args:
         channels: The samples of each speaker.
-        times: Gets the seconds that each step took.
+        times: A list to which the seconds of each step are appended.
 
     Yields:
-        Speaker, first and last sample of each utterance, as soon as it has ended.
+        The speaker and the first and last sample of each utterance, as soon as it ends.
     """
     waits = {"sampling_rate": RATE, "min_silence_duration_ms": 300}
     detectors = {name: VADIterator(load_silero_vad(onnx=True), **waits) for name in channels}
@@ -70,7 +71,7 @@ def detect(channels: Channels, times: list[float]) -> Iterator[tuple[str, int, i
 
 
 def make_table(folder: Path, num_conversations: int) -> Path:
-    """Writes a sound file for each channel, and the table of what the detector finds in them."""
+    """Writes an audio file for each channel, and a table of the detected utterances."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(num_conversations):
@@ -92,7 +93,7 @@ def listen(model: MMDFN, channels: Channels) -> dict[str, list[float]]:
     """Prints a prediction for each utterance when it ends.
 
     Returns:
-        Seconds that each step of the detection, and each utterance's features and prediction, took.
+        Seconds of each detection step, and of each utterance's feature extraction and prediction.
     """
     smile, stream = OpenSmile("eGeMAPSv02"), model.stream()
     times: dict[str, list[float]] = {"detection": [], "features": [], "prediction": []}
@@ -112,16 +113,16 @@ def listen(model: MMDFN, channels: Channels) -> dict[str, list[float]]:
 
 
 def main(folder: Path, num_conversations: int = 24) -> dict[str, list[float]]:
-    """Trains a causal model on sound alone, and listens to a new conversation."""
+    """Trains a causal model on audio alone, and predicts a new conversation live."""
     folder.mkdir(parents=True, exist_ok=True)
     table = make_table(folder, num_conversations)
     corpus = extract(table, {"audio": OpenSmile()}, classes=CLASSES, cache=folder / "features")
     model = train(corpus, folder / "run", causal=True)
-    print(f"{100 * score(model, corpus):.0f} % of the test part's utterances right")
+    print(f"test accuracy: {100 * score(model, corpus):.0f} %")
     rng = np.random.default_rng(8)
     said = draw_conversation(rng, size=12)
     times = listen(model, make_channels(said, rng)[0])
-    print("made as:", ", ".join(each.label for each in said))
+    print("true classes:", ", ".join(each.label for each in said))
     for name, values in times.items():
         middle, most = 1000 * np.quantile(values, [0.5, 0.95])
         print(f"{name}: median {middle:.1f} ms, 95 % within {most:.1f} ms")

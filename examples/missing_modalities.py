@@ -1,17 +1,15 @@
-"""What missing modalities cost MM-DFN: left out of the model, or filled with zeros.
+"""Accuracy of MM-DFN with missing modalities: masked, or filled with zeros.
 
     python examples/missing_modalities.py                              synthetic conversations
-    python examples/missing_modalities.py --features FILE [FILE ...]   real ones
+    python examples/missing_modalities.py --features FILE [FILE ...]   your own files
 
-Of the test conversations' (utterance, modality) pairs, 0 to 90 % go missing at random: the same
-ones for four arms. "masked" passes `present`. "zero-filled" does what is usual, with the kinder
-kind of zeros, those of standardised features: the training mean takes the place of what is absent,
-and the model is told nothing. Each is trained on complete conversations, and with modalities
-dropped at random. The epoch is chosen on held-out conversations, treated as in training, with what
-is missing drawn once.
+Removes 0 to 90 % of the (utterance, modality) pairs of the test conversations at random, the same
+ones for four variants ("arms"). "masked" passes the mask `present`. "zero-filled" passes no mask,
+and replaces missing features by zeros after standardisation, which is the training mean. Both are
+trained on complete conversations, and with modalities dropped at random. The held-out conversations
+that choose the epoch have modalities dropped as in training, but the same ones in each epoch.
 
-Writes `scores.csv` and `scores.png`, a panel for each file. Runs that are there already are not run
-again.
+Writes `scores.csv`, and `scores.png` with a panel for each file. Finished runs are reused.
 """
 
 import argparse
@@ -19,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 
-import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
 
 # isort: split
 import matplotlib as mpl
@@ -37,15 +35,15 @@ from graphfusion.training.data import held_out
 from graphfusion.training.plots import STYLE
 
 SHARES = [tenth / 10 for tenth in range(10)]
-# The model that each arm trains and scores, and whether modalities are dropped in its training.
-# Where they are not, it is one model, scored in two ways.
+# For each arm: the trained model, the scored model, and whether training drops modalities.
+# Without dropping, both arms share one trained model.
 ARMS = {
     "masked": ("mmdfn", "mmdfn", False),
     "zero-filled": ("mmdfn", "zero_filled", False),
     "masked, trained for it": ("mmdfn", "mmdfn", True),
     "zero-filled, trained for it": ("zero_filled", "zero_filled", True),
 }
-# A line for each: told apart by the colour-blind, and in grey.
+# A line style for each arm, distinguishable with colour blindness, and in grey.
 LINES = (
     ("--", "#0072b2", "o"),
     ("--", "#d55e00", "s"),
@@ -55,19 +53,25 @@ LINES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
-    """Trains what is not there yet, and scores, writes and returns all."""
+    """Trains all models, and writes and returns their scores."""
     command = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     command.add_argument("--features", type=Path, nargs="+", default=[None], help="feature files")
     command.add_argument(
-        "--drop", type=float, default=0.5, help="how likely a modality is dropped in training"
+        "--drop", type=float, default=0.5, help="probability of dropping a modality in training"
     )
-    command.add_argument("--preset", default="iemocap", help="whose settings")
-    command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="others")
-    command.add_argument("--epochs", type=int, default=30, help="how many to choose from")
-    command.add_argument("--seeds", type=int, default=3, help="how many runs of each arm")
-    command.add_argument("--output", type=Path, default=Path("runs/missing"), help="a folder")
+    command.add_argument("--preset", default="iemocap", help="preset of all settings")
+    command.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings that replace the preset",
+    )
+    command.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
+    command.add_argument("--seeds", type=int, default=3, help="number of runs of each arm")
+    command.add_argument("--output", type=Path, default=Path("runs/missing"), help="output folder")
     options = command.parse_args(arguments)
     rows: list[dict[str, object]] = []
     try:
@@ -96,7 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def lose(conversations: Sequence[Conversation], share: float, seed: int) -> list[Conversation]:
-    """The same conversations with modalities dropped; of one seed, more at a greater share."""
+    """Returns copies of conversations with a share of modalities dropped.
+
+    For one seed, the modalities dropped at a smaller share are also dropped at a greater one.
+    """
     torch.manual_seed(seed)
     out = []
     for conversation in conversations:
@@ -109,7 +116,7 @@ def lose(conversations: Sequence[Conversation], share: float, seed: int) -> list
 def scores_of(
     arm: str, recipe: Recipe, corpus: Corpus, source: str, seed: int, output: Path
 ) -> Iterator[dict[str, float]]:
-    """Trains one model, unless it is there, and scores it at every share."""
+    """Trains one model, or loads it if it is finished, and yields its score at each share."""
     trained, scored, _ = ARMS[arm]
     p = recipe.settings.modality_dropout
     training, validation = held_out(corpus, seed)
@@ -128,7 +135,7 @@ def scores_of(
 
 
 def plot(scores: pd.DataFrame, path: Path) -> None:
-    """Weighted F1 by share of missing modalities: a panel for a data set, a line for an arm."""
+    """Plots weighted F1 by share of missing modalities: a panel for each file, a line an arm."""
     panels = list(scores.groupby("data", sort=False))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.5, 2.9), layout="constrained")

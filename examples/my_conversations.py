@@ -1,4 +1,4 @@
-"""Your own conversations: from plain Python lists to a file that the library reads."""
+"""Conversion of conversations in Python lists to a file that the library can load."""
 
 from math import nan
 
@@ -7,7 +7,8 @@ import torch
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus, load, save, validate
 
-# Id, split, who spoke, what they felt, and a vector of text and of audio an utterance, or None.
+# Id and split of a conversation; of each utterance: speaker, label, text and audio features (None
+# if there is no audio).
 Row = tuple[str, str, list[str], list[str], list[list[float]], list[list[float] | None]]
 ROWS: list[Row] = [
     ("monday", "train", ["Ann", "Bob", "Ann"], ["calm", "angry", "calm"],
@@ -22,11 +23,11 @@ classes = ("calm", "angry")
 splits: dict[str, list[Conversation]] = {"train": [], "test": []}
 for name, split, who, felt, text, audio in ROWS:
     present = {"audio": torch.tensor([each is not None for each in audio])}
-    vectors = [each or [nan] for each in audio]  # anything of the same size
+    vectors = [each or [nan] for each in audio]  # ignored, but must have the same size
     features = {"text": torch.tensor(text), "audio": torch.tensor(vectors)}
     speaker = torch.tensor([list(dict.fromkeys(who)).index(each) for each in who])
     y = torch.tensor([classes.index(each) for each in felt])
     splits[split].append(Conversation(features, speaker, y, present, id=name))
 save(Corpus(classes, splits), "conversations.safetensors")
 print(load("conversations.safetensors"))
-print(*validate("conversations.safetensors"), sep="\n")  # every problem; here, there is none
+print(*validate("conversations.safetensors"), sep="\n")  # lists all problems; this file has none

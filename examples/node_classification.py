@@ -1,15 +1,14 @@
-"""Deep models on a plain graph: what the gate of `DynamicFusion` brings there, and what not.
+"""Semi-supervised node classification: effect of the gate of `DynamicFusion` in deep models.
 
     python examples/node_classification.py --output accuracy.png
 
-The task is the usual one, made rather than downloaded: every node has features and a class, a few
-classes are known, and the others are to be told from features and edges. Graph and features are
-drawn anew for each seed, in two kinds: where edges tell more than features, and where they tell
-less.
+The graphs are synthetic. Each node has features and a class. The classes of a few nodes are known,
+and those of the others are predicted from features and edges. Each seed draws two graphs: in one,
+edges are more informative than features, and in the other, less.
 
-All models have the same hidden size, learning rates to choose from, weight decay, dropout, alpha
-and theta, and the same normalised edges. Accuracy on validation nodes chooses the epoch of a run,
-and, if several are given, the learning rate of a model and depth.
+All models have the same hidden size, candidate learning rates, weight decay, dropout, alpha, theta
+and normalised edges. The accuracy on validation nodes chooses the epoch of a run. It also chooses
+the learning rate of each model and depth, if several are given.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
 
 # isort: split
 import matplotlib as mpl
@@ -40,9 +39,9 @@ from graphfusion.training.plots import STYLE
 
 CHANNELS, CLASSES, LABELLED = 32, 3, 20
 HIDDEN, ALPHA, THETA, DROPOUT, WEIGHT_DECAY = 32, 0.2, 0.5, 0.5, 5e-4
-# How many of a node's edges stay in its class (a third would be chance), and how long the classes'
-# mean features are, where each feature's deviation is 1.
-GRAPHS = {"edges tell more": (0.85, 1.0), "features tell more": (0.45, 2.0)}
+# Expected share of edges within a class (chance: a third), and the norm of the classes' mean
+# features, each of which has standard deviation 1.
+GRAPHS = {"informative edges": (0.85, 1.0), "informative features": (0.45, 2.0)}
 
 
 def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> Data:
@@ -55,8 +54,8 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
         size: Number of nodes; they have four neighbours on average.
 
     Returns:
-        The graph, its edges with self-loops and normalised as GCN has them, with masks: 20 nodes a
-        class to train on, a fifth of all to validate, and the others to test.
+        The graph, with self-loops and the edge weights of GCN. Its masks select 20 training nodes a
+        class, a fifth of all nodes for validation, and the others for testing.
     """
     generator = torch.Generator().manual_seed(seed)
     node = torch.arange(size)
@@ -67,7 +66,7 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
     joined = torch.rand(size, size, generator=generator) < probability
     means = torch.linalg.qr(torch.randn(CHANNELS, CLASSES, generator=generator)).Q.T
     x = signal * means[y] + torch.randn(size, CHANNELS, generator=generator)
-    # Classes alternate and the rest is drawn, so the first nodes are as good as any.
+    # Classes alternate and all else is random, so the first nodes are a random sample.
     train, val = CLASSES * LABELLED, CLASSES * LABELLED + size // 5
     data = Data(
         x=x,
@@ -82,7 +81,7 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
 
 
 class Alone(torch.nn.Module):
-    """A layer on each node's own features; it has no depth."""
+    """Baseline without edges: one layer on each node's own features, whatever the depth."""
 
     out_channels = HIDDEN
 
@@ -92,13 +91,13 @@ class Alone(torch.nn.Module):
         self.dropout = torch.nn.Dropout(DROPOUT)
 
     def forward(self, x: Tensor, _edge_index: Tensor, _edge_weight: Tensor) -> Tensor:
-        """Returns `[N, HIDDEN]`, whatever the edges."""
+        """Returns `[N, HIDDEN]`; the edges are ignored."""
         out: Tensor = self.dropout(self.lin(self.dropout(x)).relu())
         return out
 
 
 class GCN(torch.nn.Module):
-    """Plain graph convolutions one after the other."""
+    """Stack of plain graph convolutions."""
 
     out_channels = HIDDEN
 
@@ -117,7 +116,7 @@ class GCN(torch.nn.Module):
 
 
 class GCNII(torch.nn.Module):
-    """`GCN2Conv` as its authors stack it, in their variant with two weights a layer."""
+    """Stack of `GCN2Conv` as in its paper, in the variant with two weight matrices a layer."""
 
     out_channels = HIDDEN
 
@@ -140,7 +139,7 @@ class GCNII(torch.nn.Module):
 
 
 def fusion(num_layers: int, gated: bool, concat: bool) -> DynamicFusion:
-    """Without gate and concatenation it is GCNII, but for the weights that it starts from."""
+    """Builds a `DynamicFusion`, which is a GCNII up to initialisation if both options are false."""
     return DynamicFusion(CHANNELS, HIDDEN, num_layers, ALPHA, THETA, DROPOUT, gated, concat)
 
 
@@ -152,11 +151,11 @@ MODELS: dict[str, Callable[[int], Alone | GCN | GCNII | DynamicFusion]] = {
     "static, concat": partial(fusion, gated=False, concat=True),
     "gated, concat": partial(fusion, gated=True, concat=True),
 }
-GATE = [("gated", "GCN2Conv"), ("gated, concat", "static, concat")]  # with and without it
+GATE = [("gated", "GCN2Conv"), ("gated, concat", "static, concat")]  # with and without the gate
 
 
 class Classifier(torch.nn.Module):
-    """Any of the models, and a linear layer to the classes."""
+    """One of the models, followed by a linear classifier."""
 
     def __init__(self, body: Alone | GCN | GCNII | DynamicFusion) -> None:
         super().__init__()
@@ -170,15 +169,15 @@ class Classifier(torch.nn.Module):
 
 
 class Fit(NamedTuple):
-    """What training came to: the chosen epoch's predictions `[N]`, and two numbers."""
+    """Result of training: predictions `[N]` and validation accuracy of the chosen epoch."""
 
     predicted: Tensor
     val: float
-    seconds: float  # of processor time a training step
+    seconds: float  # processor time of a training step
 
 
 def fit(model: Classifier, data: Data, epochs: int, lr: float) -> Fit:
-    """Trains on the training nodes; the validation nodes choose the epoch."""
+    """Trains a model, and chooses the epoch by the validation accuracy."""
     graph = data.x, data.edge_index, data.edge_weight
     optimizer = torch.optim.Adam(model.parameters(), lr, weight_decay=WEIGHT_DECAY)
     chosen, best, seconds = torch.zeros_like(data.y), -1.0, 0.0
@@ -198,14 +197,14 @@ def fit(model: Classifier, data: Data, epochs: int, lr: float) -> Fit:
 
 
 def accuracy(predicted: Tensor, y: Tensor, mask: Tensor) -> float:
-    """The share of right predictions among the nodes of a mask."""
+    """Accuracy on the nodes of a mask."""
     return float((predicted == y)[mask].float().mean())
 
 
 def run(
     name: str, num_layers: int, graphs: Sequence[Data], epochs: int, rates: Sequence[float]
 ) -> tuple[list[float], float]:
-    """A model's test accuracy on each graph, by its best learning rate, and a step's seconds."""
+    """Test accuracy on each graph at the best learning rate, and seconds of a training step."""
     tried = []
     for lr in rates:
         fits = []
@@ -222,13 +221,13 @@ def run(
 
 
 def cell(values: Sequence[float]) -> str:
-    """Mean and, of several, standard deviation, in percent."""
+    """Formats a mean in percent, with the standard deviation of several values."""
     spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
     return f"{100 * mean(values):.1f}{spread}"
 
 
 def plot(scores: dict[str, dict[str, list[list[float]]]], layers: list[int], path: Path) -> None:
-    """Test accuracy against depth: a panel for each graph."""
+    """Plots test accuracy against depth, with a panel for each graph."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.5, 2.6), layout="constrained")
         for axes, (graph, models) in zip(figure.subplots(1, 2), scores.items(), strict=True):
@@ -249,11 +248,15 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--layers", type=int, nargs="+", default=[2, 8, 32, 64])
-    parser.add_argument("--seeds", type=int, default=5, help="how many graphs and weights")
-    parser.add_argument("--epochs", type=int, default=100, help="how many to choose from")
-    parser.add_argument("--lr", type=float, nargs="+", default=[0.01], help="to choose from")
-    parser.add_argument("--output", type=Path, help="a picture of accuracy against depth")
+    parser.add_argument(
+        "--layers", type=int, nargs="+", default=[2, 8, 32, 64], help="numbers of layers"
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="number of graphs and runs")
+    parser.add_argument("--epochs", type=int, default=100, help="number of epochs")
+    parser.add_argument(
+        "--lr", type=float, nargs="+", default=[0.01], help="candidate learning rates"
+    )
+    parser.add_argument("--output", type=Path, help="file for a plot of accuracy against depth")
     options = parser.parse_args(arguments)
     for name in ("seeds", "epochs"):
         if getattr(options, name) < 1:
@@ -276,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, list[lis
         for gated, static in GATE:
             pairs = zip(scores[graph][gated], scores[graph][static], strict=True)
             gains = [[a - b for a, b in zip(*pair, strict=True)] for pair in pairs]
-            rows.append([f"*{gated}* less *{static}*", *map(cell, gains), ""])
+            rows.append([f"*{gated}* minus *{static}*", *map(cell, gains), ""])
         shown = pd.DataFrame(rows, columns=columns).to_markdown(index=False, disable_numparse=True)
         print(f"\n{shown}", flush=True)
     if options.output is not None:

@@ -1,12 +1,12 @@
-"""From recordings to predictions: sound, video and words in, a class for each utterance out.
+"""From recordings to predictions: features of audio, video and text, training, and prediction.
 
     python examples/recordings.py [FOLDER]
 
-Makes a small corpus of videos by itself, extracts features, trains, and predicts a video that it
-has not seen, without a network, in about two minutes. Pitch and loudness of the made voices carry
-the label, which openSMILE finds; so do the mouths of the drawn faces, and half of the words. **It
-is a test of the plumbing: nobody speaks, and there is no emotion in it.** The vectors of words are
-random ones, made here too; for vectors that know what words mean, name a model of the hub,
+Synthesises a small corpus of videos, extracts features, trains a model, and predicts a new video.
+It needs no network and takes about two minutes. The label determines the pitch and loudness of the
+voices, the mouths of the drawn faces, and half of the words. **It tests the pipeline: voices and
+faces are synthetic, and there is no emotion in them.** Word vectors are random. For pretrained
+ones, use a model of the Hugging Face Hub, such as
 `SentenceText("sentence-transformers/all-MiniLM-L6-v2")`.
 
 Needs `pip install 'graphfusion[train,opensmile,text,faces]'`.
@@ -32,7 +32,7 @@ from graphfusion.datasets import Corpus, save
 from graphfusion.recordings import Faces, OpenSmile, Recognizer, SentenceText, extract
 from graphfusion.training import Settings, fit
 
-RATE, FRAMES = 16_000, 5  # samples and pictures a second
+RATE, FRAMES = 16_000, 5  # samples and frames per second
 PITCH = {"calm": 110.0, "glad": 220.0, "angry": 160.0}  # in Hz
 LOUDNESS = {"calm": 0.1, "glad": 0.2, "angry": 0.6}
 MOUTH = {"calm": 0, "glad": 8, "angry": -8}  # pixels
@@ -47,7 +47,7 @@ CLASSES = tuple(WORDS)
 
 
 class Said(NamedTuple):
-    """An utterance before it is made sound and picture."""
+    """Description of an utterance, from which audio and video are synthesised."""
 
     speaker: str
     label: str
@@ -59,7 +59,7 @@ class Said(NamedTuple):
 
 
 def draw_conversation(rng: np.random.Generator, size: int = 8) -> list[Said]:
-    """Draws who says what and how; a mood lasts for a while, and half of the words give it away."""
+    """Draws a conversation; labels persist for some utterances and show in half of the texts."""
     said: list[Said] = []
     label, start = str(rng.choice(CLASSES)), 0.0
     for u in range(size):
@@ -68,7 +68,7 @@ def draw_conversation(rng: np.random.Generator, size: int = 8) -> list[Said]:
         speaker = "Ann" if u % 2 else "Bob"
         text = str(rng.choice(WORDS[label] if rng.random() < 0.5 else SMALL_TALK))
         end = start + float(rng.integers(8, 15)) / 10
-        # A speaker has a voice, and nobody always speaks alike.
+        # Pitch also depends on the speaker, and varies between utterances.
         pitch = PITCH[label] * (1.2 if speaker == "Ann" else 1.0) * float(rng.normal(1, 0.1))
         said.append(Said(speaker, label, text, start, end, pitch, rng.random() < 0.8))
         start = end
@@ -76,7 +76,7 @@ def draw_conversation(rng: np.random.Generator, size: int = 8) -> list[Said]:
 
 
 def make_voice(each: Said, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Vowels one after the other, harmonics of one pitch that are shaped by formants."""
+    """Synthesises a sequence of vowels: harmonics of a pitch, filtered by formants."""
     size = round((each.end - each.start) * RATE)
     syllables, phase = [np.zeros(0)], 0.0
     while sum(map(len, syllables)) < size:
@@ -99,7 +99,7 @@ def make_voice(each: Said, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def draw_face(each: Said, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A face, if it is shown, that OpenCV's cascade finds."""
+    """Draws a frame; if the utterance shows a face, OpenCV's cascade can detect it."""
     picture = np.full((240, 320, 3), 90, np.uint8)
     if each.shown:
         x, y = 160 + int(rng.integers(-15, 16)), 120 + int(rng.integers(-8, 9))
@@ -119,7 +119,7 @@ def draw_face(each: Said, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def write_video(path: Path, said: list[Said], rng: np.random.Generator) -> None:
-    """Writes a conversation as H.264 with AAC."""
+    """Writes a conversation as a video, in H.264 and AAC."""
     samples = np.concatenate([make_voice(each, rng) for each in said])
     with av.open(path, "w") as file:
         video = file.add_stream("libx264", rate=FRAMES)
@@ -140,7 +140,7 @@ def write_video(path: Path, said: list[Said], rng: np.random.Generator) -> None:
 
 
 def make_recordings(folder: Path, num_conversations: int, seed: int = 0) -> list[list[Said]]:
-    """Writes videos and the table `recordings.csv`; the last fifth is the test part."""
+    """Writes videos and the table `recordings.csv`; the last fifth is the test split."""
     rng = np.random.default_rng(seed)
     conversations = [draw_conversation(rng) for _ in range(num_conversations)]
     rows = []
@@ -168,7 +168,7 @@ def make_recordings(folder: Path, num_conversations: int, seed: int = 0) -> list
 
 
 def make_sentence_model(folder: Path) -> None:
-    """Saves a model of sentence-transformers: the mean of a random vector for each word."""
+    """Saves a sentence-transformers model that averages random word vectors."""
     words = sorted(
         {word for each in (*WORDS.values(), SMALL_TALK) for t in each for word in t.split()}
     )
@@ -182,7 +182,7 @@ def make_sentence_model(folder: Path) -> None:
 
 
 def train(corpus: Corpus, folder: Path, epochs: int = 40, causal: bool = False) -> MMDFN:
-    """Trains MM-DFN; the folder's `model` has it, with what made its features."""
+    """Trains MM-DFN, and loads it from the run's `model` folder."""
     torch.manual_seed(0)
     model = MMDFN(
         corpus.in_channels,
@@ -197,14 +197,14 @@ def train(corpus: Corpus, folder: Path, epochs: int = 40, causal: bool = False) 
 
 
 def score(model: MMDFN, corpus: Corpus) -> float:
-    """The share of the test utterances that are predicted right."""
+    """Accuracy on the test utterances."""
     with torch.no_grad():
         right = torch.cat([model(each).argmax(1) == each.y for each in corpus.splits["test"]])
     return float(right.float().mean())
 
 
 def write_subtitles(path: Path, said: list[Said]) -> None:
-    """WebVTT, with who speaks as voice tags."""
+    """Writes WebVTT subtitles, with the speakers as voice tags."""
     cues = [f"{_clock(e.start)} --> {_clock(e.end)}\n<v {e.speaker}>{e.text}\n" for e in said]
     path.write_text("\n".join(["WEBVTT\n", *cues]))
 
@@ -214,7 +214,7 @@ def _clock(seconds: float) -> str:
 
 
 def main(folder: Path, num_conversations: int = 24, epochs: int = 40) -> dict[str, Any]:
-    """Does it all; returns the accuracy on the test part and on the new recording."""
+    """Runs all steps; returns the accuracy on the test split and on the new recording."""
     folder.mkdir(parents=True, exist_ok=True)
     make_recordings(folder, num_conversations)
     make_sentence_model(folder / "words")
@@ -232,7 +232,7 @@ def main(folder: Path, num_conversations: int = 24, epochs: int = 40) -> dict[st
     save(corpus, folder / "corpus.safetensors")
     print(corpus)
     accuracy = score(train(corpus, folder / "run", epochs), corpus)
-    print(f"{100 * accuracy:.0f} % of the test part's utterances right")
+    print(f"test accuracy: {100 * accuracy:.0f} %")
 
     rng = np.random.default_rng(1)
     said = draw_conversation(rng)

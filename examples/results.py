@@ -1,16 +1,16 @@
-"""Makes the table of results: every data set by every model, several seeds, both protocols.
+"""Trains all models on all data sets, and writes the documentation's table of results.
 
     python examples/results.py --data FOLDER --seeds 5
 
-FOLDER holds the feature files (`iemocap6.npz`, `meld.npz`, `mosi.npz`), or those of them that are
-to be run. Runs that are there already are not run again, and one that was cut off goes on.
+FOLDER has the feature files `iemocap6.npz`, `meld.npz` and `mosi.npz`; with `--only`, some of them
+suffice. Finished runs are reused, and interrupted ones resumed.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import graphfusion.training  # noqa: F401  first, since it says which extra is missing
+import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
 
 # isort: split
 import pandas as pd
@@ -24,16 +24,18 @@ MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tun
 
 
 def main(arguments: Sequence[str] | None = None) -> str:
-    """Runs what is missing; writes and returns the page's table."""
+    """Trains missing runs, and writes and returns the tables in Markdown."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the feature files")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the feature files")
     parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=5, help="how many runs of each model")
-    parser.add_argument("--epochs", type=int, default=30, help="how many to choose from")
-    parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="their folder")
+    parser.add_argument("--seeds", type=int, default=5, help="number of runs of each model")
+    parser.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/results"), help="folder of all runs"
+    )
     parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
     options = parser.parse_args(arguments)
     try:
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 
 
 def _section(name: str, options: argparse.Namespace) -> str:
-    """Trains what is missing on that data, and compares it."""
+    """Trains missing runs on a data set, and returns its tables."""
     corpus = load(options.data / f"{name}.npz")
     corpus = corpus.select(default_modalities(corpus))
     preset, runs = PRESETS[name], {}

@@ -1,15 +1,15 @@
-"""Somebody else's model with a conversation graph inside: thirty lines around a sentence encoder.
+"""A conversation graph around any sentence encoder, in a model of thirty lines.
 
     python examples/sentence_encoder.py
 
-`ConversationClassifier` takes any module that turns an utterance's tokens into one vector. Here
-that is a bag of word vectors, so that nothing need be downloaded. To have a pretrained encoder,
-pass a module in its place whose `forward(tokens)` is, for instance, the mean over tokens of
+`ConversationClassifier` takes any module that encodes the tokens of an utterance as one vector.
+Here it is a bag of word vectors, which needs no download. For a pretrained encoder, pass a module
+whose `forward(tokens)` is, for instance, the mean over tokens of
 `AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
 
-The conversations are made. Each is about one of four topics, but only one utterance in four has a
-word of that topic; the rest is chatter. What is each utterance about? There are four people,
-so what one of them says is little, and the conversation nearly everything.
+The conversations are synthetic. Each is about one of four topics, and the task is to classify the
+topic of each utterance. Only one utterance in four has a word of the topic, so most must be
+classified from other utterances. With four speakers, those are mostly of other people.
 """
 
 from typing import NamedTuple
@@ -27,10 +27,10 @@ class ConversationClassifier(torch.nn.Module):
     """Classifies each utterance from all utterances of its conversation.
 
     Args:
-        encoder: Turns tokens `[U, T]` into `[U, channels]`.
+        encoder: A module that encodes tokens `[U, T]` as `[U, channels]`.
         channels: Size of these vectors.
         num_classes: Number of classes.
-        window: How many utterances before and after it a node receives from; None: all.
+        window: Number of utterances before and after to which each one is connected; None: all.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ConversationClassifier(torch.nn.Module):
 
 
 class Conversations(NamedTuple):
-    """Conversations one after the other: tokens `[U, T]`, where and by whom, and topics `[U]`."""
+    """Concatenated conversations: tokens `[U, T]`, their layout, and topics `[U]`."""
 
     tokens: Tensor
     layout: BatchLayout
@@ -76,7 +76,7 @@ def make_conversations(num_conversations: int, seed: int) -> Conversations:
 
 
 def train(window: int | None, seed: int, steps: int = 150) -> float:
-    """Trains on new conversations at each step; returns the accuracy on a hundred others."""
+    """Trains on new conversations at each step; returns the accuracy on 100 test conversations."""
     torch.manual_seed(seed)
     model = ConversationClassifier(torch.nn.EmbeddingBag(WORDS, 32), 32, TOPICS, window)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
@@ -94,12 +94,12 @@ def train(window: int | None, seed: int, steps: int = 150) -> float:
 
 def main(seeds: int = 3) -> dict[str, list[float]]:
     """Prints and returns the accuracy of each seed, with the graph and without."""
-    windowes = {"with the graph": None, "without the graph": 0}
+    windows = {"with the graph": None, "without the graph": 0}
     scores = {
-        name: [train(window, seed) for seed in range(seeds)] for name, window in windowes.items()
+        name: [train(window, seed) for seed in range(seeds)] for name, window in windows.items()
     }
     for name, right in scores.items():
-        print(f"{name}: {', '.join(f'{100 * each:.1f}' for each in right)} % right")
+        print(f"{name}: accuracy {', '.join(f'{100 * each:.1f}' for each in right)} %")
     return scores
 
 

@@ -17,7 +17,16 @@ DOCS = [
     for path in sorted((ROOT / "docs").rglob("*.md"))
     if not {"_build", "generated"} & set(path.parts)
 ]
-FILES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")]
+FILES = [
+    ROOT / each
+    for each in (
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CODE_OF_CONDUCT.md",
+    )
+]
 INCLUDED = sorted((ROOT / "benchmarks").glob("*.md"))  # on a page of the documentation
 PAGES = FILES + INCLUDED + DOCS
 MODULES = sorted((ROOT / "graphfusion").rglob("*.py"))
@@ -65,7 +74,10 @@ def test_names_of_tests_are_plain() -> None:
 
 def test_docstrings_begin_with_what_is_computed() -> None:
     """A noun phrase or a verb phrase, not "What it does" nor "How it is done"."""
-    folders = ("fusion", "graph", "encoders", "models", "streaming", "data", "export")
+    folders = (
+        *("fusion", "graph", "encoders", "models", "streaming", "data", "export"),
+        *("training", "command_line", "_utils", "testing"),
+    )
     found = [
         f"{name(path)}: {definition}: {text.splitlines()[0]}"
         for path in MODULES

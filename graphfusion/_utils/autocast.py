@@ -6,12 +6,12 @@ import torch
 
 
 def is_autocasting(device: torch.device) -> bool:
-    """Whether autocast will choose the dtypes of what is computed on this device."""
+    """Returns whether autocast is enabled on this device."""
     return _has_autocast(device.type) and torch.is_autocast_enabled(device.type)
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Within it, what is computed on this device keeps its dtype."""
+    """Context in which autocast is disabled on this device."""
     if not _has_autocast(device.type):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)

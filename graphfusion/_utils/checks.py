@@ -1,4 +1,4 @@
-"""Argument checks; each error names the argument, what was expected and what came."""
+"""Argument checks, whose errors name the argument, the expected value and the given one."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,15 @@ from graphfusion._utils.autocast import is_autocasting
 def check_tensor(
     name: str, value: object, shape: Sequence[int | str], dtype: torch.dtype | None = None
 ) -> None:
-    """Checks a tensor's type, shape and dtype; no value is read, so no device synchronises.
+    """Checks a tensor's type, shape and dtype, without reading its values.
+
+    Reading values would synchronise with the device.
 
     Args:
         name: The argument's name, for the message.
         value: What the caller passed.
-        shape: A size an axis; a letter stands for any size, "..." in front for any axes.
-        dtype: The dtype that it must have; None asks for any floating dtype.
+        shape: The size of each axis. A letter accepts any size; a leading "..." any further axes.
+        dtype: The required dtype; None: any floating dtype.
 
     Raises:
         TypeError: If `value` is not a tensor, or has another dtype.
@@ -44,7 +46,7 @@ def check_tensor(
 
 
 def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
-    """Checks that a tensor has the dtype of a weight; under autocast, most dtypes fit."""
+    """Checks that a tensor has the dtype of a weight; autocast also accepts other dtypes."""
     autocast = is_autocasting(value.device) and value.dtype != torch.float64
     if value.dtype != like.dtype and not autocast:
         raise TypeError(
@@ -53,15 +55,15 @@ def check_dtype(name: str, value: Tensor, like: Tensor) -> None:
 
 
 def all_finite(value: Tensor) -> bool:
-    """Whether nothing is NaN or infinite; reads it all, and makes no mask of its size."""
-    if value.dtype.itemsize == 1:  # for which PyTorch has no extremes
+    """Returns whether all values are finite, without allocating a mask of the same size."""
+    if value.dtype.itemsize == 1:  # PyTorch has no `aminmax` for these dtypes
         return bool(value.isfinite().all())
-    low, high = value.detach().aminmax()  # NaN, if there is one
+    low, high = value.detach().aminmax()  # both are NaN if any value is
     return bool(low.isfinite() & high.isfinite())
 
 
 def check_finite(name: str, value: Tensor, present: Tensor) -> None:
-    """Checks that the rows of `value [U, d]` are finite where `present [U]`; reads them."""
+    """Checks that the rows of `value [U, d]` are finite where `present [U]` is true."""
     if not all_finite(value) and not bool((value.isfinite().all(1) | ~present).all()):
         raise ValueError(f"{name} must be finite where present, but has NaN or infinity.")
 
@@ -73,7 +75,7 @@ def check_not_empty(name: str, value: Tensor) -> None:
 
 
 def check_range(name: str, value: Tensor, size: int) -> None:
-    """Checks that indices are in `[0, size)`, unless that would wait for a device."""
+    """Checks that indices are in `[0, size)`, if that needs no synchronisation with a device."""
     if value.device.type != "cpu" or torch.compiler.is_compiling() or value.numel() == 0:
         return
     low, high = (int(each) for each in value.aminmax())
@@ -103,21 +105,21 @@ def check_real(name: str, value: float, low: float = -math.inf, high: float = ma
 
 
 def check_bool(name: str, value: bool) -> None:
-    """Checks that a switch is True or False: the string "False" would count as true."""
+    """Checks that a flag is a bool, because the string "False" would be truthy."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, but got {value!r}.")
 
 
 def check_modality(argument: str, name: object) -> None:
-    """Checks that a modality's name is a non-empty string, and one that a file can hold."""
+    """Checks that a modality's name is a non-empty string that can be encoded in UTF-8."""
     if not isinstance(name, str) or not name:
         raise TypeError(f"{argument} must be keyed by non-empty names, but got {name!r}.")
-    if any("\ud800" <= letter <= "\udfff" for letter in name):  # half a character
+    if any("\ud800" <= letter <= "\udfff" for letter in name):  # an unpaired surrogate
         raise ValueError(f"{argument} must be keyed by names in Unicode, but got {name!a}.")
 
 
 def check_in_channels(in_channels: object) -> None:
-    """Checks that sizes are given by the names of at least one modality."""
+    """Checks `in_channels`: a non-empty mapping of modality names to sizes."""
     if not isinstance(in_channels, Mapping):
         raise TypeError(
             f"in_channels must map names to sizes, but got {type(in_channels).__name__}."
@@ -126,21 +128,21 @@ def check_in_channels(in_channels: object) -> None:
         raise ValueError("in_channels must name at least one modality, but got none.")
     for name, size in in_channels.items():
         check_modality("in_channels", name)
-        if name in vars(torch.nn.Module()):  # its weights are kept by name in a module
+        if name in vars(torch.nn.Module()):  # modalities become attributes of a module
             raise ValueError(
                 f"in_channels must not have the name {name!r}, which every torch.nn.Module has "
-                "for an attribute of its own."
+                "as an attribute."
             )
         check_size(f"in_channels[{name!r}]", size)
     if len({name.replace(".", "#") for name in in_channels}) < len(in_channels):
         raise ValueError(  # they would share a parameter
-            f"in_channels must not have names alike but for '.' and '#', but got "
+            "in_channels must not have names that differ only in '.' and '#', but got "
             f"{list(in_channels)}."
         )
 
 
 def check_features(features: object, in_channels: Mapping[str, int], size: int | str) -> None:
-    """Checks that the features are those of `in_channels`, in any order, `[size, d_m]` each."""
+    """Checks that features match `in_channels` by name, in any order, with shape `[size, d_m]`."""
     if not isinstance(features, Mapping):
         raise TypeError(f"features must map names to tensors, but got {type(features).__name__}.")
     if set(features) != set(in_channels):
@@ -152,7 +154,7 @@ def check_features(features: object, in_channels: Mapping[str, int], size: int |
 
 
 def unique_names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Those names, each of them once."""
+    """Returns the names as a tuple, after checking that they are distinct strings."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise TypeError(f"{argument} must be a sequence of names, but got {names!r}.")
     names = tuple(names)
@@ -164,7 +166,7 @@ def unique_names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_known(argument: str, names: Iterable[str], in_channels: Mapping[str, int]) -> None:
-    """Checks that the names are some of the modalities'."""
+    """Checks that all names are modalities of `in_channels`."""
     unknown = [name for name in names if name not in in_channels]
     if unknown:
         raise ValueError(f"{argument} must name some of {list(in_channels)}, but got {unknown}.")

@@ -1,4 +1,4 @@
-"""Inference that changes nothing that a training thread shares."""
+"""Evaluation mode without changing the mode of a module that another thread may train."""
 
 from typing import TypeVar
 
@@ -8,9 +8,9 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 
 def evaluation_view(module: ModuleT) -> ModuleT:
-    """The same module in evaluation mode: a tree of shallow copies that share all tensors.
+    """Returns a copy of a module in evaluation mode that shares all its tensors.
 
-    To switch the mode of the module itself would switch it for every thread.
+    Switching the mode of the module itself would switch it for every thread.
     """
     return _view(module, {})
 

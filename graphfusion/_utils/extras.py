@@ -1,4 +1,4 @@
-"""Packages that the core does without: imported where they are needed, and missed clearly."""
+"""Optional dependencies, with errors that name the extra to install."""
 
 from importlib.util import find_spec
 from types import ModuleType
@@ -6,7 +6,7 @@ from types import ModuleType
 _DATA = ("safetensors", "tqdm")
 _RECORDINGS = (*_DATA, "pandas", "soundfile", "av")
 
-# The modules that an extra of pyproject.toml brings.
+# The modules that each extra of pyproject.toml installs.
 MODULES = {
     "data": _DATA,
     "train": (
@@ -38,11 +38,11 @@ def require(extra: str, purpose: str) -> None:
     """Checks that the modules of an extra are installed, without importing them.
 
     Args:
-        extra: Its name.
-        purpose: What they are for, as an infinitive.
+        extra: The name of the extra.
+        purpose: An infinitive for the message, such as "train models".
 
     Raises:
-        ImportError: If one is not installed; it says how to install them all.
+        ImportError: If a module is not installed. The message names the command to install it.
     """
     for module in MODULES[extra]:
         if find_spec(module) is None:
@@ -53,10 +53,10 @@ def require(extra: str, purpose: str) -> None:
 
 
 def import_safetensors() -> ModuleType:
-    """The module `safetensors.torch`.
+    """Imports and returns the module `safetensors.torch`.
 
     Raises:
-        ImportError: If it is not installed; it says how to.
+        ImportError: If it is not installed. The message names the command to install it.
     """
     require("data", "save and load")
     import safetensors.torch

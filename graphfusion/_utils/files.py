@@ -1,4 +1,4 @@
-"""Opening files of others, and writing our own whole."""
+"""Safe opening of untrusted files, and atomic writing."""
 
 import os
 import stat
@@ -9,45 +9,45 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, TypeAlias
 
-# A file's bytes, or what writes them, which may seek.
+# The bytes of a file, or a function that writes them to an open, seekable file.
 Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 
-# What no honest file of features reaches; the largest that go round take some 12 GB.
+# An upper bound of file sizes: the largest published feature files have some 12 GB.
 LARGEST = 2**35
 
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Opens a file for reading, if it is a regular one (or a link to one).
+    """Opens a regular file, or a link to one, for reading.
 
-    A device may never end, and opening a pipe waits for a writer.
+    Other kinds are refused: a device may never end, and opening a pipe waits for a writer.
 
     Raises:
         OSError: If it cannot be opened, or is a folder, a device, a pipe or a socket.
     """
-    _check_regular(path, Path(path).stat().st_mode)  # before it is opened: that alone may block
+    _check_regular(path, Path(path).stat().st_mode)  # first, because opening a pipe may block
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
-        _check_regular(path, os.fstat(file.fileno()).st_mode)  # it may be another one by now
+        _check_regular(path, os.fstat(file.fileno()).st_mode)  # it may have been replaced
         yield file
 
 
 def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
-    """Reads a regular file whole.
+    """Reads a whole regular file.
 
     Args:
         path: The file.
-        largest: The most bytes that it may have.
+        largest: The maximum size in bytes.
 
     Raises:
-        OSError: If it cannot be opened, is no regular file, or is larger.
+        OSError: If it cannot be opened, is not a regular file, or is larger.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > largest:
             message = f"the file must have at most {largest} bytes, but has {size}"
             raise OSError(EFBIG, message, str(path))
-        return file.read(size)  # and no more, should it grow
+        return file.read(size)  # no more, even if the file grows
 
 
 def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
@@ -61,7 +61,7 @@ def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
     """Writes a file completely, or leaves it unchanged.
 
     Raises:
-        OSError: If it cannot be written; it names the file.
+        OSError: If it cannot be written. The error names the file.
     """
     with staged(path, content) as temporary:
         temporary.replace(path)
@@ -69,16 +69,16 @@ def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
 
 @contextmanager
 def staged(path: str | os.PathLike[str], content: Content) -> Iterator[Path]:
-    """The path of a temporary file beside `path`, with this content, safely on the disk.
+    """Writes a temporary file beside `path`, and yields its path once it is on the disk.
 
-    To be moved to `path` with `Path.replace`; what has not been is removed in the end.
+    The caller moves it to `path` with `Path.replace`. If it does not, the file is removed on exit.
     """
     path = Path(path)
     if not path.parent.is_dir():  # else the error would name the temporary file
         raise FileNotFoundError(ENOENT, "no such folder", str(path.parent))
     temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
     try:
-        with _naming(path), temporary.open("xb") as file:
+        with _filename_in_errors(path), temporary.open("xb") as file:
             if callable(content):
                 content(file)
             else:
@@ -92,8 +92,8 @@ def staged(path: str | os.PathLike[str], content: Content) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Names the file in the OSErrors that name none: of a full disk, say."""
+def _filename_in_errors(path: Path) -> Iterator[None]:
+    """Adds the file's name to an OSError without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -103,8 +103,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """Puts the names in a folder safely on the disk, too."""
-    with suppress(OSError):  # not every system can
+    """Flushes a folder's entries to the disk."""
+    with suppress(OSError):  # not every system supports it
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,10 +1,11 @@
-"""Whether memory was the matter."""
+"""Detection of out-of-memory errors."""
 
 import torch
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch could not get memory, on whatever device: on a CPU it has no error for it."""
+    """Returns whether an error means that memory ran out, on any device."""
+    # On a CPU, PyTorch raises a plain RuntimeError.
     return isinstance(error, torch.OutOfMemoryError) or (
         "memory" in str(error) and "allocat" in str(error).lower()
     )

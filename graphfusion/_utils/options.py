@@ -1,17 +1,17 @@
-"""Options of a command line that would replace one another."""
+"""Detection of repeated options on a command line."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
 
 def check_given_once(parser: ArgumentParser, words: Sequence[str]) -> None:
-    """Exits with a message where an option would replace an earlier one, which parsers do silently.
+    """Exits with a message if an option would replace an earlier one.
 
-    `--a.b=1` is a part of `--a` and must come after it; `--a+=1` appends to `--a`, also repeatedly.
-    Several `--config` are allowed.
+    Parsers replace the earlier value silently. `--a.b=1` sets a part of `--a` and must come after
+    it. `--a+=1` appends to `--a`, and may be repeated, as may `--config`.
 
     Args:
-        parser: The parser of these words, without abbreviations.
+        parser: The parser of the command line, which must not allow abbreviations.
         words: The command line.
     """
     given: list[str] = []

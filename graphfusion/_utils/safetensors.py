@@ -1,4 +1,4 @@
-"""Safetensors files that may be damaged."""
+"""Opening of safetensors files, with clear errors for damaged ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ from graphfusion._utils.files import open_regular
 
 @contextmanager
 def open_safetensors(path: str | PathLike[str]) -> Iterator[Any]:
-    """Opens a file with `safetensors.safe_open`, which checks that it is whole.
+    """Opens a file with `safetensors.safe_open`, which checks that it is complete.
 
     Raises:
         ImportError: If safetensors is not installed.
-        OSError: If it cannot be opened, or is no regular file.
-        ValueError: If it is not safetensors, or a part of it is missing.
+        OSError: If it cannot be opened, or is not a regular file.
+        ValueError: If it is not a safetensors file, or incomplete.
     """
     import_safetensors()
     import safetensors
 
-    with open_regular(path):  # only asked whether it is one
+    with open_regular(path):  # only checks the kind of file
         pass
     try:
         file = safetensors.safe_open(path, framework="pt")

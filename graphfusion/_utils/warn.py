@@ -1,15 +1,15 @@
-"""Warnings that name the line of the caller's own code."""
+"""Warnings that point to the user's code rather than to the library's."""
 
 import sys
 import warnings
 
 
 def warn(message: str) -> None:
-    """Warns of the line that called the library, however many calls lie between.
+    """Issues a warning that points to the line outside the library that called it.
 
     `warnings.warn(skip_file_prefixes=...)` does the same from Python 3.12 on.
     """
-    level = 2  # that of who called this function
+    level = 2  # of the caller of this function
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1

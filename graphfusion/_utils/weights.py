@@ -5,9 +5,9 @@ from torch import Tensor
 
 
 def first_weight(module: torch.nn.Module) -> Tensor:
-    """A weight of the module, of which dtype and device count.
+    """Returns a weight of the module, for its dtype and device.
 
-    Quantised layers have no parameters; they take float32 on a CPU.
+    Quantised layers have no parameters; their inputs are float32 on a CPU, so that is returned.
     """
     for weight in module.parameters():  # not next(..., default): PyTorch 2.8 cannot compile it
         return weight

@@ -1,4 +1,4 @@
-"""The command `graphfusion`: training, evaluation and prediction of files from a shell."""
+"""The command `graphfusion`: training, evaluation and prediction on files."""
 
 import logging
 import sys
@@ -9,21 +9,25 @@ from graphfusion._utils.extras import require
 from graphfusion._utils.options import check_given_once
 from graphfusion.datasets.__main__ import main as datasets_main
 
-OF_FILES = ("validate", "convert")
+DATASET_COMMANDS = ("validate", "convert")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: The command line; None: the process's own.
+        arguments: The command line; None: `sys.argv`.
 
     Returns:
-        0 if all is well; 1 if something is wrong with the content of a file; 2 with an argument,
-        or if there is no reading or writing; 130 if it was interrupted.
+        The exit code.
+
+        - 0: success.
+        - 1: the content of a file is invalid.
+        - 2: an argument is invalid, or a file cannot be read or written.
+        - 130: interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words and words[0] in OF_FILES:  # which train nothing, and need no trainer
+    if words and words[0] in DATASET_COMMANDS:  # they do not need the extra "train"
         return datasets_main(words, prog="graphfusion")
     try:
         require("train", "run this command")
@@ -38,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_given_once(parser, words)
     chosen = parser.parse_args(words)
     given = chosen[chosen.subcommand].as_dict()
-    del given["config"]  # its arguments are among the others
+    del given["config"]  # already merged into the other arguments
     try:
         with _logging():
             COMMANDS[chosen.subcommand](**given)
     except FormatError as error:
-        sys.stderr.write(f"graphfusion: {error}\n")  # which names the file
+        sys.stderr.write(f"graphfusion: {error}\n")  # the first problem, with the file's name
         for problem in error.problems[1:]:
             sys.stderr.write(f"graphfusion: {problem}\n")
         return 1
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(
-            "\ngraphfusion: interrupted; `train --resume` goes on from the last epoch.\n"
+            "\ngraphfusion: interrupted; `train --resume` continues after the last epoch.\n"
         )
         return 130
     return 0
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _logging() -> Iterator[None]:
-    """Shows what the library logs, such as a line for each run, on the standard error."""
+    """Writes the library's log messages, such as a line for each run, to standard error."""
     logger, handler = logging.getLogger("graphfusion"), logging.StreamHandler()
     level = logger.level
     logger.addHandler(handler)

@@ -1,4 +1,7 @@
-"""The commands. What they need is imported when one runs, so that `--help` does not wait for it."""
+"""The subcommands, whose docstrings are the help texts.
+
+Modules are imported when a command runs, to keep `--help` fast.
+"""
 
 import math
 import sys
@@ -8,7 +11,7 @@ from typing import Any, Literal
 
 from graphfusion.command_line.parser import Settings
 
-# A word such as "text,audio+prosody", which jsonargparse does not split, or a list.
+# A string such as "text,audio+prosody", which jsonargparse does not split, or a list.
 Modalities = list[str] | str | None
 Model = Literal[
     "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
@@ -32,25 +35,27 @@ def train(
 ) -> None:
     """Train a model on a file of conversations.
 
-    Writes OUTPUT/FILE/MODEL/seed_N/ for each seed, with the trained model in `model`, predictions
-    of the test conversations, and a page to look at, `report.html`; and such a page about all seeds
-    in OUTPUT/FILE/MODEL.
+    For each seed, writes a folder OUTPUT/FILE/MODEL/seed_N/ with the trained model in `model`,
+    predictions for the test conversations, and a report, `report.html`. A report about all seeds is
+    written to OUTPUT/FILE/MODEL/.
 
     Args:
-        file: Conversations with features: safetensors, .npz, a pickle, Parquet or CSV.
-        output: A folder.
-        model: MM-DFN; without its gate (static), graph, speaker encoder or mask of what is absent;
-            with another fusion (no_fusion to self_attention); or a baseline.
-        preset: Whose settings.
-        modalities: Which of the file's, in which order; such as text,audio+prosody, of which the
-            second joins two into one.
-        settings: Others than the preset's, of the training or of MM-DFN, such as
+        file: The feature file: safetensors, .npz, a pickle, Parquet or CSV.
+        output: The folder for all runs.
+        model: The model to train. static (no gate), no_graph, no_speaker and zero_filled (no mask
+            of missing modalities) are ablations of mmdfn. no_fusion to self_attention replace its
+            fusion. bigru and logistic are baselines.
+        preset: The preset of all settings: the paper's (iemocap, meld), tuned ones (iemocap_tuned,
+            meld_tuned), or those of iemocap for sentiment scores (mosi).
+        modalities: The modalities to use, in this order; default: all. For example,
+            text,audio+prosody uses text, and the concatenation of audio and prosody.
+        settings: Settings that replace those of the preset, for training or MM-DFN. For example,
             --settings.epochs=10 --settings.past=20.
-        seeds: How many runs, with different seeds.
-        seed: The first of them.
-        resume: Go on from the last epoch of runs that were cut off.
-        devices: How many processes or GPUs share the work.
-        workers: How many processes read the file.
+        seeds: The number of runs, with consecutive seeds.
+        seed: The first seed.
+        resume: Resume interrupted runs after their last epoch.
+        devices: The number of processes or GPUs to train on.
+        workers: The number of processes that load data; 0: the main process.
     """
     from graphfusion.command_line.training import train_file
 
@@ -70,18 +75,18 @@ def train(
 
 
 def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = False) -> None:
-    """Score a trained model on conversations with labels.
+    """Score a trained model on labelled conversations.
 
     Args:
-        model: The folder `model` of a run.
-        file: Conversations with the model's modalities.
-        split: Which of them.
-        sentiment: Scores are of sentiment, from -3 to 3.
+        model: The `model` folder of a run.
+        file: A feature file with the model's modalities.
+        split: The split of the file to score.
+        sentiment: Scores are sentiment, from -3 to 3; also score them as two and as seven classes.
     """
-    from graphfusion.command_line.training import open_for
+    from graphfusion.command_line.training import open_for_model
     from graphfusion.training import evaluate, load_model
 
-    scores = evaluate(load_model(model), open_for(model, file, split), split, sentiment)
+    scores = evaluate(load_model(model), open_for_model(model, file, split), split, sentiment)
     if all(map(math.isnan, scores.values())):
         raise ValueError(f"{split} must have a labelled utterance to be scored, but has none.")
     for name, score in scores.items():
@@ -97,16 +102,19 @@ def predict(
 ) -> None:
     """Predict every utterance of a file.
 
+    Writes a table with a row for each utterance. It has the conversation and the position in it
+    (from 0), the prediction, and the probability of each class. If the file is a table, it also has
+    the turn.
+
     Args:
-        model: The folder `model` of a run.
-        file: Conversations with the model's modalities.
-        output: Gets a row for every utterance: conversation, utterance (its position there, from
-            0), of a table its turn, predicted, and each class's probability. A .csv or a .parquet.
-        split: Which of the file's conversations; if not given, all of them, and then a table needs
-            neither labels nor splits.
-        calibrated: Whether to divide the logits by the temperature that fits the held-out
-            conversations of the training, and to add a column `set` with the classes of a
-            prediction set, which held the true one in 90 % of their utterances.
+        model: The `model` folder of a run.
+        file: A feature file with the model's modalities.
+        output: The table to write, .csv or .parquet.
+        split: The split of the file to predict; default: all conversations, and a table then needs
+            no labels or splits.
+        calibrated: Calibrate the probabilities, and add a column `set` of likely classes. Both the
+            temperature and the sets were fitted on the held-out conversations of the training. The
+            sets aim to contain the true class of 90 % of the utterances.
     """
     from graphfusion.command_line.training import predict_file
 
@@ -123,18 +131,21 @@ def cross_validate(
     folds: int = 5,
     prefix: int | None = None,
 ) -> None:
-    """Score settings on training conversations, each left out once.
+    """Cross-validate a model on the training conversations of a file.
+
+    Splits the training conversations into groups. For each group, trains on the others, and scores
+    the model on this one. The test conversations are not used.
 
     Args:
-        file: Conversations with features.
-        output: A folder; runs that are there already are not run again.
-        model: As of train.
-        preset: As of train.
-        modalities: As of train.
-        settings: As of train.
-        folds: How many groups.
-        prefix: Instead of folds: conversations whose ids begin with the same so many characters are
-            a group (of IEMOCAP's, 5 name a session, whose speakers are in no other).
+        file: The feature file.
+        output: The folder for all runs; finished ones are reused.
+        model: The model, as in `train`.
+        preset: The preset of all settings, as in `train`.
+        modalities: The modalities to use, as in `train`.
+        settings: Settings that replace those of the preset, as in `train`.
+        folds: The number of groups.
+        prefix: Group conversations by this number of first characters of their ids, rather than by
+            folds. For IEMOCAP, 5 groups by session, which keeps speakers apart.
     """
     from graphfusion.command_line.training import cross_validate_file
 
@@ -152,18 +163,21 @@ def search(
     trials: int = 20,
     seeds: int = 3,
 ) -> None:
-    """Search settings of MM-DFN by their scores on held-out training conversations.
+    """Search for the best settings of MM-DFN on held-out training conversations.
+
+    Prints the best combination of settings as options of `train`. The test conversations are not
+    used.
 
     Args:
-        file: Conversations with features.
-        output: A folder; a search that was cut off goes on where it was.
-        preset: As of train.
-        modalities: As of train.
-        settings: What stays the same, as of train.
-        grid: What to try, such as --grid.lr='[0.001, 0.0003]'; if not given, what the preset was
-            tuned over in the paper.
-        trials: How many settings to try in all.
-        seeds: How many runs of each.
+        file: The feature file.
+        output: The folder for all runs; an interrupted search is resumed.
+        preset: The preset of all other settings, as in `train`.
+        modalities: The modalities to use, as in `train`.
+        settings: Fixed settings that replace those of the preset, as in `train`.
+        grid: The values to try of each setting, such as --grid.lr='[0.001, 0.0003]'; default: the
+            values that the paper tried for the preset.
+        trials: The total number of combinations to try.
+        seeds: The number of runs of each combination, with different seeds.
     """
     from graphfusion.command_line.training import search_file
 
@@ -171,11 +185,13 @@ def search(
 
 
 def compare(models: list[Path]) -> None:
-    """Compare the runs of several models on the same test conversations.
+    """Compare finished runs of several models on the same test conversations.
+
+    Prints the scores of each model, and the difference of the last model from each other one, with
+    95 % bootstrap intervals.
 
     Args:
-        models: Folders of runs, such as runs/FILE/mmdfn, each with folders seed_N; the last one is
-            compared with each of the others.
+        models: Folders of models, such as runs/FILE/mmdfn, each with folders seed_N.
     """
     from graphfusion.command_line.training import compare_folders
 
@@ -192,22 +208,22 @@ def benchmark(
     seeds: int = 5,
     trials: int = 0,
 ) -> None:
-    """Compare fusions: one encoder, head, training and budget for all of them.
+    """Train and compare fusion modules with the same encoder, head and training.
 
-    Prints a row for each model: its test score by the strict protocol, the difference from the
-    same model without fusion with 95 % of a paired bootstrap, its parameters, and milliseconds a
-    training step.
+    Prints a row for each model. The test score is strict: the epoch is chosen on held-out
+    conversations. The difference is from the model without fusion, with a 95 % bootstrap interval.
+    The last columns are the number of parameters, and the milliseconds of a training step.
 
     Args:
-        file: Conversations with features, with test conversations.
-        output: A folder; runs that are there already are not run again.
-        models: As of train; if not given, MM-DFN and all other fusions.
-        preset: As of train.
-        modalities: As of train.
-        settings: As of train.
-        seeds: How many runs of each model.
-        trials: How many learning rates and dropouts to try for each model, on held-out
-            conversations; 0: the preset's.
+        file: The feature file, with test conversations.
+        output: The folder for all runs; finished ones are reused.
+        models: The models to compare, as in `train`; default: MM-DFN and all other fusions.
+        preset: The preset of all settings, as in `train`.
+        modalities: The modalities to use, as in `train`.
+        settings: Settings that replace those of the preset, as in `train`.
+        seeds: The number of runs of each model, with different seeds.
+        trials: The number of combinations of learning rate and dropout to try for each model, on
+            held-out conversations; 0: the settings of the preset.
     """
     from graphfusion.command_line.training import benchmark_file
 
@@ -215,6 +231,7 @@ def benchmark(
 
 
 def _names(modalities: Modalities) -> list[str] | None:
+    """Splits a comma-separated string of modalities."""
     return modalities.split(",") if isinstance(modalities, str) else modalities
 
 

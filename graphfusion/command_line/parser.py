@@ -1,4 +1,4 @@
-"""The parser of the commands, made of their signatures and docstrings."""
+"""Argument parsers, made from the signatures and docstrings of functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
@@ -10,12 +10,12 @@ from jsonargparse import ArgumentParser
 
 from graphfusion._utils.options import check_given_once
 
-#: Settings of a model and its training by name, as a file in YAML or the command line have them.
+#: Settings of a model and its training by name, from the command line or a YAML file.
 Settings = dict[str, int | float | bool | str | list[str] | dict[str, float] | None]
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as `lr=1e-3`; exits with a message if one is wrong or repeated."""
+    """Parses settings such as `lr=1e-3`; exits with a message if one is invalid or repeated."""
     parser = ArgumentParser(usage="NAME=VALUE ...")
     parser.add_argument("--set", type=Settings, default={})
     for word in words:
@@ -28,17 +28,17 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
 
 
 def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
-    """A parser with a subcommand for each function; arguments may be in a file, too (`--config`).
+    """Makes a parser with a subcommand for each function.
 
-    A parameter without a default is positional; one of several paths takes all that follow. A bool
-    is a flag.
+    A parameter without a default is positional, and a bool is a flag. A list of paths takes all
+    positional arguments that follow. Each subcommand has an option `--config` for a YAML file.
     """
     parser = ArgumentParser(
         prog="graphfusion",
         allow_abbrev=False,
-        description="Trains, evaluates and applies graph-fusion models of conversations. Besides "
-        "the commands below: `validate FILE` lists all that is wrong with a file, and `convert IN "
-        "OUT` writes it in the library's own format.",
+        description="Trains, evaluates and applies graph-fusion models of conversations. Two more "
+        "commands work on feature files: `validate FILE` lists the problems of a file, and "
+        "`convert IN OUT` converts it to the library's own format.",
     )
     subcommands = parser.add_subcommands()
     for name, function in commands.items():
@@ -48,12 +48,11 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
         several = [each.name for each in parameters if each.annotation == list[Path]]
         flags = [each.name for each in parameters if each.annotation is bool]
         command = ArgumentParser(description=text.description, allow_abbrev=False)
-        command.add_argument("--config", action="config", help="a YAML file of the arguments")
+        command.add_argument("--config", action="config", help="a YAML file with arguments")
         for argument in several:
             command.add_argument(argument, nargs="+", type=Path, help=about[argument])
         for argument in flags:
             command.add_argument(f"--{argument}", action="store_true", help=about[argument])
         command.add_function_arguments(function, as_positional=True, skip={*several, *flags})
-        # Not remembered: it is the arguments that it has.
         subcommands.add_subcommand(name, command, help=text.short_description)
     return parser

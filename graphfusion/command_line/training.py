@@ -1,4 +1,4 @@
-"""What the commands about training do with files and folders."""
+"""Implementation of the subcommands on files and folders."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,21 +33,21 @@ from graphfusion.training.search import GRIDS
 
 @rank_zero_only
 def say(text: object) -> None:
-    """Prints, of several processes in one."""
+    """Prints a line, in the main process only."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def open_corpus(file: Path, modalities: Sequence[str] | None) -> Corpus:
-    """The file's corpus, with those modalities, or all of them."""
+    """Loads a corpus from a file, with the given modalities; None: all."""
     corpus = load(file)
     return corpus if modalities is None else corpus.select(modalities)
 
 
-def open_for(model: Path, file: Path, split: str | None) -> Corpus:
-    """The file's corpus, with the modalities that the model was trained on.
+def open_for_model(model: Path, file: Path, split: str | None) -> Corpus:
+    """Loads a corpus from a file, with the modalities that the model was trained on.
 
-    Without a split, all of it is to be predicted: a table needs neither labels nor splits then.
+    If `split` is None, a table needs no labels or splits.
     """
     modalities = about_model(model).get("modalities")
     if split is None and detect(file) in TABLES:
@@ -69,7 +69,7 @@ def train_file(
     devices: int,
     workers: int,
 ) -> None:
-    """Trains a model of a file with every seed."""
+    """Trains a model on a file with each seed, and prints the scores."""
     recipe = Recipe(model, preset, settings)
     corpus = open_corpus(file, modalities)
     say(corpus)
@@ -93,12 +93,12 @@ def train_file(
 def predict_file(
     model: Path, file: Path, output: Path, split: str | None, calibrated: bool
 ) -> None:
-    """Writes a row for every utterance."""
+    """Writes a table with a row for each utterance."""
     loaded = load_model(model)
-    table = predict(loaded, open_for(model, file, split), split)
+    table = predict(loaded, open_for_model(model, file, split), split)
     if calibrated:
         if (found := about_model(model).get("calibration")) is None:
-            raise ValueError(f"calibrated must be left out for {model}, which has no calibration.")
+            raise ValueError(f"calibrated must not be set: {model} has no calibration.")
         table = Calibration(**found).apply(table, loaded.class_names)
     write_table(table, output)
 
@@ -113,7 +113,7 @@ def cross_validate_file(
     folds: int,
     prefix: int | None,
 ) -> None:
-    """Prints the scores of each group."""
+    """Cross-validates a model, and prints the scores of each group."""
     recipe = Recipe(model, preset, settings)
     corpus = open_corpus(file, modalities)
     groups = folds if prefix is None else by_prefix(corpus, prefix)
@@ -136,9 +136,12 @@ def search_file(
     trials: int,
     seeds: int,
 ) -> None:
-    """Prints the best settings as `train` takes them."""
+    """Searches settings, and prints the best ones as options of `train`."""
     if grid is None and preset not in GRIDS:
-        raise ValueError(f"grid must be given for a preset but {list(GRIDS)}, as is {preset!r}.")
+        raise ValueError(
+            f"grid must be given, because only the presets {list(GRIDS)} have one, but preset is "
+            f"{preset!r}."
+        )
     corpus = open_corpus(file, modalities)
     recipe = Recipe("mmdfn", preset, settings)
     folder = output / file.stem / preset
@@ -159,7 +162,7 @@ def benchmark_file(
     seeds: int,
     trials: int,
 ) -> None:
-    """Prints the table of all models, and writes it beside their runs."""
+    """Runs the benchmark, prints its table, and writes it beside the runs."""
     corpus = open_corpus(file, modalities)
     say(corpus)
     folder = output / file.stem
@@ -180,7 +183,7 @@ def benchmark_file(
 
 
 def compare_folders(models: Sequence[Path]) -> None:
-    """Prints the scores of each model, and how far the last one is ahead."""
+    """Prints the scores of each model, and the differences of the last one from the others."""
     runs: dict[str, list[Run]] = {}
     for folder in models:
         found = sorted(each.parent for each in folder.glob("seed_*/result.json"))
@@ -190,15 +193,16 @@ def compare_folders(models: Sequence[Path]) -> None:
         runs[name] = [Run(each) for each in found]
     say(percent(table(runs)).to_markdown(disable_numparse=True))
     if len(runs) > 1:
-        say(f"\n{list(runs)[-1]} less each other one; low and high: 95 % of a paired bootstrap\n")
+        last = list(runs)[-1]
+        say(f"\n{last} minus each other model; low and high: 95 % interval of a paired bootstrap\n")
         say(percent(compare(runs)).to_markdown(disable_numparse=True))
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Writes a .csv or a .parquet."""
+    """Writes a table as .csv or .parquet."""
     if path.suffix == ".csv":
         write_atomically(path, frame.to_csv(index=False).encode())
     elif path.suffix == ".parquet":
         write_atomically(path, frame.to_parquet(index=False))
     else:
-        raise ValueError(f"output must be a .csv or a .parquet, but got {path}.")
+        raise ValueError(f"output must be a .csv or .parquet file, but got {path}.")

@@ -1,4 +1,4 @@
-"""ONNX files of what is exported."""
+"""Export to ONNX."""
 
 from os import PathLike
 
@@ -6,24 +6,24 @@ import torch
 
 from graphfusion._utils.extras import require
 from graphfusion.export.padded import PaddedModel
-from graphfusion.export.program import plainly
+from graphfusion.export.program import export_context
 from graphfusion.export.streaming import StreamingStep
 
 
 def to_onnx(module: PaddedModel | StreamingStep, file: str | PathLike[str]) -> None:
-    """Writes a module as an ONNX model for batches of any size.
+    """Exports a module to an ONNX file that accepts batches of any size.
 
-    Its inputs and outputs have the names `module.input_names` and `module.output_names`.
+    Inputs and outputs are named by `module.input_names` and `module.output_names`.
 
     Args:
-        module: What to write.
-        file: The path of a file.
+        module: The module to export.
+        file: The path of the file to write.
 
     Raises:
         ImportError: If onnx or onnxscript is not installed.
     """
     require("onnx", "write ONNX")
-    with plainly():
+    with export_context():
         program = torch.onnx.export(
             module.export(),
             dynamo=True,

@@ -1,4 +1,4 @@
-"""A model as one graph of plain operators, for padded batches of any size."""
+"""Models on padded batches, in operators that can be exported."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
@@ -15,12 +15,12 @@ from graphfusion.models.conversation_model import ConversationModel
 
 
 class PaddedBatch(NamedTuple):
-    """Conversations padded to the longest, as a :class:`PaddedModel` takes them.
+    """Conversations padded to the length of the longest: the input of a :class:`PaddedModel`.
 
     Attributes:
         features: `{modality: [B, T, d_m]}`.
         speaker: `[B, T]` int64.
-        present: `{modality: [B, T]}` bool; false in all modalities where an utterance is padding.
+        present: `{modality: [B, T]}` bool; false for all modalities of padding.
     """
 
     features: dict[str, Tensor]
@@ -43,10 +43,10 @@ class PaddedBatch(NamedTuple):
 
 
 class PaddedModel(torch.nn.Module):
-    """A model in evaluation mode on padded batches, in operators that can be exported.
+    """Wraps a model to run on padded batches, in evaluation mode, for export.
 
-    It shares the model's weights and computes the same logits. There is no layout: where everything
-    has one shape, an utterance of padding is one without any modality, on which nothing depends.
+    It shares the model's weights and computes the same logits. Instead of a layout, it takes a
+    mask: padding is an utterance without any modality, and no other output depends on it.
 
     Args:
         model: Any :class:`ConversationModel` of the library's parts.
@@ -54,7 +54,7 @@ class PaddedModel(torch.nn.Module):
     Shapes:
         - **input:** features `{modality: [B, T, d_m]}`, speaker `[B, T]`, present
           `{modality: [B, T]}`.
-        - **output:** logits `[B, T, K]`; of padding, anything.
+        - **output:** logits `[B, T, K]`, which are arbitrary for padding.
 
     Example:
         >>> import torch
@@ -77,7 +77,7 @@ class PaddedModel(torch.nn.Module):
     def forward(
         self, features: Mapping[str, Tensor], speaker: Tensor, present: Mapping[str, Tensor]
     ) -> Tensor:
-        """Predicts every utterance."""
+        """Returns the logits of each utterance, `[B, T, K]`."""
         names = tuple(self.model.in_channels)
         mask = torch.stack([present[name] for name in names], 2)
         flat = {name: features[name].flatten(0, 1) for name in names}
@@ -86,7 +86,7 @@ class PaddedModel(torch.nn.Module):
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the inputs, in the order in which they are taken."""
+        """Names of the inputs, in the order of the exported program."""
         names = list(self.model.in_channels)
         features, present = (
             [f"{kind}.{name}" for name in names] for kind in ("features", "present")
@@ -99,9 +99,9 @@ class PaddedModel(torch.nn.Module):
         return ["logits"]
 
     def export(self) -> torch.export.ExportedProgram:
-        """The model as :func:`torch.export.export` makes it, for any B and T."""
+        """Exports the model with :func:`torch.export.export`, for any B and T."""
         weight, sizes = next(self.model.parameters()), self.model.in_channels
-        example = PaddedBatch(  # its sizes and values do not matter
+        example = PaddedBatch(  # any sizes and values
             {name: weight.new_zeros(3, 7, d) for name, d in sizes.items()},
             torch.zeros(3, 7, dtype=torch.int64, device=weight.device),
             {name: torch.ones(3, 7, dtype=torch.bool, device=weight.device) for name in sizes},

@@ -1,4 +1,4 @@
-"""`torch.export`, as the modules here call it."""
+"""Wrapper of `torch.export`, with the settings that exported loops need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ ANY = torch.export.Dim.DYNAMIC
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Within it, loops are traced as they are: without gradients, and as if for the first time.
+def export_context() -> Iterator[None]:
+    """Context for export, without gradients and without automatic dynamic shapes.
 
-    Else what a gradient would need, or sizes that were met before, would be inputs of their bodies
-    (torch 2.13).
+    Otherwise, tensors saved for gradients and sizes of earlier calls become inputs of the bodies
+    of loops (torch 2.13).
     """
     with torch.no_grad(), torch._dynamo.config.patch(automatic_dynamic_shapes=False):
         yield
@@ -27,9 +27,9 @@ def export(
     """Exports a module.
 
     Args:
-        module: What to export.
-        example: Its arguments.
-        shapes: For each of them, the axes whose size is free, as `{axis: ANY}`.
+        module: The module to export.
+        example: Example arguments.
+        shapes: The dynamic axes of each argument, as `{axis: ANY}`.
     """
-    with plainly():
+    with export_context():
         return torch.export.export(module, example, dynamic_shapes=shapes)

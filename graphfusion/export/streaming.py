@@ -1,4 +1,4 @@
-"""A streaming step of a causal model, for export: state in, state out."""
+"""A step of a causal model as a stateless module, for export."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,16 +24,16 @@ State = dict[str, Tensor]
 class StreamingStep(torch.nn.Module):
     """Predicts the next utterance of B conversations, as :meth:`Stream.step` does.
 
-    The state is a dict of tensors, an input and an output. With a window, it is as large as the
-    window; without one, it grows by an utterance a step.
+    The state is a dict of tensors, which is both an input and an output. With a window, its size is
+    fixed; without one, it grows by one utterance at each step.
 
     Args:
-        model: A causal model that can :meth:`ConversationModel.stream`.
+        model: A causal model that supports :meth:`ConversationModel.stream`.
 
     Shapes:
-        - **input:** features `{modality: [B, d_m]}`, speaker `[B]`, present `{modality: [B]}`, the
+        - **input:** features `{modality: [B, d_m]}`, speaker `[B]`, present `{modality: [B]}`,
           state.
-        - **output:** logits `[B, K]`, the next state.
+        - **output:** logits `[B, K]`, next state.
 
     Example:
         >>> import torch
@@ -49,7 +49,7 @@ class StreamingStep(torch.nn.Module):
 
     def __init__(self, model: ConversationModel) -> None:
         super().__init__()
-        model.stream()  # refuses what is not causal
+        model.stream()  # raises an error unless the model is causal
         view = evaluation_view(model)
         assert isinstance(view.encoder, UtteranceEncoder)  # noqa: S101 - for the type checker
         assert isinstance(view.graph, ConversationGraph)  # noqa: S101
@@ -59,15 +59,15 @@ class StreamingStep(torch.nn.Module):
         self.eval()
 
     def start(self, num_conversations: int, num_speakers: int) -> State:
-        """The state before the first utterance.
+        """Returns the state before the first utterance.
 
         Args:
-            num_conversations: B.
-            num_speakers: How many speakers a conversation may have; their numbers are less.
+            num_conversations: Number of conversations B.
+            num_speakers: Maximum number of speakers of a conversation; indices must be smaller.
         """
         encoder = self.encoder
         cache, past = self._cache(num_conversations), self.graph.past
-        places = 1 if past is None else max(past, 1)  # without a node yet
+        places = 1 if past is None else max(past, 1)  # still empty
         state: State = {}
         for name, axis in cache.growing.items():
             shape = list(getattr(cache, name).shape)
@@ -87,7 +87,7 @@ class StreamingStep(torch.nn.Module):
         present: Mapping[str, Tensor],
         state: State,
     ) -> tuple[Tensor, State]:
-        """Predicts an utterance of each conversation; the given state is not changed."""
+        """Returns the logits of the next utterances, and the next state; `state` is not mutated."""
         encoder, names = self.encoder, self.encoder.modalities
         weight = self.fusion.weight
         new: State = {}
@@ -125,7 +125,7 @@ class StreamingStep(torch.nn.Module):
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the inputs, in the order in which they are taken."""
+        """Names of the inputs, in the order of the exported program."""
         names = list(self.encoder.in_channels)
         features, present = (
             [f"{kind}.{name}" for name in names] for kind in ("features", "present")
@@ -138,9 +138,10 @@ class StreamingStep(torch.nn.Module):
         return ["logits", *(f"next.{key}" for key in self.start(1, 1))]
 
     def export(self) -> torch.export.ExportedProgram:
-        """The step as :func:`torch.export.export` makes it, for any number of conversations.
+        """Exports the step with :func:`torch.export.export`.
 
-        And of speakers, and, without a window, of utterances so far.
+        The numbers of conversations and of speakers are dynamic. Without a window, so is the number
+        of earlier utterances.
         """
         size, sizes, weight = 3, self.encoder.in_channels, self.fusion.weight
         state = self.start(size, 4)
@@ -164,23 +165,23 @@ class StreamingStep(torch.nn.Module):
         named = dict.fromkeys(sizes, several)
         return export(self, example, (named, several, named, shapes))
 
-    def _cache(self, size: int) -> "_Grown":
-        return _Grown(self.graph, self.fusion, size, len(self.encoder.modalities))
+    def _cache(self, size: int) -> "_OrderedCache":
+        return _OrderedCache(self.graph, self.fusion, size, len(self.encoder.modalities))
 
 
-class _Grown(GraphCache):
-    """A cache whose places are in order, the newest last."""
+class _OrderedCache(GraphCache):
+    """A cache that stores utterances in order, the newest last, rather than in a ring buffer."""
 
     def _window(self, conversation: Tensor) -> tuple[slice, slice, slice]:
-        del conversation  # all of them
+        del conversation  # a step always includes every conversation
         return slice(None), slice(None), slice(None)
 
     def _distance(self, conversation: Tensor, size: int) -> Tensor:
         return (size - torch.arange(size, device=conversation.device)).unsqueeze(0)
 
     def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
-        """Appends the newest utterances; with a window, the oldest ones go."""
-        del conversation  # all of them
+        """Appends the newest utterances; with a window, drops the oldest ones."""
+        del conversation
         if self.graph.past == 0:
             return
         added = {

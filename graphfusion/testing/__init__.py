@@ -1,14 +1,15 @@
-"""The contracts that every module here holds to, for yours to be held to as well.
+"""Contract tests for fusion layers, encoders and models.
 
-A fusion layer of your own, `fusion(x [U, M, C], graph) -> [U, M, D]`, in one line:
+All modules of the library pass them. To test your own fusion layer, `fusion(x [U, M, C], graph) ->
+[U, M, D]`, call:
 
 >>> from graphfusion import DynamicFusion
 >>> from graphfusion.testing import check_fusion
 >>> check_fusion(DynamicFusion(in_channels=8, hidden_channels=4, num_layers=2))
 
-or a contract at a time, on a batch of your own. A contract that is broken is an `AssertionError`
-that names it, the batch and the numbers. Strategies that draw batches for property tests are in
-`graphfusion.testing.strategies`, which needs the extra "testing".
+The `assert_...` functions test a single contract, on your own batch. A broken contract raises an
+`AssertionError` that names the contract, the batch and the values. `graphfusion.testing.strategies`
+has Hypothesis strategies that draw batches, and needs the extra "testing".
 """
 
 from graphfusion.testing.batches import RaggedBatch, odd_batches

@@ -1,4 +1,4 @@
-"""Batches of conversations to test with, and vectors of the kinds that break things."""
+"""Batches of conversations for tests, including degenerate vectors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from graphfusion.data.layout import BatchLayout
 
 NAMES = ("text", "audio", "visual", "batch_index")
 
-# What becomes of normal vectors `[U, M, C]`, by the name of what comes of it.
+# Kinds of vectors, each made from normally distributed ones, `[U, M, C]`.
 VECTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": torch.clone,
     "zero": torch.zeros_like,
@@ -18,7 +18,7 @@ VECTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "duplicate": lambda x: x[:1].expand_as(x).clone(),
     "opposite": lambda x: x[:1] * (1 - 2 * (torch.arange(len(x)) % 2)).view(-1, 1, 1).to(x),
     "denormal": lambda x: x * (torch.finfo(x.dtype).tiny / 8),
-    # float16 ends at 65504.
+    # The largest float16 is 65504.
     "huge": lambda x: x * (1e3 if x.dtype == torch.float16 else 1e15),
 }
 
@@ -28,11 +28,11 @@ class RaggedBatch:
     """A batch of conversations.
 
     Attributes:
-        x: `[U, M, C]`, the nodes' vectors.
-        ptr: `[B + 1]` int64, where each conversation starts, and U.
-        speaker: `[U]` int64, who said each utterance.
-        present: `[U, M]` bool, which modalities each utterance has; None: all of them.
-        name: What it is called when something fails on it.
+        x: `[U, M, C]`, node features.
+        ptr: `[B + 1]` int64, the offset of each conversation, and U.
+        speaker: `[U]` int64, the speaker of each utterance.
+        present: `[U, M]` bool, the modalities of each utterance; None: all.
+        name: A name for error messages.
     """
 
     x: Tensor
@@ -48,24 +48,24 @@ class RaggedBatch:
 
     @property
     def features(self) -> dict[str, Tensor]:
-        """Up to four modalities by name, `[U, C]` each."""
+        """`x` as a dict of up to four modalities, `[U, C]` each."""
         return dict(zip(NAMES, self.x.unbind(1), strict=False))
 
     @property
     def named_present(self) -> dict[str, Tensor] | None:
-        """`present` by name, `[U]` each; None: all of them."""
+        """`present` as a dict by modality, `[U]` each; None if all are present."""
         if self.present is None:
             return None
         return dict(zip(NAMES, self.present.unbind(1), strict=False))
 
     @property
     def here(self) -> Tensor:
-        """`present`, or trues."""
+        """`present` as a tensor, all true if it is None."""
         everywhere = torch.ones(self.x.shape[:2], dtype=torch.bool)
         return everywhere if self.present is None else self.present
 
     def take(self, utterances: Tensor, lengths: list[int]) -> "RaggedBatch":
-        """Those utterances, in conversations of those lengths."""
+        """Returns the selected utterances, as conversations of the given lengths."""
         return replace(
             self,
             x=self.x[utterances],
@@ -75,12 +75,12 @@ class RaggedBatch:
         )
 
     def conversations(self) -> list["RaggedBatch"]:
-        """Batches of each single conversation."""
+        """Splits the batch into one batch for each conversation."""
         everyone = torch.arange(len(self.x)).split(self.ptr.diff().tolist())
         return [self.take(utterances, [len(utterances)]) for utterances in everyone]
 
     def with_x(self, x: Tensor) -> "RaggedBatch":
-        """The same conversations with other vectors."""
+        """Returns a copy with other node features."""
         return replace(self, x=x)
 
     def __str__(self) -> str:
@@ -93,10 +93,10 @@ class RaggedBatch:
 def odd_batches(
     channels: int, num_modalities: int = 2, dtype: torch.dtype = torch.float32
 ) -> list[RaggedBatch]:
-    """The same few batches at every call, each with something in it that breaks careless code.
+    """Returns a fixed set of batches with edge cases.
 
-    Conversations of one utterance and of one speaker, absent modalities, utterances without any,
-    and vectors of every kind in `VECTORS`.
+    These are conversations of one utterance or one speaker, absent modalities, utterances without
+    any modality, and vectors of each kind in `VECTORS`.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -115,8 +115,8 @@ def odd_batches(
     batches = [batch(kind, lengths, kind) for kind in VECTORS]
     monologue = batch("one speaker", lengths)
     some = torch.rand(sum(lengths), num_modalities, generator=generator) < 0.6
-    some[1] = False  # an utterance that has nothing, in a conversation that has
-    some[7:10, 0] = False  # and a conversation that never has the first modality
+    some[1] = False  # an utterance without any modality
+    some[7:10, 0] = False  # a whole conversation without the first modality
     return [
         *batches,
         batch("one utterance", [1]),

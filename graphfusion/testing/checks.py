@@ -1,4 +1,4 @@
-"""All contracts at once, for a module with one of our signatures."""
+"""Checks of all contracts for a fusion layer, an encoder or a model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,25 +21,33 @@ from graphfusion.testing.contracts import (
     assert_shape_and_dtype,
 )
 
-# To compile is slow, and no batch's values matter to it.
+# Compilation is slow and does not depend on values, so it is tested on these batches only.
 COMPILED = ("normal", "absent")
 
 
 def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> None:
-    """Holds a fusion layer, `fusion(x [U, M, C], graph) -> [U, M, D]`, to every contract.
+    """Checks all contracts of a fusion layer, `fusion(x [U, M, C], graph) -> [U, M, D]`.
 
-    On fixed batches (:func:`odd_batches`), in the dtype of its parameters: the shape and dtype, the
-    same output for a single conversation and in a batch, and for utterances and modalities in any
-    order; nothing mutated, everything finite, absent modalities ignored, and compiled whole.
-    It leaves the layer as it was.
+    The batches are those of :func:`odd_batches`, in the dtype of the layer's parameters. The
+    contracts are:
+
+    - the shape and dtype of the output,
+    - equal outputs for a conversation alone and in a batch,
+    - equivariance to permutations of utterances and modalities,
+    - inputs that are not mutated, finite outputs and gradients,
+    - outputs that do not depend on absent modalities,
+    - compilation without graph breaks.
+
+    The layer's training mode and parameters are not changed.
 
     Args:
         fusion: The layer.
-        in_channels: Size C of its input; None: the layer's `in_channels`. Its `out_channels`, if it
-            has them, are the size D.
+        in_channels: Size C of its input; None: the layer's `in_channels`. If the layer has
+            `out_channels`, the output must have this size.
 
     Raises:
-        AssertionError: If it breaks a contract; the message names it, the batch and the numbers.
+        AssertionError: If a contract is broken. The message names the contract, the batch and the
+            values.
         ValueError: If `in_channels` is not known.
     """
     build = ConversationGraph()
@@ -59,17 +67,17 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
 
 
 def check_encoder(encoder: torch.nn.Module, in_channels: int | None = None) -> None:
-    """Holds an encoder, `encoder(x [U, M, C], layout) -> [U, M, D]`, to the contracts.
+    """Checks the contracts of an encoder, `encoder(x [U, M, C], layout) -> [U, M, D]`.
 
-    As :func:`check_fusion`, but it may know the order of a conversation's utterances, and need not
-    compile. :class:`~graphfusion.SpeakerEncoder` is one.
+    They are those of :func:`check_fusion`, except that the encoder may depend on the order of
+    utterances and need not compile. :class:`~graphfusion.SpeakerEncoder` is an example.
 
     Args:
         encoder: The encoder.
         in_channels: Size C of its input; None: the encoder's `in_channels`.
 
     Raises:
-        AssertionError: If it breaks a contract.
+        AssertionError: If a contract is broken.
         ValueError: If `in_channels` is not known.
     """
     channels = _size("in_channels", in_channels, encoder)
@@ -77,17 +85,17 @@ def check_encoder(encoder: torch.nn.Module, in_channels: int | None = None) -> N
 
 
 def check_model(model: torch.nn.Module) -> None:
-    """Holds a model, `model(features, layout) -> logits [U, K]`, to the contracts.
+    """Checks the contracts of a model, `model(features, layout) -> logits [U, K]`.
 
-    As :func:`check_fusion`, but it may know the order of utterances and which modality is which,
-    and need not compile. Its `in_channels`, `{modality: d_m}`, name its features, as those of
-    :class:`~graphfusion.MMDFN` do.
+    They are those of :func:`check_fusion`, except that the model may depend on the order of
+    utterances and of modalities, and need not compile. Its features are those of its attribute
+    `in_channels`, `{modality: d_m}`, as in :class:`~graphfusion.MMDFN`.
 
     Args:
         model: The model.
 
     Raises:
-        AssertionError: If it breaks a contract.
+        AssertionError: If a contract is broken.
     """
     sizes: dict[str, int] = model.in_channels  # type: ignore[assignment]
 
@@ -134,14 +142,14 @@ def _check(
 
 
 def _batches(module: torch.nn.Module, channels: int, num_modalities: int) -> list[RaggedBatch]:
-    """The odd batches, in the module's dtype."""
+    """Returns :func:`odd_batches` in the module's dtype."""
     dtype = next((each.dtype for each in module.parameters()), torch.get_default_dtype())
     return odd_batches(channels, num_modalities, dtype)
 
 
 @contextmanager
 def _mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
-    """Puts a module into a mode, and back what was in another, whatever happens."""
+    """Sets the training mode of a module, and restores it for each submodule on exit."""
     before = [(each, each.training) for each in module.modules()]
     module.train(training)
     try:
@@ -154,5 +162,5 @@ def _mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
 def _size(name: str, given: int | None, module: Any) -> int:
     size = getattr(module, name, None) if given is None else given
     if not isinstance(size, int):
-        raise ValueError(f"{name} must be given where the module has none, but got {size}.")
+        raise ValueError(f"{name} must be given if the module has no such size, but got {size}.")
     return size

@@ -1,4 +1,4 @@
-"""How outputs and gradients are compared, and how what is wrong with them is said."""
+"""Comparison of outputs and gradients, and the errors of broken contracts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Never
@@ -11,18 +11,19 @@ from graphfusion.testing.batches import RaggedBatch
 
 Run = Callable[[Tensor, BatchLayout], Tensor]
 
-# How far an utterance's outputs may be from what they should be, relative to its largest.
+# Tolerances of an utterance's outputs, relative to its largest expected absolute value.
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
 
 
 def output(run: Run, batch: RaggedBatch) -> Tensor:
-    """The output, from copies, so that a module that mutates its input breaks no other contract."""
+    """Computes the output without gradients."""
+    # From copies, so that a module that mutates its input breaks no other contract.
     with torch.no_grad():
         return run(batch.x.clone(), batch.layout)
 
 
 def compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) -> None:
-    """Compares to rounding; NaN and infinity where they are expected are another contract's."""
+    """Checks that outputs are equal up to rounding; expected NaN and infinity must match."""
     if out.shape != expected.shape:
         fail(
             contract,
@@ -34,24 +35,30 @@ def compare(contract: str, batch: RaggedBatch, out: Tensor, expected: Tensor) ->
     apart = (out - expected).abs().where(~same, 0).nan_to_num(nan=float("inf"))
     largest = expected.nan_to_num(0, 0, 0).abs()
     tolerance = TOLERANCE[batch.x.dtype]
-    for utterance, (off, scale) in enumerate(_pairs(apart, largest)):
+    for utterance, (off, scale) in enumerate(_row_maxima(apart, largest)):
         if off > tolerance * scale:
             fail(
                 contract,
                 batch,
-                f"utterance {utterance} is off by {off:.3g}, where at most {tolerance:g} * "
-                f"{scale:.3g} is rounding",
+                f"utterance {utterance} differs by {off:.3g}, but at most {tolerance:g} * "
+                f"{scale:.3g} is allowed for rounding",
             )
 
 
-def _pairs(*values: Tensor) -> Iterator[tuple[float, ...]]:
+def _row_maxima(*values: Tensor) -> Iterator[tuple[float, ...]]:
+    """Yields the maximum of each row, for all tensors together."""
     return zip(*(each.double().amax(1).tolist() for each in values), strict=True)
 
 
 def gradients(
     run: Run, batch: RaggedBatch, parameters: Iterable[Tensor]
 ) -> list[tuple[str, Tensor]]:
-    """The output, and what its mean gives the vectors and parameters it depends on, named."""
+    """Computes the output, and the gradients of its mean.
+
+    Returns:
+        Pairs of a description and a tensor: the output, and the gradients of `x` and of the
+        parameters that it depends on.
+    """
     x = batch.x.detach().clone().requires_grad_()
     out = run(x.clone(), batch.layout)  # a leaf must not be mutated, which is another contract
     found = [("the output", out)]
@@ -70,7 +77,7 @@ def gradients(
 
 
 def check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) -> None:
-    """Checks that all of a value is finite."""
+    """Checks that all values of a tensor are finite."""
     bad = ~value.isfinite()
     if bad.any():
         first = float(value.detach()[bad][0])
@@ -78,5 +85,5 @@ def check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) ->
 
 
 def fail(contract: str, batch: RaggedBatch, problem: str) -> Never:
-    """Raises the error of a contract."""
+    """Raises the `AssertionError` of a broken contract."""
     raise AssertionError(f"{contract}: on {batch}, {problem}.")

@@ -1,7 +1,7 @@
-"""What any module must hold to: each contract an assert that names it, the batch and the numbers.
+"""Contracts of fusion layers, encoders and models, one `assert_...` function each.
 
-A module under test is a function `run(x, layout)` of node vectors `[U, M, C]` and a
-:class:`~graphfusion.BatchLayout` that returns a row an utterance, `[U, ...]`.
+A module under test is a function `run(x, layout)` of node features `[U, M, C]` and a
+:class:`~graphfusion.BatchLayout`, which returns a row for each utterance, `[U, ...]`.
 """
 
 import warnings
@@ -15,10 +15,15 @@ from graphfusion.testing.comparison import Run, check_finite, compare, fail, gra
 
 
 def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | str]) -> None:
-    """The output has that shape (a letter stands for any size), and the input's dtype and device.
+    """Checks that the output has the given shape, and the dtype and device of the input.
+
+    Args:
+        run: The module.
+        batch: The batch.
+        shape: The size of each axis; a letter accepts any size.
 
     Raises:
-        AssertionError: If it has not.
+        AssertionError: If the shape, dtype or device differs.
     """
     contract, out = "shape and dtype", output(run, batch)
     fits = out.dim() == len(shape) and all(
@@ -34,10 +39,10 @@ def assert_shape_and_dtype(run: Run, batch: RaggedBatch, shape: Sequence[int | s
 
 
 def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
-    """Checks that each conversation's output is the same by itself as in the batch.
+    """Checks that each conversation has the same output alone as in the batch, up to rounding.
 
     Raises:
-        AssertionError: If an utterance's is not.
+        AssertionError: If the output of an utterance differs.
     """
     alone = torch.cat([output(run, each) for each in batch.conversations()])
     compare("batch independence", batch, output(run, batch), alone)
@@ -46,24 +51,25 @@ def assert_batch_independent(run: Run, batch: RaggedBatch) -> None:
 def assert_permutation_equivariant(
     run: Run, batch: RaggedBatch, utterances: bool = True, modalities: bool = True
 ) -> None:
-    """Conversations in another order give the same output in that order, up to rounding.
+    """Checks that permuting the conversations of a batch permutes its output, up to rounding.
 
     Args:
         run: The module.
         batch: The batch.
-        utterances: Whether to permute the utterances of a conversation; not for modules that use
-            their order.
-        modalities: Whether to permute the modalities; not for modules with weights by modality.
+        utterances: Whether to permute the utterances of each conversation, too. Set it to False for
+            modules that depend on their order.
+        modalities: Whether to permute the modalities, too. Set it to False for modules with
+            separate weights for each modality.
 
     Raises:
-        AssertionError: If an utterance has another output.
+        AssertionError: If the output of an utterance differs.
     """
     generator = torch.Generator().manual_seed(0)
 
     def shuffle(size: int) -> Tensor:
         order = torch.randperm(size, generator=generator)
         same = torch.equal(order, torch.arange(size))
-        return order.roll(1) if same else order  # the identity would show nothing
+        return order.roll(1) if same else order  # the identity would test nothing
 
     parts = list(torch.arange(len(batch.x)).split(batch.ptr.diff().tolist()))
     parts = [parts[place] for place in shuffle(len(parts)).tolist()]
@@ -82,34 +88,34 @@ def assert_permutation_equivariant(
 
 
 def assert_ignores_absent(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
-    """What lies in the place of an absent modality, NaN included, changes nothing.
+    """Checks that values at absent modalities, NaN included, do not change the output.
 
     Args:
         run: The module.
         batch: The batch.
-        parameters: What must get finite gradients, as the vectors must: a product that is masked
-            only afterwards makes them NaN.
+        parameters: Parameters whose gradients must stay finite, as those of `x` must. A product
+            that is masked only afterwards makes them NaN.
 
     Raises:
-        AssertionError: If it changes the output, or a gradient becomes NaN or infinite.
+        AssertionError: If the output changes, or a gradient becomes NaN or infinite.
     """
     absent, parameters = ~batch.here.unsqueeze(-1), list(parameters)
     for junk in (float("nan"), float("inf"), 1.0):
-        contract = f"absent modalities ({junk} in their places)"
+        contract = f"absent modalities (filled with {junk})"
         spoilt = batch.with_x(batch.x.masked_fill(absent, junk))
         compare(contract, batch, output(run, spoilt), output(run, batch))
         for (where, gradient), (_, clean) in zip(
             gradients(run, spoilt, parameters), gradients(run, batch, parameters), strict=True
         ):
-            # What is not finite without junk either is another contract's.
+            # Gradients that are not finite even without the filling break another contract.
             check_finite(contract, batch, where, gradient.where(clean.isfinite(), 0))
 
 
 def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
-    """Neither the vectors nor the layout change, forward or backward.
+    """Checks that neither the node features nor the layout change, forward or backward.
 
     Raises:
-        AssertionError: If one does.
+        AssertionError: If one changes.
     """
     x, layout = batch.x.detach().clone().requires_grad_(), batch.layout
     before = {"x": x.detach().clone()} | {
@@ -126,12 +132,12 @@ def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
 
 
 def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:
-    """The output, and the gradients that its mean gives, are finite.
+    """Checks that the output and the gradients of its mean are finite.
 
     Args:
         run: The module.
         batch: The batch.
-        parameters: What must get finite gradients, as the vectors must.
+        parameters: Parameters whose gradients must be finite, as those of `x` must.
 
     Raises:
         AssertionError: If anything is NaN or infinite.
@@ -149,21 +155,21 @@ def assert_compiles(
         batch.layout,
     ),
 ) -> None:
-    """`torch.compile` takes it whole, without a graph break, and it computes the same.
+    """Checks that a function compiles without graph breaks, and that its output does not change.
 
     Args:
-        function: The module, or anything else that computes a row an utterance.
+        function: The module, or another function that returns a row for each utterance.
         batches: The batches.
-        arguments: What `function` takes of a batch.
+        arguments: A function that returns the arguments of `function` for a batch.
 
     Raises:
-        AssertionError: If it does not compile, or computes something else.
+        AssertionError: If it does not compile, or its compiled output differs.
     """
     contract = "compile without breaks"
     torch.compiler.reset()
     fast = torch.compile(function, backend="eager", fullgraph=True, dynamic=True)
     with warnings.catch_warnings(), torch.no_grad():
-        # Tracing PyTorch's own code warns (2.13).
+        # Tracing code of PyTorch itself issues these warnings (2.13).
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         for batch in batches:

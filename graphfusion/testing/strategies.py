@@ -1,6 +1,6 @@
-"""Hypothesis strategies: ragged batches of conversations, deliberately with the smallest ones.
+"""Hypothesis strategies for batches of conversations and for small models.
 
-They need hypothesis, which graphfusion's extra "testing" brings.
+They need Hypothesis, which graphfusion's extra "testing" installs.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from graphfusion.testing.batches import NAMES, RaggedBatch
 
 require("testing", "draw batches")
 
-from hypothesis import strategies as st  # noqa: E402  what is missing is said first
+from hypothesis import strategies as st  # noqa: E402  after the check that it is installed
 
 __all__ = ["NAMES", "RaggedBatch", "batches", "models", "seeds", "windows"]
 
 #: Seeds of random generators.
 seeds = st.integers(0, 2**32 - 1)
-#: Numbers of utterances of a window, or None for no limit.
+#: Window sizes in utterances, or None for no limit.
 windows = st.one_of(st.none(), st.integers(0, 9))
 
 
@@ -33,16 +33,16 @@ def batches(
     masked: bool | None = None,
     odd_vectors: bool = True,
 ) -> RaggedBatch:
-    """A batch in float64; conversations of one utterance, one modality and one speaker are common.
+    """Draws a batch in float64, often with a single utterance, modality or speaker.
 
     Args:
-        draw: Hypothesis's.
-        max_conversations: The most conversations.
-        max_length: The most utterances of one.
-        max_modalities: The most modalities, at most four.
-        channels: Size C of a vector.
-        masked: Whether there is a mask; None: sometimes. An utterance may lack all modalities.
-        odd_vectors: Whether some vectors are zero or equal to others.
+        draw: Provided by Hypothesis.
+        max_conversations: Maximum number of conversations.
+        max_length: Maximum number of utterances of a conversation.
+        max_modalities: Maximum number of modalities, at most four.
+        channels: Size C of the node features.
+        masked: Whether to draw a mask; None: drawn, too. An utterance may lack all modalities.
+        odd_vectors: Whether some vectors may be zero or equal to others.
     """
     lengths = draw(st.lists(st.integers(1, max_length), min_size=1, max_size=max_conversations))
     num_modalities = draw(st.integers(1, max_modalities))
@@ -68,13 +68,13 @@ def batches(
 
 @st.composite
 def models(draw: st.DrawFn, /, num_modalities: int, in_channels: int = 5, **options: Any) -> MMDFN:
-    """A small MM-DFN over such batches, with any of its options, in float64 and in evaluation.
+    """Draws a small MM-DFN with random options, in float64 and evaluation mode.
 
     Args:
-        draw: Hypothesis's.
-        num_modalities: How many of `NAMES` it takes, as many as the batch has.
-        in_channels: Size C of a vector of the batch, every modality's.
-        **options: Arguments of :class:`~graphfusion.MMDFN` that are not to be drawn.
+        draw: Provided by Hypothesis.
+        num_modalities: Number of modalities, as in the batch; they are the first of `NAMES`.
+        in_channels: Size of each modality's features.
+        **options: Fixed arguments of :class:`~graphfusion.MMDFN`; the others are drawn.
     """
     names = NAMES[:num_modalities]
     some = st.lists(st.sampled_from(names), unique=True)

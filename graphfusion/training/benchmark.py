@@ -1,4 +1,4 @@
-"""Comparison of fusions: one encoder, head, training and budget for all of them."""
+"""Benchmark of fusion modules with the same encoder, head, training and search budget."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,13 @@ from graphfusion.training.run import Run
 from graphfusion.training.search import search
 from graphfusion.training.seeds import fit_seeds
 
-#: What is compared, and with what: the same model whose classifier sees the encoder's nodes.
+#: The models that are compared by default.
 COMPARED = ("mmdfn", "static", *(name for name in FUSIONS if name != "no_fusion"))
+#: The baseline: the same model, whose classifier gets the encoder's nodes directly.
 WITHOUT = "no_fusion"
-#: What a search chooses from, the same for each fusion.
+#: The search space, the same for each fusion.
 GRID: dict[str, list[float | int]] = {"lr": [3e-4, 1e-3], "dropout": [0.2, 0.4]}
-_STEPS = 5
+_TIMED_STEPS = 5
 
 
 def benchmark(
@@ -42,26 +43,30 @@ def benchmark(
 ) -> pd.DataFrame:
     """Trains a model with each fusion, and scores them by the strict protocol.
 
-    Runs that are there already are not run again, and one that was cut off goes on, so that the
-    table can be made again without training.
+    Finished runs are reused and interrupted ones resumed, so the table can be recomputed without
+    training.
 
     Args:
-        corpus: With splits "train" and "test".
-        folder: Gets a folder for each model, with its runs and, with trials, its search.
-        preset: Whose encoder, head and training they have.
+        corpus: A corpus with splits "train" and "test".
+        folder: The output folder. It gets a folder for each model, with its runs and its search.
+        preset: The preset of the encoder, head and training.
         changes: Settings that replace the preset's, as in :class:`Recipe`.
-        models: Which of :data:`MODELS` to compare.
-        seeds: In [0, 2**32), as of :func:`fit_seeds`.
-        trials: How many settings of a small grid to try for each model, on held-out conversations
-            alone; 0: the preset's are used.
-        source: Where the corpus comes from, for people to read.
+        models: The models to compare, from :data:`MODELS`.
+        seeds: Seeds in [0, 2**32), one run each, as in :func:`fit_seeds`.
+        trials: Number of settings of a small grid to try for each model, scored on held-out
+            conversations only; 0: the preset's settings.
+        source: The origin of the corpus, for display.
 
     Returns:
-        A row for each model, the one without fusion first: `seeds`; `strict f1` and `strict f1
-        std`; `f1 difference` from the model without fusion, with `f1 low` and `f1 high` of 95 % of
-        a paired bootstrap over test conversations (`mae` for `f1` where the corpus has scores);
-        `parameters`; and `ms a step` of training on a batch of the preset's size, a median on this
-        machine.
+        A table with a row for each model, the one without fusion first, and these columns. For a
+        corpus with scores, `mae` replaces `f1`.
+
+        - `seeds`: the number of runs.
+        - `strict f1`, `strict f1 std`: mean and standard deviation of the test score.
+        - `f1 difference`: the difference from the model without fusion.
+        - `f1 low`, `f1 high`: its 95 % interval, by a paired bootstrap over test conversations.
+        - `parameters`: the number of parameters.
+        - `ms a step`: median milliseconds of a training step on one batch, on this machine.
 
     Raises:
         ValueError: If there is no such model, or no test conversation.
@@ -83,23 +88,23 @@ def benchmark(
 
 
 def _row(runs: Mapping[str, Sequence[Run]], name: str) -> dict[str, float]:
-    """Scores of one model, and how far it is ahead of the one without fusion."""
+    """Scores of one model, and its difference from the model without fusion."""
     (scores,) = table({name: runs[name]}).to_dict("records")
     score = GOALS[runs[name][0].task].name
     row = {key: scores[key] for key in ("seeds", f"strict {score}", f"strict {score} std")}
     if name != WITHOUT:
-        (ahead,) = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).to_dict("records")
+        (difference,) = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).to_dict("records")
         names = [f"{score} {key}" for key in ("difference", "low", "high")]
-        row |= {key: ahead[key] for key in names}
+        row |= {key: difference[key] for key in names}
     return row
 
 
 def _cost(recipe: Recipe, corpus: Corpus) -> dict[str, float]:
-    """The number of parameters, and the time of a training step."""
+    """Number of parameters, and median milliseconds of a training step."""
     model, settings = recipe.build(corpus).train(), recipe.settings
     batch = Batch.from_data_list(list(islice(corpus.splits["train"], settings.batch_size)))
     seconds = []
-    for _ in range(_STEPS):
+    for _ in range(_TIMED_STEPS):
         start = time.perf_counter()
         task_loss(model(batch), batch.y, model.task, settings.gamma).backward()
         seconds.append(time.perf_counter() - start)

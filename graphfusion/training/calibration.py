@@ -1,4 +1,4 @@
-"""Calibration: temperature scaling, and prediction sets with a given coverage."""
+"""Calibration of probabilities: temperature scaling, and prediction sets with given coverage."""
 
 import math
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from graphfusion._utils.checks import check_real, check_tensor
 
-#: How often a prediction set is to hold the true class.
+#: The share of prediction sets that should contain the true class.
 COVERAGE = 0.9
 _TEMPERATURES = torch.logspace(-1, 1, 401, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What held-out predictions say of how far probabilities can be trusted.
+    """A temperature and a threshold of prediction sets, fitted on held-out predictions.
 
     Args:
-        temperature: What divides the logits (Guo et al., ICML 2017).
-        threshold: The least probability, after division, of a class in a prediction set: split
-            conformal prediction (Sadinle et al., JASA 2019).
+        temperature: The divisor of the logits (temperature scaling; Guo et al., ICML 2017).
+        threshold: The minimum calibrated probability of a class in a prediction set (split
+            conformal prediction; Sadinle et al., JASA 2019).
 
     Raises:
-        TypeError: If one is not a number.
+        TypeError: If an argument is not a number.
         ValueError: If the temperature is not positive, or the threshold not in [0, 1].
 
     Example:
@@ -49,17 +49,18 @@ class Calibration:
 
     @classmethod
     def fit(cls, probability: Tensor, label: Tensor, coverage: float = COVERAGE) -> "Calibration":
-        """Chooses both on held-out utterances.
+        """Fits the temperature and the threshold on held-out utterances.
 
         Args:
-            probability: `[N, K]` float, of utterances that the model was not trained on.
+            probability: `[N, K]` float, predicted for utterances that the model was not trained on.
             label: `[N]` int64.
-            coverage: How often a set is to hold the true class, in (0, 1). It does on average over
-                utterances that are exchangeable with these; those of other speakers need not be.
+            coverage: The share of prediction sets that should contain the true class, in (0, 1). It
+                is guaranteed only for utterances exchangeable with these, which those of other
+                speakers may not be.
 
         Raises:
             TypeError: If `label` is not int64.
-            ValueError: If there is no utterance, or `label` is not one class each.
+            ValueError: If there is no utterance, or `label` does not have shape `[N]`.
         """
         check_tensor("label", label, [len(probability)], torch.int64)
         if not len(label):
@@ -69,38 +70,38 @@ class Calibration:
         temperature = float(_TEMPERATURES[losses.argmin()])
         true = (logits / temperature).softmax(1).gather(1, label.unsqueeze(1)).squeeze(1)
         left_out = math.floor((1 - coverage) * (len(label) + 1))
-        # With fewer than 1 / (1 - coverage) utterances, nothing may be left out.
+        # With fewer than 1 / (1 - coverage) utterances, only sets of all classes guarantee it.
         threshold = float(true.sort().values[left_out - 1]) if left_out else 0.0
         return cls(temperature, threshold)
 
     def scale(self, probability: Tensor) -> Tensor:
-        """Calibrated probabilities `[N, K]`; the most probable class stays the same."""
+        """Returns calibrated probabilities `[N, K]`; the most probable class does not change."""
         return (probability.double().clamp_min(1e-12).log() / self.temperature).softmax(1)
 
     def sets(self, probability: Tensor) -> Tensor:
-        """`[N, K]` bool, which classes are in the prediction set of each utterance."""
+        """Returns `[N, K]` bool, whether each class is in the prediction set of each utterance."""
         return self.scale(probability) >= self.threshold
 
     def apply(self, table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         """Calibrates a table of predictions.
 
         Args:
-            table: As of :func:`graphfusion.training.predict`, with a column for each class.
+            table: A table of :func:`graphfusion.training.predict`, with a column for each class.
             classes: The names of the classes.
 
         Returns:
-            A copy with calibrated probabilities, and a last column `set`: the classes of each
-            utterance's prediction set, joined by "+"; empty if none is probable enough.
+            A copy with calibrated probabilities, and a last column `set`. It has the classes of the
+            utterance's prediction set, joined by "+", and may be empty.
 
         Raises:
-            ValueError: If a class has no column, or one is called "set".
+            ValueError: If a class has no column, or the table already has a column `set`.
         """
         names = list(classes)
         if missing := [name for name in names if name not in table]:
             raise ValueError(f"table must have a column for each class, but lacks {missing}.")
         if "set" in table:
             raise ValueError("table must have no column 'set' yet, but has one.")
-        # Of columns in another order, pandas gives a view with negative strides.
+        # If the columns are in another order, pandas may return a view with negative strides.
         probability = torch.tensor(np.ascontiguousarray(table[names].to_numpy(dtype=float)))
         held = self.sets(probability).tolist()
         out = table.copy()
@@ -109,12 +110,19 @@ class Calibration:
         return out
 
     def measure(self, probability: Tensor, label: Tensor) -> dict[str, float]:
-        """How well that holds on other utterances.
+        """Measures the calibration on other utterances.
+
+        Args:
+            probability: `[N, K]` float, before calibration.
+            label: `[N]` int64.
 
         Returns:
-            `error` and `error scaled`, the expected calibration error in ten bins of the
-            probabilities as they are and calibrated; `coverage`, how often a set holds the true
-            class; and `set size`, how many classes it has on average.
+            Values by name.
+
+            - `error`, `error scaled`: expected calibration error (ten bins) before and after
+              scaling.
+            - `coverage`: the share of prediction sets that contain the true class.
+            - `set size`: the mean number of classes of a prediction set.
         """
         sizes, sets = probability.size(1), self.sets(probability)
 

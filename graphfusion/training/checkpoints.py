@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, checked before they are read, of one process at a time."""
+"""Checkpoints that are written atomically, verified when loaded, and protected by a lock."""
 
 import io
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from graphfusion._utils.files import write_atomically
 
 
 class CheckedCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are there whole or not at all, and are refused once they have changed."""
+    """Checkpoint plugin that writes atomically, and verifies checksums when loading."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Writes beside the old checkpoint, then puts the new one in its place."""
+        """Writes a temporary file, then replaces the old checkpoint with it."""
         del storage_options
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
@@ -30,7 +30,7 @@ class CheckedCheckpoints(TorchCheckpointIO):
         write_atomically(path, buffer.getvalue())
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Reads what was written, and no code."""
+        """Loads a checkpoint after verifying it; no code in it is run."""
         check(Path(path))
         try:
             loaded: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
@@ -40,17 +40,17 @@ class CheckedCheckpoints(TorchCheckpointIO):
 
 
 def check(path: Path) -> None:
-    """Compares a checkpoint with the checksums that PyTorch gives each of its parts.
+    """Verifies the checksums that PyTorch stores for each part of a checkpoint.
 
     Raises:
-        ValueError: If it has changed since it was written.
+        ValueError: If the checkpoint has changed since it was written.
     """
     try:
         with ZipFile(path) as file:
             broken = file.testzip()
     except OSError:
         raise
-    except Exception as error:  # of many kinds, for a directory of anything
+    except Exception as error:  # a damaged file may raise errors of many types
         raise _damaged(path, error) from error
     if broken is not None:
         raise _damaged(path, broken)
@@ -64,16 +64,18 @@ def _damaged(path: Path, why: object) -> ValueError:
 
 
 class MovableCheckpoint(ModelCheckpoint):
-    """Where the run's folder was moved to, the trainer's own would lose the best epoch."""
+    """A `ModelCheckpoint` that still finds its best checkpoint after the folder was moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the same files of the folder where it is now for those that it was about."""
+        """Loads the state, with the saved paths replaced by those in the present folder."""
 
-        def here(path: str) -> str:
+        def in_folder(path: str) -> str:
             return str(Path(str(self.dirpath), Path(path).name)) if path else path
 
-        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        paths = {key: here(state_dict[key]) for key in state_dict if key.endswith("_model_path")}
+        best = {in_folder(path): score for path, score in state_dict["best_k_models"].items()}
+        paths = {
+            key: in_folder(state_dict[key]) for key in state_dict if key.endswith("_model_path")
+        }
         super().load_state_dict(
             state_dict | paths | {"best_k_models": best, "dirpath": self.dirpath}
         )
@@ -81,14 +83,14 @@ class MovableCheckpoint(ModelCheckpoint):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a run's folder to this process and those that it started.
+    """Locks a run's folder against other processes, except those that this one started.
 
-    The lock is the operating system's: it is free again once its owner is dead.
+    The operating system releases the lock when its owner exits.
 
     Raises:
-        ValueError: If another process has it.
+        ValueError: If another process has locked the folder.
     """
-    if getattr(rank_zero_only, "rank", 0) != 0:  # one of those that it started
+    if getattr(rank_zero_only, "rank", 0) != 0:  # a process started by the one with the lock
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The labels in a table of predictions, and which of them were predicted."""
+"""Label columns of a table of predictions, and the F1 score of each class."""
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,16 @@ from graphfusion.datasets.corpus import Corpus
 
 
 def label_columns(spec: LabelSpec) -> list[str]:
-    """The columns of labels: `label`, or of several classes at once a `label NAME` for each."""
+    """Names of the label columns: `label`; for multilabel tasks, `label NAME` of each class."""
     if spec.task == "multilabel":
         return [f"label {name}" for name in spec.classes]
     return ["label"]
 
 
 def label_values(corpus: Corpus, split: str) -> dict[str, list[object]]:
-    """What these columns have for each utterance of a split; None (or NaN) where missing.
+    """Values of the label columns for each utterance of a split; None or NaN where missing.
 
-    A class's name, or a score; of several classes at once, 1 or 0 for each.
+    They are class names or scores; for multilabel tasks, 1 or 0 for each class.
     """
     spec = LabelSpec(corpus.task, corpus.classes)
     y = torch.cat(corpus.labels(split))
@@ -31,15 +31,15 @@ def label_values(corpus: Corpus, split: str) -> dict[str, list[object]]:
 
 
 def labelled_rows(table: pd.DataFrame, spec: LabelSpec) -> pd.DataFrame:
-    """The rows that have a label, of several at least one, numbered from 0."""
+    """Rows with a label (for multilabel tasks, with at least one), numbered from 0."""
     known = table[label_columns(spec)].notna().any(axis=1)
     return table[known].reset_index(drop=True)
 
 
 def by_class(table: pd.DataFrame, spec: LabelSpec) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which classes apply to each row, and which are predicted, `[rows, K]` each.
+    """Two boolean arrays `[rows, K]`: the true classes of each row, and the predicted ones.
 
-    Where there is no label, neither is true.
+    Both are false where the label is missing.
     """
     if spec.task == "multilabel":
         label = table[label_columns(spec)].to_numpy(dtype=float)
@@ -54,7 +54,7 @@ def by_class(table: pd.DataFrame, spec: LabelSpec) -> tuple[NDArray[np.bool_], N
 
 
 def class_f1(table: pd.DataFrame, spec: LabelSpec) -> dict[str, float]:
-    """The F1 of each class, of rows with labels; empty where none has one, or for scores."""
+    """F1 score of each class over labelled rows; empty for regression or without labels."""
     known = labelled_rows(table, spec)
     if not spec.classes or not len(known):
         return {}

@@ -1,4 +1,4 @@
-"""Comparison of models: how far one is ahead of others, and what that may be by chance."""
+"""Tables of test scores, and differences between models with bootstrap intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,31 +12,32 @@ from graphfusion.training.columns import by_class, label_columns, labelled_rows
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.run import Run
 
-_DRAWS = 2000
+_NUM_SAMPLES = 2000  # of the bootstrap
 
 
 def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """Test scores of models by both protocols, as fractions.
+    """Mean test scores of models over seeds by both protocols, as fractions.
 
     Args:
-        runs: `{model: its runs}`, of several seeds.
+        runs: `{model: runs}`, one run for each seed.
 
     Returns:
-        A row for each model, with how many `seeds` it has; for each score two columns, as in
-        `strict f1` and `strict f1 std`, strict first, then legacy, then each class's F1 by strict.
-        The deviation of one run is NaN.
+        A table with a row for each model. `seeds` is its number of runs. Each score has two
+        columns, such as `strict f1` and `strict f1 std`, its mean and standard deviation. The
+        strict scores come first, then the legacy ones, then the strict F1 of each class. The
+        deviation of a single run is NaN.
     """
     rows = {}
     for name, each in runs.items():
         row: dict[str, float] = {"seeds": len(each)}
-        scores = pd.DataFrame([_flat(run.result) for run in each])
+        scores = pd.DataFrame([_flatten_scores(run.result) for run in each])
         for score in scores:
             row[score], row[f"{score} std"] = scores[score].mean(), scores[score].std()
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").astype({"seeds": int})
 
 
-def _flat(result: Mapping[str, Any]) -> dict[str, float]:
+def _flatten_scores(result: Mapping[str, Any]) -> dict[str, float]:
     found = {
         f"{protocol} {score}": value
         for protocol in ("strict", "legacy")
@@ -46,9 +47,15 @@ def _flat(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def percent(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of scores as text, each with its deviation if it has one.
+    """Formats a table of scores as text, "mean ± standard deviation".
 
-    Fractions are in percent; a mean absolute error has its own unit.
+    Fractions are shown in percent, the mean absolute error in the unit of the scores.
+
+    Args:
+        frame: A table of :func:`table` or :func:`compare`.
+
+    Returns:
+        A table of strings without the columns of deviations.
     """
     shown = {}
     for name in frame:
@@ -66,26 +73,30 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """How far the last model is ahead of each other one on the same test conversations.
+    """Differences between the last model and each other model, with bootstrap intervals.
 
-    The score is weighted F1; of scores, the mean absolute error, of which less is better.
+    The score is weighted F1. For regression it is the mean absolute error, where less is better.
 
     Args:
-        runs: `{model: its runs}`, at least two models. Runs of two models are paired by seed.
+        runs: `{model: runs}` of at least two models. Runs of two models are paired by seed.
 
     Returns:
-        A row for each other model, with `seeds`, how many both have, and, each after the name of
-        the score, `f1` or `mae`: `difference`, the last model's mean less the other one's; `low`
-        and `high`, of 95 % of a paired bootstrap, in which conversations are drawn with
-        replacement, the same for both, because the utterances of one depend on each other; and
-        `by seed` and `by seed std`, the mean and the standard deviation of the differences between
-        runs of the same seed (NaN where there are too few).
+        A table with a row for each other model, and these columns. For regression, `mae` replaces
+        `f1`.
+
+        - `seeds`: the number of seeds that both models have.
+        - `f1 difference`: the mean score of the last model minus that of the other one.
+        - `f1 low`, `f1 high`: its 95 % interval, by a paired bootstrap. Whole conversations are
+          resampled, the same for both models, because their utterances depend on each other.
+        - `f1 by seed`, `f1 by seed std`: mean and standard deviation of the differences between
+          runs of the same seed; NaN if there are too few.
 
     Raises:
-        ValueError: If there are fewer than two models, or their runs predicted other utterances.
+        ValueError: If there are fewer than two models, or their runs predicted different
+            utterances.
     """
     if len(runs) < 2:
-        raise ValueError(f"runs must be of two models at least, but got {list(runs)}.")
+        raise ValueError(f"runs must have at least two models, but got {list(runs)}.")
     tables = {name: [_predictions(run) for run in each] for name, each in runs.items()}
     ours = list(runs)[-1]
     first = tables[ours][0]
@@ -100,13 +111,11 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     score = GOALS[specs[ours].task].name
     names, conversation = np.unique(first["conversation"], return_inverse=True)
     rng = np.random.default_rng(0)
-    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _DRAWS)
-    whole = np.ones((1, len(names)), dtype=int)
+    # Each row counts how often a sample contains each conversation; the first is the test set.
+    samples = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _NUM_SAMPLES)
+    samples = np.concatenate([np.ones((1, len(names)), dtype=int), samples])
     scored = {
-        name: [
-            _scores(each, specs[name], conversation, np.concatenate([whole, draws]))
-            for each in of_model
-        ]
+        name: [_scores(each, specs[name], conversation, samples) for each in of_model]
         for name, of_model in tables.items()
     }
     lines = {}
@@ -135,22 +144,29 @@ def _predictions(run: Run) -> pd.DataFrame:
 
 
 def _scores(
-    table: pd.DataFrame, spec: LabelSpec, conversation: NDArray[Any], draws: NDArray[Any]
+    table: pd.DataFrame, spec: LabelSpec, conversation: NDArray[Any], samples: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """The score of each draw, which says how often each conversation is in it."""
-    size = draws.shape[1]
+    """Score of each bootstrap sample.
+
+    Args:
+        table: The predictions for labelled utterances.
+        spec: The task and its classes.
+        conversation: The index of each utterance's conversation.
+        samples: The count of each conversation in each sample.
+    """
+    size = samples.shape[1]
 
     def count(chosen: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
-        """By conversation, and so by draw."""
+        """Number (or total weight) of the chosen utterances in each sample."""
         part = None if weight is None else weight[chosen]
-        return draws @ np.bincount(conversation[chosen], part, size)
+        return samples @ np.bincount(conversation[chosen], part, size)
 
     if spec.task == "regression":
         every = np.full(len(table), True)
         error = (table["predicted"] - table["label"]).abs().to_numpy()
         mean: NDArray[np.float64] = count(every, error) / count(every)
         return mean
-    f1, total = np.zeros(len(draws)), np.zeros(len(draws))
+    f1, total = np.zeros(len(samples)), np.zeros(len(samples))
     for truth, guessed in zip(*(each.T for each in by_class(table, spec)), strict=True):
         both, support = count(truth & guessed), count(truth)
         f1 += 2 * both / np.maximum(support + count(guessed), 1) * support

@@ -1,4 +1,4 @@
-"""Cross-validation: each group of training conversations is left out once."""
+"""Cross-validation over groups of training conversations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -22,23 +22,24 @@ def cross_validate(
     groups: Mapping[str, Sequence[str]] | int = 5,
     source: str | None = None,
 ) -> pd.DataFrame:
-    """Trains on all groups of the training conversations but one, and scores that one.
+    """Cross-validates a model over groups of training conversations.
 
-    The test conversations are not looked at. A tenth of the rest, or the validation split if there
-    is one, chooses the epoch. Runs that are there already are not run again.
+    For each group, a model is trained on all others and scored on this one. The test split is not
+    used. The epoch is chosen on the validation split, or else on a tenth of the remaining training
+    conversations. Finished runs are reused.
 
     Args:
-        make: Makes a model for a corpus, its weights drawn from PyTorch's generator: the `build` of
-            a :class:`Recipe`, or a function of your own.
-        corpus: Of whose split "train" the groups are.
-        folder: Gets a folder for each group's run.
-        settings: How to train.
-        groups: `{name: ids}`, such as those of :func:`by_prefix`, which keeps speakers apart; or
-            how many, and then each takes every so many-th conversation.
-        source: Where the corpus comes from, for people to read.
+        make: A function that builds a model for a corpus and draws its weights from PyTorch's
+            global generator, such as :meth:`Recipe.build`.
+        corpus: A corpus with a split "train".
+        folder: The output folder. It gets a folder for each group's run.
+        settings: The training settings; None: the defaults.
+        groups: `{name: ids}`, for instance from :func:`by_prefix`, which can separate speakers; or
+            the number n of groups, of which each has every n-th conversation.
+        source: The origin of the corpus, for display.
 
     Returns:
-        A row for each group, with its scores by the strict protocol.
+        A table with a row for each group, and its scores by the strict protocol.
 
     Raises:
         ValueError: If there are fewer than two groups, or a conversation is in none or in two.
@@ -67,10 +68,19 @@ def cross_validate(
 
 
 def by_prefix(corpus: Corpus, length: int) -> dict[str, list[str]]:
-    """Groups of the training conversations whose ids begin alike, as those of a session may.
+    """Groups training conversations by the first characters of their ids.
+
+    For example, the first five characters of an IEMOCAP id name the session, and so the speakers.
+
+    Args:
+        corpus: A corpus with a split "train".
+        length: The number of characters.
+
+    Returns:
+        Ids of conversations by prefix, for the argument `groups` of :func:`cross_validate`.
 
     Raises:
-        ValueError: If there are not two groups.
+        ValueError: If there are fewer than two groups.
     """
     groups: dict[str, list[str]] = {}
     for name in corpus.ids("train"):

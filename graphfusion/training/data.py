@@ -1,4 +1,4 @@
-"""Training and held-out conversations, and the order of batches in each process."""
+"""Data module: the split of held-out conversations, and batches in a reproducible order."""
 
 import random
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ from graphfusion.datasets.corpus import Corpus
 
 
 def draw_seed(*keys: int) -> int:
-    """A seed for every tuple of numbers, such as (seed, epoch, step, rank)."""
+    """Derives a seed from a tuple of numbers, such as (seed, epoch, step, rank)."""
     return int(np.random.SeedSequence(keys).generate_state(1)[0])
 
 
 def check_splits(corpus: Corpus) -> None:
-    """Checks that no split would be left out in silence.
+    """Checks that training uses every split of the corpus.
 
     Raises:
-        ValueError: If there is another split than "train", "test" and one for validation.
+        ValueError: If there is a split other than "train", "test" and one for validation.
     """
     for problem in wrong_names({name: len(each) for name, each in corpus.splits.items()}):
         raise ValueError(f"corpus {problem}")
 
 
 def held_out(corpus: Corpus, seed: int) -> tuple[list[str], list[str]]:
-    """The ids of the conversations to train on, and of those that choose the epoch.
+    """Ids of the conversations to train on, and of those held out to choose the epoch.
 
-    These are a split of the corpus, or else a tenth of "train", drawn by the seed.
+    The held-out ones are the validation split, or else a random tenth of "train".
 
     Raises:
-        ValueError: If there is but one training conversation.
+        ValueError: If there is only one training conversation.
     """
     train = corpus.ids("train")
     for name in VALIDATION:
@@ -49,13 +49,21 @@ def held_out(corpus: Corpus, seed: int) -> tuple[list[str], list[str]]:
 def batches(
     num_conversations: int, batch_size: int, seed: int, epoch: int, rank: int = 0, world: int = 1
 ) -> list[list[int]]:
-    """An epoch's steps: the conversations of each that are this process's share.
+    """Indices of this process's conversations in each training step of an epoch.
 
-    A function of seed and epoch alone. Steps are as even as they can be, so that no process is left
-    without a share of the last one.
+    The order depends only on the seed and the epoch. Steps differ in size by at most one
+    conversation, so that each process has a part of the last one.
+
+    Args:
+        num_conversations: Number of training conversations.
+        batch_size: Maximum number of conversations in a step, over all processes.
+        seed: The seed of the run.
+        epoch: The epoch, from 0.
+        rank: The index of this process.
+        world: The number of processes.
 
     Raises:
-        ValueError: If there are not enough conversations for all processes.
+        ValueError: If a step has fewer conversations than there are processes.
     """
     order = np.random.default_rng(draw_seed(seed, epoch)).permutation(num_conversations)
     steps = np.array_split(order, -(-num_conversations // batch_size))
@@ -69,14 +77,14 @@ def batches(
 
 
 class Data(pl.LightningDataModule):
-    """Batches of conversations, drawn anew each epoch.
+    """Data module of batches of conversations, shuffled anew each epoch.
 
     Args:
-        training: What is trained on.
-        scored: What is scored after each epoch, one after the other.
-        batch_size: The most conversations in a step.
-        seed: Of the order.
-        workers: Processes that read conversations; 0: the trainer's own.
+        training: The training conversations.
+        scored: Sets of conversations to score after each epoch.
+        batch_size: Maximum number of conversations in a step.
+        seed: The seed of the order.
+        workers: Number of processes that load data; 0: the main process.
     """
 
     def __init__(
@@ -95,7 +103,7 @@ class Data(pl.LightningDataModule):
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader:
-        """This process's share of the epoch's steps."""
+        """Loader of this process's part of each training step."""
         assert self.trainer is not None  # noqa: S101 - the trainer calls this
         share = batches(
             len(self.training),
@@ -108,7 +116,7 @@ class Data(pl.LightningDataModule):
         return DataLoader(self.training, batch_sampler=share, num_workers=self.workers)
 
     def val_dataloader(self) -> list[DataLoader]:
-        """All that is scored."""
+        """One loader for each set of scored conversations."""
         return [
             DataLoader(each, batch_size=self.batch_size, num_workers=self.workers)
             for each in self.scored

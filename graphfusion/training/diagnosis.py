@@ -1,4 +1,4 @@
-"""What a trained model's graph and fusion do: edges, messages, gates, weights that moved."""
+"""Diagnosis of a trained model: statistics of its edges, fusion layers and weight changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,16 @@ from graphfusion.models.conversation_model import ConversationModel
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What :func:`diagnose` found.
+    """Statistics computed by :func:`diagnose`.
 
     Args:
-        edges: Of the graph, as :func:`graphfusion.graph.edge_statistics` has them; empty for
-            another graph than :class:`ConversationGraph` builds.
-        layers: A row for each layer of a :class:`DynamicFusion`, as
-            :func:`graphfusion.fusion.layer_statistics` has them; empty for another fusion.
-        moved: A row for each parameter: `first`, the root mean square of its first values;
-            `change`, that of its change since; `ratio`, of both. Empty without first weights.
+        edges: Edge statistics of :func:`graphfusion.graph.edge_statistics`; empty unless the graph
+            is a :class:`ConversationGraph`.
+        layers: A row of :func:`graphfusion.fusion.layer_statistics` for each layer; empty unless
+            the fusion is a :class:`DynamicFusion`.
+        moved: A row for each parameter: `first`, the root mean square of its initial values;
+            `change`, that of its change in training; and `ratio`, `change / first`. Empty if the
+            initial weights are not given.
     """
 
     edges: Mapping[str, float]
@@ -42,12 +43,12 @@ def diagnose(
     conversations: Sequence[Conversation],
     first: Mapping[str, Tensor] | None = None,
 ) -> Diagnosis:
-    """Measures what the parts of a model do with conversations.
+    """Computes statistics of a model's graph, fusion layers and weights on conversations.
 
     Args:
         model: A trained model.
-        conversations: What it predicts, as one batch.
-        first: Its parameters before training, such as :attr:`Run.first_weights`; None: unknown.
+        conversations: The conversations, processed as one batch.
+        first: The parameters before training, such as :attr:`Run.first_weights`; None: unknown.
 
     Raises:
         ValueError: If the conversations do not fit the model, or `first` is another model's.
@@ -62,16 +63,18 @@ def diagnose(
         (1.0, 2)
     """
     view = evaluation_view(model)
-    observed = _Observed(view.fusion)
-    view.fusion = observed  # of the view alone
+    observed = _ObservedFusion(view.fusion)
+    view.fusion = observed  # the model itself keeps its fusion
     with torch.no_grad():
         view(Batch.from_data_list(list(conversations)).to(first_weight(model).device))
-    moved = pd.DataFrame() if first is None else _moved(dict(model.named_parameters()), first)
+    moved = pd.DataFrame()
+    if first is not None:
+        moved = _weight_changes(dict(model.named_parameters()), first)
     return Diagnosis(observed.edges, observed.layers, moved)
 
 
-class _Observed(torch.nn.Module):
-    """A fusion, and statistics of what it was last given."""
+class _ObservedFusion(torch.nn.Module):
+    """Wraps a fusion, and stores statistics of its last call."""
 
     def __init__(self, fusion: torch.nn.Module) -> None:
         super().__init__()
@@ -80,7 +83,7 @@ class _Observed(torch.nn.Module):
         self.layers = pd.DataFrame()
 
     def forward(self, x: Tensor, graph: Any) -> Tensor:
-        """Returns what the fusion does."""
+        """Returns the output of the fusion."""
         if isinstance(graph, MultimodalGraph):
             self.edges = edge_statistics(graph)
         if isinstance(self.fusion, DynamicFusion):
@@ -89,7 +92,7 @@ class _Observed(torch.nn.Module):
         return out
 
 
-def _moved(parameters: Mapping[str, Tensor], first: Mapping[str, Tensor]) -> pd.DataFrame:
+def _weight_changes(parameters: Mapping[str, Tensor], first: Mapping[str, Tensor]) -> pd.DataFrame:
     if missing := sorted(parameters.keys() - first.keys()):
         raise ValueError(f"first must have all of the model's parameters, but lacks {missing}.")
     rows = {}

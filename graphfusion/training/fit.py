@@ -1,4 +1,4 @@
-"""Training of one model with one seed, in a folder of its own."""
+"""Training of one model with one seed."""
 
 import logging
 import sys
@@ -37,8 +37,8 @@ from graphfusion.training.results import write_results
 from graphfusion.training.run import MODEL, Run
 from graphfusion.training.settings import Settings
 
-# What the trainer warns of although it is meant (2.6).
-_EXPECTED = (
+# Warnings of the trainer about intended behaviour (Lightning 2.6).
+_EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*LeafSpec.*",
     ".*exists and is not empty.*",  # a resumed run's folder
@@ -62,34 +62,36 @@ def fit(
 ) -> Run:
     """Trains a model, and scores it by both protocols.
 
-    *strict*: the epoch is the best on held-out conversations: the corpus's validation split, or a
-    tenth of its training conversations. *legacy*: it is the best on the test conversations, which
-    is common in the field, and no score to expect on others. The model keeps the weights of the
-    strict one, and the statistics of the training conversations.
+    They differ in how the epoch is chosen. *strict*: by the score on held-out conversations, which
+    are the validation split, or else a tenth of the training conversations. *legacy*: by the score
+    on the test conversations. That is common in the field, but overestimates the score on new ones.
+    The model keeps the weights of the strict epoch. If it standardises features, the statistics
+    are those of the training conversations.
 
     Args:
-        model: Any model, with its initial weights.
-        corpus: With splits "train", perhaps "test", and perhaps one for validation.
-        folder: Where everything is written; it holds one run.
-        settings: How to train; None: the defaults.
-        seed: Draws the order, dropout and held-out conversations; from 0, below 2**32.
-        resume: Whether to go on from the folder's last finished epoch, if there is one. The weights
-            are in the end those of a run that was not cut off, to the bit. A finished run is
-            returned as it is, and does not need its checkpoints.
-        devices: How many processes (or GPUs) share the work.
-        workers: How many processes read conversations; 0: the trainer's own.
-        recipe: The recipe of a named model, so that :func:`load_model` needs no parts.
-        modalities: The modalities given to :meth:`Corpus.select`, saved with the model for later
-            predictions of a file.
-        source: Where the corpus comes from, for people to read.
+        model: The model, with its initial weights.
+        corpus: A corpus with a split "train", and optional splits for testing and validation.
+        folder: The output folder, for one run.
+        settings: The training settings; None: the defaults.
+        seed: The seed of the order, dropout and held-out conversations, in [0, 2**32).
+        resume: Whether to continue after the last finished epoch in the folder, if there is one.
+            The final weights equal those of an uninterrupted run exactly. A finished run is
+            returned without training, and does not need its checkpoints.
+        devices: Number of processes (or GPUs) to train on.
+        workers: Number of processes that load data; 0: the main process.
+        recipe: The recipe of a named model. It is saved, so that :func:`load_model` can rebuild
+            the model without being given its parts.
+        modalities: The modalities given to :meth:`Corpus.select`. They are saved, to select the
+            same ones for later predictions.
+        source: The origin of the corpus, for display.
 
     Returns:
-        The run.
+        The finished run.
 
     Raises:
         ValueError: If the corpus does not fit the model, the folder holds another run or is in use,
             or a checkpoint is damaged.
-        OSError: If something cannot be written.
+        OSError: If a file cannot be written.
     """
     settings = settings or Settings()
     folder = Path(folder)
@@ -104,9 +106,9 @@ def fit(
         "devices": devices,
         "data": describe(corpus, held) | {"source": source, "modalities": modalities},
     }
-    with locked(folder), _quiet(), isolate_rng():
+    with locked(folder), _without_expected_warnings(), isolate_rng():
         if resume and is_finished(folder, config):
-            return _reopened(folder, model, corpus)
+            return _load_finished(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
         parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
@@ -140,12 +142,12 @@ def fit(
     return Run(folder)
 
 
-def _reopened(folder: Path, model: ConversationModel, corpus: Corpus) -> Run:
-    """A finished run, its weights in the model."""
+def _load_finished(folder: Path, model: ConversationModel, corpus: Corpus) -> Run:
+    """Returns a finished run, after loading its weights into the model."""
     model.load_state_dict(read_state(folder / MODEL))
     model.cpu().eval()
     run, report = Run(folder), folder / "report.html"
-    if not report.exists():  # it is written last
+    if not report.exists():  # the run was interrupted before this last step
         write_report([run], report, corpus)
     return run
 
@@ -158,14 +160,14 @@ def _train(
     devices: int,
     resumed: bool,
 ) -> None:
-    """Trains, and leaves the best epoch's weights in the module."""
+    """Trains the module, and loads the weights of its best epoch."""
     mode = GOALS[module.model.task].mode
     each_epoch: dict[str, Any] = {
         "save_on_train_epoch_end": True,
         "enable_version_counter": False,
     }
     best = MovableCheckpoint(folder, "best", monitor=module.goal, mode=mode, **each_epoch)
-    # Not save_last, which writes no epoch but a best one (2.6).
+    # Not `save_last`, which saves only when there is a new best epoch (Lightning 2.6).
     callbacks: list[pl.Callback] = [best, MovableCheckpoint(folder, "last", **each_epoch)]
     if settings.average:
         callbacks.append(EMAWeightAveraging(decay=settings.average))
@@ -218,18 +220,18 @@ def _check_fit(model: ConversationModel, corpus: Corpus, settings: Settings) -> 
             "class_names=corpus.classes."
         )
     if settings.drop_features and not hasattr(model.encoder, "standardize"):
-        raise ValueError("drop_features must be 0 where the encoder has no standardize.")
+        raise ValueError("drop_features must be 0 if the model's encoder has no `standardize`.")
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences the trainer where it says what is known."""
+def _without_expected_warnings() -> Iterator[None]:
+    """Suppresses the trainer's messages below warnings, and its warnings that are expected."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for message in _EXPECTED:
+            for message in _EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
             yield
     finally:

@@ -1,4 +1,4 @@
-"""A run's folder: it holds one run, which `config.json` describes."""
+"""The folder of a run: its `config.json`, and checks that it holds only this run."""
 
 import json
 import platform
@@ -16,13 +16,13 @@ from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import check
 from graphfusion.training.run import FIRST
 
-# What makes two runs the same run.
+# The entries of `config.json` in which two runs must agree to be the same run.
 _IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
 _PACKAGES = ("graphfusion", "torch", "torch-geometric", "pytorch-lightning", "numpy")
 
 
 def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
-    """What a run is trained on."""
+    """Describes the data of a run, for `config.json`."""
     return {
         "fingerprint": corpus.fingerprint,
         "in_channels": corpus.in_channels,
@@ -33,19 +33,19 @@ def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
 
 
 def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether this run has left all its files in the folder, with or without checkpoints."""
+    """Returns whether the folder holds this run with all results; checkpoints may be missing."""
     files = [folder / name for name in ("config.json", "result.json", "model/model.safetensors")]
     if not all(path.is_file() for path in files):
         return False
     before, result = (json.loads(path.read_text(encoding="utf-8")) for path in files[:2])
-    # A run may have been cut off in epochs that were added to a finished one.
+    # A finished run may have been continued for more epochs, and then interrupted.
     if result.get("epochs") != config["settings"]["epochs"]:
         return False
-    return all(one == other for one, other in _identities(before, config).values())
+    return all(old == new for old, new in _identities(before, config).values())
 
 
 def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
-    """A run is only ever written over by the same one, or goes on; returns whether it does.
+    """Checks that the folder is empty or holds the same run, and returns whether to resume it.
 
     Raises:
         ValueError: If the folder holds another run, or more epochs of this one.
@@ -76,17 +76,18 @@ def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
 def _identities(
     before: Mapping[str, Any], now: Mapping[str, Any], any_epochs: bool = False
 ) -> dict[str, tuple[Any, Any]]:
-    """What makes a run, of two descriptions side by side."""
+    """Pairs of the old and the new value of each entry that identifies a run."""
     pair = [json.loads(json.dumps(each)) for each in (before, now)]
     for each in pair:
-        each["data"].pop("source", None)  # the same data may lie elsewhere now
-        if any_epochs:  # a resumed run may go on for more of them
+        each["data"].pop("source", None)  # the same data may have moved
+        if any_epochs:  # a resumed run may train for more epochs
             each["settings"].pop("epochs", None)
             (each["recipe"] or {}).get("changes", {}).pop("epochs", None)
     return {key: (pair[0].get(key), pair[1][key]) for key in _IDENTITY}
 
 
 def _difference(before: object, now: object) -> str:
+    """Describes the differing entries of two values, for error messages."""
     if isinstance(before, dict) and isinstance(now, dict):
         both = [
             {key: each.get(key, "nothing") for key in {**before, **now}} for each in (before, now)
@@ -98,8 +99,8 @@ def _difference(before: object, now: object) -> str:
 
 @rank_zero_only
 def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None:
-    """Writes what is done, with which versions."""
-    if not resumed:  # TensorBoard would draw both runs as one
+    """Writes the run's configuration and the versions of packages to `config.json`."""
+    if not resumed:  # TensorBoard would show the events of both runs as one
         for events in folder.glob("events.out.tfevents.*"):
             events.unlink()
     versions = {name: version(name) for name in _PACKAGES}
@@ -109,11 +110,11 @@ def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None
 
 @rank_zero_only
 def write_first(folder: Path, model: torch.nn.Module) -> None:
-    """Writes the weights that training begins with, for what is said of how far they moved."""
+    """Writes the initial weights, from which the report computes how much they changed."""
     weights = {name: each.detach().cpu().contiguous() for name, each in model.named_parameters()}
     write_atomically(folder / FIRST, safetensors.torch.save(weights))
 
 
 def write_json(path: Path, content: object) -> None:
-    """Writes a file whole or not at all, for other processes read it."""
+    """Writes a JSON file atomically, because other processes may read it at the same time."""
     write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -1,4 +1,4 @@
-"""A trained model as a repository of the Hugging Face Hub, with a card of what is known of it."""
+"""Upload of trained models to the Hugging Face Hub, with a model card."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ from graphfusion.training.run import MODEL, Run, about_model
 
 _SEVERAL = " (several at once, or none)"
 _LIMITS = """\
-Predictions hold for conversations like those of the data set, with features made in the same way. A
-label says what people judged others to express, not what anyone felt; do not use it to decide about
-people."""
+The model is meant for conversations like those of the data set, with features extracted in the same
+way. Labels are annotators' judgements of what a speaker expressed, not of what the speaker felt. Do
+not use predictions to make decisions about people."""
 
 
 def push_to_hub(runs: Sequence[Run], repository: str, private: bool | None = None) -> str:
-    """Uploads the model of the first run, with a card about all of them.
+    """Uploads the model of the first run, with a model card about all runs.
 
-    Who uploads is known from `hf auth login`, or the environment variable `HF_TOKEN`.
+    Authentication is by `hf auth login`, or the environment variable `HF_TOKEN`.
 
     Args:
         runs: Runs of one model with different seeds.
-        repository: "user/name"; it is made if need be.
-        private: Whether a new repository is private; None: as the Hub has it.
+        repository: "user/name"; created if it does not exist.
+        private: Whether a new repository is private; None: the Hub's default.
 
     Returns:
-        The address of the commit.
+        The URL of the commit.
 
     Raises:
         ImportError: If huggingface_hub is not installed.
@@ -49,7 +49,15 @@ def push_to_hub(runs: Sequence[Run], repository: str, private: bool | None = Non
 
 
 def model_card(runs: Sequence[Run], repository: str) -> str:
-    """The card, in Markdown, with metadata as the Hub reads them."""
+    """Returns a model card in Markdown, with the Hub's metadata.
+
+    Args:
+        runs: Runs of one model with different seeds.
+        repository: "user/name", for the title and the example.
+
+    Raises:
+        ImportError: If huggingface_hub is not installed.
+    """
     require("hub", "write a model card")
     import huggingface_hub
 
@@ -95,9 +103,9 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
         f"{', '.join(data['classes']) or 'none; it predicts a score'}.",
         "| modality | size | extractor |\n|---|---|---|\n" + "\n".join(modalities),
         "## Scores",
-        "In percent, over seeds: mean ± standard deviation. *strict*: the epoch was chosen on "
-        "held-out conversations; *legacy*: by its test score. The weights are of seed "
-        f"{first.config['seed']}, strict.",
+        "In percent, mean ± standard deviation over seeds. *strict*: the epoch was chosen on "
+        "held-out conversations; *legacy*: by its test score. The weights are those of seed "
+        f"{first.config['seed']} at the strict epoch.",
         scores,
         "## Limits",
         _LIMITS,

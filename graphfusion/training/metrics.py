@@ -1,4 +1,4 @@
-"""What predictions are scored by, for each task; utterances without a label do not count."""
+"""Metrics of each task, computed over labelled utterances."""
 
 import math
 import warnings
@@ -24,24 +24,24 @@ from graphfusion.datasets.sentiment import cut
 
 @dataclass(frozen=True)
 class Goal:
-    """The score that chooses an epoch.
+    """The score by which the epoch is chosen.
 
     Args:
-        name: Its name among the scores.
-        mode: "max" or "min", which is better.
+        name: The name of the score.
+        mode: "max" if greater values are better, "min" if smaller ones are.
     """
 
     name: str
     mode: str
 
     def best(self, values: list[float]) -> int:
-        """The place of the best value, the first of equals; NaN is worse than all."""
+        """Index of the first best value; NaN is worse than any other."""
         sign = 1 if self.mode == "max" else -1
         ranked = torch.tensor(values, dtype=torch.float64).mul(sign).nan_to_num(nan=-torch.inf)
         return int(ranked.argmax())
 
 
-#: Weighted F1, or the mean absolute error.
+#: The goal of each task: weighted F1, or the mean absolute error.
 GOALS = {
     "classification": Goal("f1", "max"),
     "regression": Goal("mae", "min"),
@@ -50,22 +50,23 @@ GOALS = {
 
 
 class Scores(torch.nn.Module):
-    """Scores of logits against labels, batch by batch.
+    """Metrics of logits and labels, accumulated over batches.
 
-    Accuracy and weighted F1 of classes; mean absolute error and Pearson correlation of scores, and
-    of sentiment accuracy and F1 of its sign (zeros left out) and accuracy in seven classes, each a
-    score rounded, as MMSA has them; accuracy and weighted F1 of several labels.
+    - Classification and multilabel: accuracy and weighted F1.
+    - Regression: mean absolute error and Pearson correlation.
+    - Regression of sentiment, also: accuracy and weighted F1 of the sign, without labels of 0, and
+      accuracy in seven classes, for which scores are rounded. The definitions are those of MMSA.
 
     Args:
         task: "classification", "regression" or "multilabel".
-        size: K.
-        sentiment: Whether scores are of sentiment.
+        size: Number of classes or scores K.
+        sentiment: Whether scores are sentiment, from -3 to 3.
     """
 
     def __init__(self, task: str, size: int, sentiment: bool = False) -> None:
         super().__init__()
         self.task = task
-        # Every process scores all of the data, so there is nothing to put together.
+        # Every process scores all data, so nothing must be combined over processes.
         alone: dict[str, Any] = {"sync_on_compute": False}
         if task == "classification":
             known: dict[str, Any] = {"num_classes": size, "ignore_index": MISSING, **alone}
@@ -78,7 +79,7 @@ class Scores(torch.nn.Module):
                 "accuracy": MultilabelAccuracy(size, ignore_index=MISSING, **alone),
                 "f1": MultilabelF1Score(size, average="weighted", ignore_index=MISSING, **alone),
             }
-        elif task == "multilabel":  # of one label, these refuse to be
+        elif task == "multilabel":  # the multilabel metrics require at least two labels
             scores = {
                 "accuracy": BinaryAccuracy(ignore_index=MISSING, **alone),
                 "f1": BinaryF1Score(ignore_index=MISSING, **alone),
@@ -86,7 +87,7 @@ class Scores(torch.nn.Module):
         else:
             scores = {"mae": MeanAbsoluteError(**alone), "corr": PearsonCorrCoef(**alone)}
         self.scores = MetricCollection(scores)
-        # A correlation of large scores has no digits left in float32.
+        # The correlation of large scores loses all digits in float32.
         self.scores.set_dtype(torch.float64)
         self.labelled = False
         self.signs = self.sevens = None
@@ -98,7 +99,7 @@ class Scores(torch.nn.Module):
             self.sevens = MetricCollection({"acc7": seven})
 
     def update(self, logits: Tensor, y: Tensor) -> None:
-        """Takes a batch's logits `[U, K]` and labels."""
+        """Adds the logits `[U, K]` and labels of a batch."""
         if not labelled(y).any():
             return
         self.labelled = True
@@ -121,18 +122,18 @@ class Scores(torch.nn.Module):
         self.sevens.update(cut(found, 7), cut(y, 7))
 
     def compute(self) -> dict[str, float]:
-        """The scores of all batches since :meth:`reset`; NaN where nothing had a label."""
+        """Returns the metrics over all batches since :meth:`reset`; NaN if nothing was labelled."""
         parts = [each for each in (self.scores, self.signs, self.sevens) if each is not None]
         if not self.labelled:
             return {name: math.nan for part in parts for name in map(str, part)}
         with warnings.catch_warnings():
-            # Scores that are all the same have no correlation, which NaN says.
+            # The correlation of constant scores is undefined; the result is NaN.
             warnings.filterwarnings("ignore", "The variance of predictions or target")
             found = [each for part in parts for each in part.compute().items()]
         return {name: float(value) for name, value in found}
 
     def reset(self) -> None:
-        """Resets the metric."""
+        """Resets all metrics."""
         self.labelled = False
         for part in (self.scores, self.signs, self.sevens):
             if part is not None:

@@ -1,4 +1,4 @@
-"""A model in training, as Lightning wants it: its loss, its optimizer, its scores an epoch."""
+"""The Lightning module: loss, optimizer, and metrics after each epoch."""
 
 from itertools import zip_longest
 from typing import Any
@@ -20,17 +20,17 @@ from graphfusion.training.settings import Settings
 
 
 class TrainingModule(pl.LightningModule):
-    """A model, its loss and its scores.
+    """Lightning module of a conversation model.
 
-    All randomness is drawn from the seed, the epoch, the step and the process, so that a run that
-    was killed goes on as if it had not been.
+    Random numbers depend only on the seed, epoch, step and process, so that a resumed run equals an
+    uninterrupted one.
 
     Args:
-        model: What is trained.
-        settings: How.
-        seed: Draws dropout.
-        scored: Names of what is scored after each epoch; the first one chooses the epoch.
-        class_weights: `[K]`, for the loss; None: ones.
+        model: The model to train.
+        settings: The training settings.
+        seed: The seed of dropout.
+        scored: Names of the data sets scored after each epoch; the first chooses the epoch.
+        class_weights: `[K]`, class weights of the loss; None: ones.
     """
 
     class_weights: Tensor
@@ -66,28 +66,29 @@ class TrainingModule(pl.LightningModule):
     def drop_features(
         self, _: Module, given: tuple[Any], features: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Their mean, which is 0, stands in for dropped features."""
+        """Forward hook of the standardisation that sets features to 0, their mean, at random."""
         p = self.settings.drop_features if self.training else 0.0
-        if not p or features is given[0]:  # standardised, and dropped, already
+        if not p or features is given[0]:  # already standardised, and so already dropped
             return features
         return {name: dropout(value, p) for name, value in features.items()}
 
     def on_fit_start(self) -> None:
-        """Gives the loggers the epochs before a resumption."""
+        """Logs the earlier epochs of a resumed run again."""
         for row in self.history:
             self._write(row)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Draws the step's randomness anew."""
+        """Seeds the random generator for this step."""
         del batch
         seed = draw_seed(self.seed, self.current_epoch, batch_idx, self.global_rank)
         torch.manual_seed(seed)
 
     def training_step(self, batch: Batch) -> Tensor:
-        """This process's share of the mean loss over the step's labelled utterances.
+        """Returns this process's part of the mean loss over the step's labelled utterances.
 
-        Processes have unequal numbers of them, and the trainer averages their gradients: so each
-        contributes its sum, times the number of processes, over all.
+        The trainer averages gradients over processes, which have different numbers of labels. So
+        each process returns its summed loss times the number of processes, divided by the total
+        number of labels.
         """
         if self.settings.modality_dropout:
             batch.present = modality_dropout(batch.present, self.settings.modality_dropout)
@@ -102,12 +103,12 @@ class TrainingModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Scores a batch of what stands at that place of `scored`."""
+        """Updates the metrics of one of the data sets in `scored`."""
         del batch_idx
         self.scores[dataloader_idx].update(self(batch), batch.y)  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
-        """Writes down the epoch's scores."""
+        """Logs the epoch's training loss and scores."""
         row = {"epoch": float(self.current_epoch)}
         loss = torch.stack(self.losses).mean()
         row["train_loss"] = float(self.trainer.strategy.reduce(loss, reduce_op="mean"))
@@ -125,14 +126,15 @@ class TrainingModule(pl.LightningModule):
             logger.save()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the history with the weights."""
+        """Saves the history of scores with the weights."""
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up the history.
+        """Restores the history of scores, and checks the order of the optimiser's parameters.
 
         Raises:
-            ValueError: If the optimiser's state, which goes by position, is of other parameters.
+            ValueError: If the optimiser's parameters differ in name or order. Its state is assigned
+                by position, so it would be loaded into the wrong parameters.
         """
         self.history = checkpoint["history"]
         names = [name for name, _ in self.named_parameters()]
@@ -146,7 +148,7 @@ class TrainingModule(pl.LightningModule):
                 )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, as published."""
+        """Returns Adam, the optimiser of the paper."""
         return torch.optim.Adam(
             self.named_parameters(), lr=self.settings.lr, weight_decay=self.settings.weight_decay
         )

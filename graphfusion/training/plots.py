@@ -1,4 +1,4 @@
-"""Pictures of runs: learning curves, confusions, calibration, gates."""
+"""Figures of runs: learning curves, confusion matrices, calibration and gates."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -23,7 +23,8 @@ STYLE: dict[Any, Any] = {
     "savefig.bbox": "tight",
 }
 _GATES = ("input", "forget", "output")
-_COLORS = ("#0072b2", "#d55e00")  # distinct to the colour-blind, and in grey
+_COLORS = ("#0072b2", "#d55e00")  # distinguishable with colour blindness, and in grey
+_GATE_TICKS = 6  # intervals between ticks of a small panel, at most
 
 
 def _styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -37,7 +38,7 @@ def _styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 
 @_styled
 def learning_curves(runs: Sequence[Run], goal: str) -> Figure:
-    """Training loss, and the held-out and test score, by epoch: a line for each run."""
+    """Plots the training loss and the held-out and test scores by epoch, a line for each run."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, run in enumerate(runs):
@@ -60,7 +61,7 @@ def learning_curves(runs: Sequence[Run], goal: str) -> Figure:
 
 @_styled
 def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
-    """Test utterances of each true class by predicted class: shares as colour, counts as text."""
+    """Plots a confusion matrix: counts as text, shares of the true class as colour."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = 1.8 + 0.5 * len(classes)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
@@ -79,7 +80,7 @@ def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
 
 @_styled
 def scatter(label: NDArray[Any], predicted: NDArray[Any]) -> Figure:
-    """Predicted against true scores of the test utterances."""
+    """Plots predicted against true scores."""
     figure = Figure(figsize=(3.4, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.scatter(label, predicted, s=6, alpha=0.4, color=_COLORS[0], linewidths=0)
@@ -91,7 +92,7 @@ def scatter(label: NDArray[Any], predicted: NDArray[Any]) -> Figure:
 
 @_styled
 def reliability(confidence: NDArray[Any], right: NDArray[Any], bins: int = 10) -> Figure:
-    """How often predictions of a confidence are right: a reliability curve (Guo et al., 2017)."""
+    """Plots a reliability diagram: accuracy by confidence (Guo et al., ICML 2017)."""
     figure = Figure(figsize=(3.4, 3.2), layout="constrained")
     axes = figure.subplots()
     place = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -108,18 +109,20 @@ def reliability(confidence: NDArray[Any], right: NDArray[Any], bins: int = 10) -
         zorder=0,
         label="share of utterances",
     )
-    axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, fontsize=7)
     return figure
 
 
 @_styled
 def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
-    """How open each gate is, mean over channels, by layer and utterance: a row for a modality.
+    """Plots the mean gate values by layer and utterance, with a row of panels for each modality.
+
+    The colour scale spans the values that occur, which may be a small part of (0, 1).
 
     Args:
-        opened: `[L, U, M, 3]`. The colours span what occurs, which may be a small part of (0, 1).
-        modalities: The names of the M.
+        opened: `[L, U, M, 3]`, gate values averaged over channels.
+        modalities: The names of the M modalities.
     """
     figure = Figure(figsize=(7, 0.6 + 1.4 * len(modalities)), layout="constrained")
     grid = figure.subplots(len(modalities), 3, sharex=True, sharey=True, squeeze=False)
@@ -141,6 +144,6 @@ def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
         if m == len(modalities) - 1:
             axes.set_xlabel("utterance")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_locator(MaxNLocator(_GATE_TICKS, integer=True, min_n_ticks=1))
     figure.colorbar(image, ax=grid, label="mean opening")
     return figure

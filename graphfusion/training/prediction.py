@@ -1,4 +1,4 @@
-"""Predictions of a trained model as a table, and their scores."""
+"""Predictions of a trained model, as a table or as scores."""
 
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -26,30 +26,34 @@ Source = Corpus | str | PathLike[str] | Sequence[Conversation]
 def predict(
     model: ConversationModel, source: Source, split: str | None = None, batch_size: int = 32
 ) -> pd.DataFrame:
-    """Predicts every utterance.
+    """Predicts the class or score of each utterance.
 
     Args:
-        model: A trained model; its modalities are matched by name.
-        source: A corpus, a file of one, or conversations.
-        split: Which conversations of a corpus; None: all of them.
-        batch_size: How many conversations at once; the predictions do not depend on it.
+        model: A trained model; modalities are matched by name.
+        source: A corpus, the path of a corpus file, or conversations.
+        split: The split of the corpus to predict; None: all splits.
+        batch_size: Number of conversations in a batch; the predictions do not depend on it.
 
     Returns:
-        A row for each utterance: `conversation`, its `id` (or its number, if it has none);
-        `utterance`, its position there, from 0; of a table with turns (:meth:`Corpus.from_table`),
-        `turn`, which with the conversation finds its row again; `predicted`, a class, and each
-        class's probability by the class's name; or `predicted`, a score. Of several classes at
-        once, `predicted` has those above one half, joined by "+", and is empty without any.
+        A table with a row for each utterance, and these columns.
+
+        - `conversation`: the conversation's `id`, or its number if it has none.
+        - `utterance`: the position in the conversation, from 0.
+        - `turn`: the turn of a corpus from :meth:`Corpus.from_table`. Together with `conversation`,
+          it identifies the row of that table.
+        - `predicted`: the class or the score; for multilabel tasks, the classes with a probability
+          above 0.5, joined by "+" (maybe none).
+        - One column for each class, with its probability.
 
     Raises:
-        FormatError: If the file is none.
-        ValueError: If the model has a modality that the source lacks, there is no such split, or a
-            class has the name of another column.
+        FormatError: If the file is not a corpus.
+        ValueError: If the source lacks a modality of the model, there is no such split, or a class
+            has the name of another column.
     """
     spec = LabelSpec(model.task, model.class_names)
     if wrong := [name for name in spec.classes if name in {*_COLUMNS, *label_columns(spec)}]:
         raise ValueError(f"class_names must not be those of other columns, but got {wrong}.")
-    source = _opened(source)
+    source = _load_source(source)
     turns = source.turns if isinstance(source, Corpus) else {}
     tables = []
     for number, (conversation, logits) in enumerate(_logits(model, source, split, batch_size)):
@@ -70,46 +74,47 @@ def evaluate(
     sentiment: bool = False,
     batch_size: int = 32,
 ) -> dict[str, float]:
-    """Scores a model's predictions; utterances without a label do not count.
+    """Scores a model's predictions on labelled utterances.
 
     Args:
         model: A trained model.
-        source: A corpus, whose classes are matched with the model's by name; a file of one; or
-            conversations, labelled by the model's classes.
-        split: Which conversations of a corpus.
-        sentiment: Whether scores are of sentiment, from -3 to 3.
-        batch_size: How many conversations at once.
+        source: A corpus, the path of a corpus file, or conversations. Classes of a corpus are
+            matched by name; labels of conversations are indices of the model's classes.
+        split: The split of the corpus to score.
+        sentiment: Whether scores are sentiment, from -3 to 3.
+        batch_size: Number of conversations in a batch.
 
     Returns:
-        Fractions by name: `accuracy` and weighted `f1` of classes and of several labels; `mae` and
-        `corr` of scores, and of sentiment `acc2`, `f1` and `acc7`, too. NaN where nothing has a
-        label.
+        Scores by name; NaN if no utterance is labelled.
+
+        - Classification and multilabel: `accuracy` and weighted `f1`, as fractions.
+        - Regression: `mae` and `corr`; for sentiment also `acc2`, `f1` and `acc7`.
 
     Raises:
-        FormatError: If the file is none.
-        ValueError: If the classes differ, or as :func:`predict`.
+        FormatError: If the file is not a corpus.
+        ValueError: If the classes differ, or for the reasons of :func:`predict`.
     """
-    source = _opened(source)
+    source = _load_source(source)
     if isinstance(source, Corpus):
         _check_labels(model, source)
     scores = Scores(model.task, model.num_classes, sentiment)
     for conversation, logits in _logits(model, source, split, batch_size):
         y = conversation.y
         if isinstance(source, Corpus):
-            y = _as_the_model(y, model, source.classes)
+            y = _reorder_labels(y, model, source.classes)
         scores.update(logits, y)
     return scores.compute()
 
 
-def _opened(source: Source) -> Corpus | Sequence[Conversation]:
+def _load_source(source: Source) -> Corpus | Sequence[Conversation]:
     return load(source) if isinstance(source, str | PathLike) else source
 
 
 def _logits(
     model: ConversationModel, source: Source, split: str | None, batch_size: int
 ) -> Iterator[tuple[Conversation, Tensor]]:
-    """Each conversation with its logits, batch by batch."""
-    source = _opened(source)
+    """Yields each conversation with its logits, computed in batches."""
+    source = _load_source(source)
     if isinstance(source, Corpus):
         if split is not None and split not in source.splits:
             raise ValueError(f"split must be one of {list(source.splits)}, but got {split!r}.")
@@ -134,6 +139,7 @@ def _logits(
 
 
 def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
+    """Table of the predictions for one conversation."""
     rows = rows_of(logits, model.task, model.class_names)
     if model.task == "regression":
         if model.num_classes == 1:
@@ -149,9 +155,10 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
 
 
 def _check_labels(model: ConversationModel, corpus: Corpus) -> None:
+    """Checks that a corpus has labels for the model's task and classes."""
     if model.task != corpus.task:
         raise ValueError(
-            f"the corpus must have labels for {model.task}, as the model, but has some for "
+            f"the corpus must have labels for {model.task}, the model's task, but has some for "
             f"{corpus.task}."
         )
     if corpus.classes and sorted(model.class_names) != sorted(corpus.classes):
@@ -161,8 +168,8 @@ def _check_labels(model: ConversationModel, corpus: Corpus) -> None:
         )
 
 
-def _as_the_model(y: Tensor, model: ConversationModel, classes: Sequence[str]) -> Tensor:
-    """The labels of a corpus with its classes in the model's order."""
+def _reorder_labels(y: Tensor, model: ConversationModel, classes: Sequence[str]) -> Tensor:
+    """Converts labels from the corpus's order of classes to the model's."""
     if model.task == "regression":
         return y
     if model.task == "multilabel":

@@ -1,4 +1,4 @@
-"""Named models: MM-DFN, its ablations, MM-DFN with other fusions, and two baselines."""
+"""Recipes of named models: MM-DFN, its ablations, other fusions, and two baselines."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ from graphfusion.models.presets import PRESETS, modality_of
 from graphfusion.models.zero_filled import zero_filled
 from graphfusion.training.settings import Settings
 
-# Arguments of MM-DFN that each ablation replaces.
+# The arguments of MM-DFN that each ablation changes.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "mmdfn": {},
     "static": {"gated": False},
-    # Every node is joined with itself alone.
+    # Each node is connected only to itself.
     "no_graph": {"past": 0, "future": 0, "cross_weight": 0.0},
     "no_speaker": {"speaker_weights": 0},
-    "zero_filled": {},  # its encoder and its graph get no mask
+    "zero_filled": {},  # the encoder and the graph get no mask of missing modalities
 }
 BASELINES: dict[str, Callable[..., ConversationModel]] = {"bigru": bigru, "logistic": logistic}
-# Their training settings, for any preset.
+# The training settings of the baselines, for any preset.
 _BASELINE_TRAINING = {
     "bigru": {"lr": 2e-3, "weight_decay": 1e-4, "gamma": 0.0, "class_weights": 0.0},
     "logistic": {"lr": 3e-3, "weight_decay": 1e-5, "gamma": 0.0, "class_weights": 0.0},
@@ -34,22 +34,23 @@ _BASELINE_TRAINING = {
 MODELS = (*ABLATIONS, *FUSIONS, *BASELINES)
 
 _TRAINING = {each.name for each in fields(Settings)}
-_OF_THE_CORPUS = {"in_channels", "num_classes", "class_names", "task"}
+_SET_BY_CORPUS = {"in_channels", "num_classes", "class_names", "task"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named model and its training, for any corpus.
+    """A named model with its training settings, for any corpus.
 
     Args:
         model: One of `MODELS`.
-        preset: The preset of its settings.
-        changes: Settings that replace the preset's, of the training (:class:`Settings`) or of the
-            model (:class:`MMDFN`). A baseline ignores those of MM-DFN that it does not have.
+        preset: The preset of the settings.
+        changes: Settings that replace the preset's: fields of :class:`Settings` or arguments of
+            :class:`MMDFN`. A baseline ignores arguments of MM-DFN that it does not have.
 
     Raises:
-        TypeError: If a setting is of another type.
-        ValueError: If there is no such model, preset or setting, or one is out of its range.
+        TypeError: If a setting has the wrong type.
+        ValueError: If the model, the preset or a setting does not exist, or a value is out of
+            range.
     """
 
     model: str = "mmdfn"
@@ -61,17 +62,17 @@ class Recipe:
             raise ValueError(f"model must be one of {list(MODELS)}, but got {self.model!r}.")
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {self.preset!r}.")
-        of_model = _parameters(MMDFN)
-        if unknown := sorted(self.changes.keys() - _TRAINING - of_model):
+        model_arguments = _parameters(MMDFN)
+        if unknown := sorted(self.changes.keys() - _TRAINING - model_arguments):
             raise ValueError(
                 f"settings must be of training ({', '.join(sorted(_TRAINING))}) or of MM-DFN "
-                f"({', '.join(sorted(of_model))}), but got {', '.join(unknown)}."
+                f"({', '.join(sorted(model_arguments))}), but got {', '.join(unknown)}."
             )
         self.settings  # noqa: B018 - checks them
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings of its training."""
+        """The training settings."""
         changes = {name: self.changes[name] for name in self.changes.keys() & _TRAINING}
         if self.model in BASELINES:
             kept = {"sentiment": Settings.from_preset(self.preset).sentiment}
@@ -82,17 +83,21 @@ class Recipe:
         """Builds the untrained model for the modalities and classes of a corpus.
 
         Raises:
-            TypeError: If an argument of the model is of another type.
-            ValueError: If one is out of its range.
+            TypeError: If an argument of the model has the wrong type.
+            ValueError: If an argument is out of range.
         """
         return self.build_for(corpus.in_channels, corpus.classes, corpus.task)
 
     def build_for(
         self, in_channels: Mapping[str, int], classes: Sequence[str], task: str | None = None
     ) -> ConversationModel:
-        """Builds the model for these modalities and classes; no classes: scores.
+        """Builds the untrained model for the given modalities and classes.
 
-        The task, if it is None, is one class an utterance, or a score.
+        Args:
+            in_channels: `{modality: size}`.
+            classes: The names of the classes; empty for regression.
+            task: "classification", "multilabel" or "regression"; None: classification, or
+                regression if there are no classes.
         """
         names = list(classes) or ["score"]
         task = task or LabelSpec.of(classes, None).task
@@ -111,20 +116,21 @@ class Recipe:
         return zero_filled(model) if self.model == "zero_filled" else model
 
     def as_dict(self) -> dict[str, Any]:
-        """Converts the recipe to a dict, as JSON has it."""
+        """Converts the recipe to a dict that can be saved as JSON."""
         return asdict(self)
 
 
 def _parameters(make: Any) -> set[str]:
-    return set(inspect.signature(make).parameters) - _OF_THE_CORPUS
+    """Names of the arguments that the corpus does not determine."""
+    return set(inspect.signature(make).parameters) - _SET_BY_CORPUS
 
 
 def _named_weights(
     preset: str, in_channels: Mapping[str, int], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The changes with a speaker weight for every modality: 1 where the preset has none.
+    """Adds a speaker weight for each modality to the changes: the preset's, or else 1.
 
-    Where it has none of them, all have a context encoder.
+    If no modality is known to the presets, all get a context encoder.
     """
     known = {name: modality_of(name) for name in in_channels}
     if not any(known.values()):

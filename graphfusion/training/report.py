@@ -1,4 +1,4 @@
-"""A page to look at: everything about a model's runs in one HTML file that needs no other."""
+"""HTML report about the runs of a model, in one self-contained file."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -14,28 +14,32 @@ from graphfusion.training import plots
 from graphfusion.training.columns import labelled_rows
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.report_predictions import SECTIONS
-from graphfusion.training.report_sections import parts, picture
+from graphfusion.training.report_sections import model_sections, picture
 from graphfusion.training.run import Run
 
 
 def write_report(
     runs: Sequence[Run], path: str | PathLike[str], corpus: Corpus | None = None
 ) -> None:
-    """Writes a page about runs of one model with different seeds.
+    """Writes an HTML report about runs of one model with different seeds.
 
-    It has the settings, test scores by both protocols with their deviations, learning curves, the
-    confusion matrix and the F1 of each class (or true and predicted scores), calibration, the ten
-    utterances that the model is most wrong about, the gates, and what :func:`diagnose` measures.
-    Of several classes at once it has the F1 of each, without matrix, calibration and utterances.
-    What is of one run is of the first.
+    It has test scores by both protocols, learning curves and the settings. The other sections are
+    about the first run, and depend on the task:
+
+    - Classification: the confusion matrix, the F1 of each class, calibration, and the ten
+      utterances with the largest errors.
+    - Multilabel: the F1 of each class.
+    - Regression: true and predicted scores, and the ten utterances with the largest errors.
+    - With a corpus: the gates on its longest test conversation, and the results of
+      :func:`diagnose`.
 
     Args:
         runs: The runs.
-        path: The file; if there is one, it is replaced.
-        corpus: Theirs, for the gates of its longest test conversation; None: no gates.
+        path: The file to write; an existing one is replaced.
+        corpus: The corpus of the runs; None: the report has no gates and no diagnosis.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     first = runs[0]
     spec = LabelSpec(first.task, tuple(first.classes))
@@ -52,7 +56,7 @@ def write_report(
         if len(known):
             sections += SECTIONS[spec.task](known, first)
     if corpus is not None:
-        sections += parts(first, corpus)
+        sections += model_sections(first, corpus)
     if len(runs) > 1:
         for section in sections[1:]:
             section["title"] += f" of seed {first.config['seed']}"
@@ -72,13 +76,14 @@ def write_report(
 
 
 def _name(run: Run) -> str:
+    """Name of the recipe's model, or else of the model's class."""
     recipe = run.config["recipe"]
     name: str = recipe["model"] if recipe else run.config["model"]["class"]
     return name
 
 
 def _scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A row for each protocol: mean and deviation of each score."""
+    """Rows of the table of scores, one for each protocol: mean and standard deviation."""
     rows = []
     for protocol in ("strict", "legacy", "validation"):
         if protocol not in runs[0].result:

@@ -1,4 +1,4 @@
-"""Sections of a report: how predictions differ from labels, for each task."""
+"""Sections of a report that compare predictions with labels, for each task."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from graphfusion.training.columns import by_class
 from graphfusion.training.report_sections import picture
 from graphfusion.training.run import Run
 
-_AROUND = 2  # utterances before and after one that is shown
-_WORST = 10
+_CONTEXT = 2  # utterances shown before and after each of the worst ones
+_NUM_WORST = 10
 
 
-def _of_classes(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
+def _classification_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
     counts, classes = run.confusion, run.classes
     place = {name: number for number, name in enumerate(classes)}
     label = torch.tensor([place[name] for name in known["label"]])
@@ -38,19 +38,20 @@ def _of_classes(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
         picture(
             "Calibration",
             plots.reliability(confidence, (predicted == label).numpy()),
-            f"Expected calibration error {error:.3f} (ten bins): how far confidence is from the "
-            "share of predictions that are right." + _scaled(run),
+            f"Expected calibration error {error:.3f} (ten bins): the mean difference between "
+            "confidence and accuracy." + _scaled(run),
         ),
         _worst(run.predictions, classes),
     ]
 
 
-def _of_several(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
-    # What is true of an utterance is no single class: no confusion, and no class to be sure of.
+def _multilabel_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
+    # Confusion matrices and confidence are defined only for one class an utterance.
     return [_f1(known, run)]
 
 
 def _f1(known: pd.DataFrame, run: Run) -> dict[str, Any]:
+    """Table of the F1 score and the number of utterances of each class."""
     truth, _ = by_class(known, LabelSpec(run.task, tuple(run.classes)))
     rows = [
         [name, str(int(of)), f"{score:.3f}"]
@@ -60,18 +61,18 @@ def _f1(known: pd.DataFrame, run: Run) -> dict[str, Any]:
 
 
 def _scaled(run: Run) -> str:
-    """What the held-out conversations' temperature and threshold bring."""
+    """Sentences about the calibration by temperature and prediction sets, if the run has any."""
     if (found := run.result.get("calibration")) is None:
         return ""
     return (
-        f" With the temperature of the held-out conversations it is {found['error scaled']:.3f}. "
-        f"Prediction sets meant to hold the true class {100 * COVERAGE:.0f} % of the time hold it "
-        f"{100 * found['coverage']:.1f} % of the time, with {found['set size']:.1f} classes on "
-        "average."
+        " With the temperature fitted on held-out conversations, it is "
+        f"{found['error scaled']:.3f}. Prediction sets with a target coverage of "
+        f"{100 * COVERAGE:.0f} % contain the true class of {100 * found['coverage']:.1f} % of the "
+        f"utterances, and have {found['set size']:.1f} classes on average."
     )
 
 
-def _of_scores(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
+def _regression_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
     figure = plots.scatter(known["label"].to_numpy(), known["predicted"].to_numpy())
     return [
         picture("True and predicted scores", figure, "A point for each test utterance."),
@@ -80,7 +81,7 @@ def _of_scores(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
 
 
 def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """The utterances furthest from their labels, each with those around it."""
+    """Table of the utterances with the largest errors, each with its neighbours."""
     known = table["label"].notna()
     if classes:
         columns = {name: number for number, name in enumerate(table.columns)}
@@ -92,7 +93,7 @@ def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     else:
         wrong = (table["predicted"] - table["label"]).abs()
     rows = []
-    worst = wrong[known].nlargest(_WORST).index.tolist()
+    worst = wrong[known].nlargest(_NUM_WORST).index.tolist()
     for window in _windows(worst, table["conversation"].tolist()):
         for index in window:
             each = table.loc[index]
@@ -104,26 +105,31 @@ def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
             rows.append([mark, name, number, str(label), str(shown), far])
         rows.append([])
     return {
-        "title": "Most wrong",
-        "text": "The ten utterances (arrows) that the model is most wrong about, with those around "
-        + ("them; wrong by: one less the true class's probability." if classes else "them."),
-        "heading": ["", "conversation", "utterance", "true", "predicted", "wrong by"],
+        "title": "Largest errors",
+        "text": "The ten utterances with the largest errors (arrows), with the utterances before "
+        "and after them. "
+        + (
+            "The error is one minus the probability of the true class."
+            if classes
+            else "The error is the absolute difference from the true score."
+        ),
+        "heading": ["", "conversation", "utterance", "true", "predicted", "error"],
         "rows": rows,
     }
 
 
 def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[int]]:
-    """The rows around each place, within its conversation; windows that meet are one.
+    """Windows of rows around each place, within its conversation; overlapping ones are merged.
 
-    In the order of the places, a window standing where the first of its places does.
+    They are in the order of the places; a merged window is at the position of its first place.
     """
     shown = {
         row
         for place in places
-        for row in range(max(place - _AROUND, 0), min(place + _AROUND + 1, len(conversations)))
+        for row in range(max(place - _CONTEXT, 0), min(place + _CONTEXT + 1, len(conversations)))
         if conversations[row] == conversations[place]
     }
-    windows: dict[int, list[int]] = {}  # by their first rows
+    windows: dict[int, list[int]] = {}  # by the first row of each
     for place in places:
         first = last = place
         while first - 1 in shown and conversations[first - 1] == conversations[place]:
@@ -134,9 +140,9 @@ def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[i
     return list(windows.values())
 
 
-#: By task, the sections of the rows with labels.
+#: Functions that make the sections of each task from the labelled rows.
 SECTIONS: dict[str, Callable[[pd.DataFrame, Run], list[dict[str, Any]]]] = {
-    "classification": _of_classes,
-    "regression": _of_scores,
-    "multilabel": _of_several,
+    "classification": _classification_sections,
+    "regression": _regression_sections,
+    "multilabel": _multilabel_sections,
 }

@@ -1,4 +1,4 @@
-"""Sections of a report: pictures, tables, and what a model's graph, fusion and weights do."""
+"""Sections of a report about a model's gates, edges, layers and weights."""
 
 import base64
 import io
@@ -15,19 +15,23 @@ from graphfusion.training.diagnosis import diagnose
 from graphfusion.training.run import Run
 
 _EDGES = (
-    "Perplexity of the weights that a node receives from its own modality, as a share of their "
-    "number (1: all weigh the same); the least and the largest weight over their mean; and the "
-    "share of a node's incoming weight that comes from other modalities."
+    "Perplexity of the weights of a node's incoming edges within its modality, as a share of their "
+    "number (1: all weights are equal); the smallest and the largest weight divided by their mean; "
+    "and the share of a node's incoming weight that comes from other modalities."
 )
 _LAYERS = (
-    "Root mean squares of each layer's message and state, and 1 % and 99 % quantiles of each "
+    "Root mean square of each layer's message and state, and 1 % and 99 % quantiles of each "
     "gate over nodes and channels."
 )
 _WEIGHTS = "Root mean square of each parameter before training, of its change, and their ratio."
 
 
-def parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
-    """What graph, fusion and weights of a named model do, in the longest conversation."""
+def model_sections(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
+    """Sections about the gates, edges, layers and weights of a named model.
+
+    They are computed on the longest test conversation (or training conversation, without a test
+    split).
+    """
     if run.config["recipe"] is None:
         return []
     model = run.model()
@@ -35,7 +39,7 @@ def parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
     lengths = [len(each) for each in corpus.labels(split)]
     longest = corpus.splits[split][int(np.argmax(lengths))]
     found = diagnose(model, [longest], run.first_weights)
-    where = f"Of the conversation {longest.id}, the longest in {split}"
+    where = f"On conversation {longest.id}, the longest in {split}"
     sections = []
     if getattr(model.fusion, "gated", False):
         with torch.no_grad():
@@ -53,7 +57,7 @@ def parts(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
 
 
 def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
-    """A table with its index."""
+    """Section with a table and its index."""
     rows = [
         [str(name), *(f"{value:.3f}" for value in row)]
         for name, row in zip(frame.index, frame.to_numpy(), strict=True)
@@ -67,7 +71,7 @@ def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def picture(title: str, figure: Figure, text: str) -> dict[str, Any]:
-    """A picture within the page."""
+    """Section with a figure, embedded as SVG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""What a finished run leaves: scores, predictions, the model, a report."""
+"""The files of a finished run: scores, predictions, the model and a report."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,18 @@ def write_results(
     config: Mapping[str, Any],
     seconds: float,
 ) -> None:
-    """Everything but checkpoints; `result.json` last but for the report, which is made from it.
+    """Writes all files of a run except checkpoints, and logs a line about it.
 
-    Logs a line about the run. The split "val" of `held_out` chose the epoch.
+    `result.json` marks the run as finished, so it is written after all others. Only the report,
+    which is made from it, is written later.
+
+    Args:
+        folder: The run's folder.
+        module: The trained module, with the weights of the strict epoch.
+        corpus: The corpus with its original splits.
+        held_out: The corpus whose split "val" chose the epoch.
+        config: The content of `config.json`.
+        seconds: The training time.
     """
     model, goal, rows = module.model, GOALS[module.model.task], module.history
     strict = goal.best([row[f"val_{goal.name}"] for row in rows])
@@ -80,7 +89,7 @@ def write_results(
     }
     write_json(folder / MODEL / DATA, about)
     report = folder / "report.html"
-    report.unlink(missing_ok=True)  # of fewer epochs
+    report.unlink(missing_ok=True)  # an old report, if a finished run was continued
     result |= {"epochs": module.settings.epochs, "seconds": seconds}
     write_json(folder / "result.json", result)
     write_report([Run(folder)], report, corpus)
@@ -99,9 +108,9 @@ def write_results(
 
 
 def calibrate(table: pd.DataFrame, spec: LabelSpec) -> Calibration | None:
-    """By held-out predictions with labels; None but for one class each, or if none has one.
+    """Fits a calibration on held-out predictions; None unless classification with labels.
 
-    They have chosen the epoch, too, so that they are predicted a little better than others.
+    The same predictions chose the epoch, so the calibration is slightly optimistic.
     """
     if spec.task != "classification":
         return None
@@ -110,7 +119,7 @@ def calibrate(table: pd.DataFrame, spec: LabelSpec) -> Calibration | None:
 
 
 def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """`[N, K]`, and the labels `[N]`, of predictions that have one."""
+    """Probabilities `[N, K]` and labels `[N]` of the labelled predictions."""
     known = table.dropna(subset=["label", *classes])
     place = {name: number for number, name in enumerate(classes)}
     probability = torch.tensor(known[list(classes)].to_numpy(dtype=float))

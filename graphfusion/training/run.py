@@ -1,4 +1,4 @@
-"""A finished run: what a folder holds of it."""
+"""Reading of a finished run and its trained model from a folder."""
 
 import json
 from functools import cached_property
@@ -21,19 +21,19 @@ from graphfusion.models.mmdfn import MMDFN
 from graphfusion.training.recipes import Recipe
 
 MODEL = "model"  # the folder of the trained model
-DATA = "data.json"  # in that: what it was trained on
+DATA = "data.json"  # in the model's folder: a description of the training data
 FIRST = "first.safetensors"  # the weights before training
-_LARGEST = 2**26  # bytes of a JSON file
+_MAX_JSON = 2**26  # bytes
 
 
 class Run:
-    """What :func:`fit` left in a folder.
+    """A finished run of :func:`fit`, read from its folder.
 
     Args:
         folder: The folder.
 
     Raises:
-        ValueError: If no run has finished there.
+        ValueError: If the folder has no finished run.
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
@@ -43,31 +43,34 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What was done, on which data, with which versions."""
+        """The model, settings, seed, data and package versions of the run."""
         return _read(self.folder / "config.json")
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """Scores, as fractions, and time.
+        """Scores, as fractions, and training time.
 
         - `strict`: test scores at the epoch that was best on held-out conversations.
-        - `legacy`: the same at the epoch that was best on the test conversations.
-        - `validation`: held-out scores at their best epoch.
-        - `epoch`: both epochs, from 0; `epochs`: how many were asked for; `seconds`: time of the
-          training, of a resumed run the last part's.
+        - `legacy`: test scores at the epoch that was best on the test conversations.
+        - `validation`: held-out scores at the strict epoch.
+        - `class_f1`: the strict test F1 of each class.
+        - `calibration`: :meth:`Calibration.measure` on the test conversations, for classification.
+        - `epoch`: the `strict` and the `legacy` epoch, from 0.
+        - `epochs`: the number of epochs in the settings.
+        - `seconds`: the training time; of a resumed run, that since the last resumption.
         """
         return _read(self.folder / "result.json")
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row for each epoch: `epoch`, `train_loss`, and the scores `val_...` and `test_...`."""
+        """Table of `epoch`, `train_loss`, and scores `val_...` and `test_...` of each epoch."""
         return pd.read_csv(self.folder / "metrics.csv")
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row for each test utterance, as of :func:`predict`, with its `label`.
+        """Table of :func:`predict` for the test utterances, with a column `label`.
 
-        Of several classes at once, each has a column `label NAME`: 1, 0, or NaN where missing.
+        For multilabel tasks, each class has a column `label NAME` instead: 1, 0, or NaN if missing.
         """
         text = {"conversation": str, "label": str, "predicted": str} if self.classes else {}
         table = pd.read_csv(
@@ -76,21 +79,21 @@ class Run:
             keep_default_na=False,
             na_values=[""],
         )
-        if self.task == "multilabel":  # of no class is not missing
+        if self.task == "multilabel":  # an empty value means no class, not a missing prediction
             table["predicted"] = table["predicted"].fillna("")
         return table
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """`[K, K]` labelled test utterances, true class by predicted class.
+        """Confusion matrix `[K, K]`, the counts of test utterances by true and predicted class.
 
         Raises:
-            ValueError: If utterances have several classes at once.
+            ValueError: If the task is multilabel.
         """
         if self.task == "multilabel":
             raise ValueError(
-                "confusion must be of one class an utterance, but the run is of several at once; "
-                "result['class_f1'] has the F1 of each."
+                "confusion must be of a classification run, but the run's task is multilabel; "
+                "result['class_f1'] has the F1 of each class."
             )
         place = {name: number for number, name in enumerate(self.classes)}
         known = self.predictions.dropna(subset="label")
@@ -100,40 +103,41 @@ class Run:
 
     @cached_property
     def first_weights(self) -> dict[str, Tensor]:
-        """The parameters that training began with, by name."""
+        """The parameters before training, by name."""
         return safetensors.torch.load(read_regular(self.folder / FIRST))
 
     @property
     def classes(self) -> list[str]:
-        """The names of the classes; none: scores."""
+        """The names of the classes; empty for regression."""
         classes: list[str] = self.config["data"]["classes"]
         return classes
 
     @property
     def task(self) -> str:
-        """The model's task: "classification", "multilabel" or "regression"."""
+        """The model's task, "classification", "multilabel" or "regression"."""
         arguments = self.config.get("model", {}).get("arguments", {})
         task: str = arguments.get("task", LabelSpec.of(self.classes, None).task)
         return task
 
     def model(self, **parts: Any) -> ConversationModel:
-        """The trained model, as :func:`load_model` reads it."""
+        """Loads the trained model; `parts` are those of :func:`load_model`."""
         return load_model(self.folder / MODEL, **parts)
 
 
 def load_model(
     folder: str | PathLike[str], revision: str | None = None, **parts: Any
 ) -> ConversationModel:
-    """The model that :func:`fit` saved, on the CPU and ready to predict.
+    """Loads a model saved by :func:`fit`, on the CPU and in evaluation mode.
 
     Args:
         folder: The run's `model` folder; with `revision`, a repository of the Hugging Face Hub.
         revision: A branch, tag or commit of that repository.
-        **parts: The four parts, of a model of one's own parts; a named one builds them itself.
+        **parts: `encoder`, `graph`, `fusion` and `head` of a custom model. Named models and
+            :class:`MMDFN` do not need them.
 
     Raises:
         FileNotFoundError: If the folder has no model.
-        ValueError: If anything in its files is wrong, or does not fit the parts.
+        ValueError: If a file is invalid, or does not fit the parts.
     """
     folder = hub.opened(folder, revision)
     _check_there(folder)
@@ -144,13 +148,13 @@ def load_model(
     if recipe is None:
         return MMDFN.from_pretrained(folder)
     try:
-        with torch.device("meta"):  # no weight is drawn, nor any memory taken, for what a file says
+        with torch.device("meta"):  # sizes from a file must not allocate memory
             like = Recipe(**recipe).build_for(
                 about["in_channels"], about["classes"], about.get("task")
             )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{folder / DATA} must say what the model was made of, but: {error!r}."
+            f"{folder / DATA} must describe how to build the model, but: {error!r}."
         ) from error
     if isinstance(like, MMDFN):
         return MMDFN.from_pretrained(folder)
@@ -162,7 +166,7 @@ def _check_there(folder: Path) -> None:
     """Checks that a folder has a model.
 
     Raises:
-        FileNotFoundError: If it has none; it names the one of a run whose folder it is.
+        FileNotFoundError: If it has none. For a run's folder, the message suggests its model.
     """
     weights = folder / "model.safetensors"
     if not weights.is_file():
@@ -173,10 +177,10 @@ def _check_there(folder: Path) -> None:
 
 
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
-    """What a model was trained on, if its folder says so.
+    """Description of a saved model's training data, or an empty dict if there is none.
 
-    `classes`, `task`, `in_channels`, `extractors`, `corpus` (its fingerprint), `modalities` (what
-    it was selected by, see :meth:`Corpus.select`) and `recipe`.
+    Its keys are `classes`, `task`, `in_channels`, `extractors`, `corpus` (the fingerprint),
+    `modalities` (given to :meth:`Corpus.select`), `recipe` and `calibration`.
     """
     path = Path(folder) / DATA
     return _read(path) if path.is_file() else {}
@@ -184,9 +188,9 @@ def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_regular(path, _LARGEST))
+        found = json.loads(read_regular(path, _MAX_JSON))
     except ValueError as error:
         raise ValueError(f"{path} must be JSON, but: {error}.") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path} must be an object, but is {type(found).__name__}.")
+        raise ValueError(f"{path} must be a JSON object, but is {type(found).__name__}.")
     return found

@@ -1,4 +1,4 @@
-"""Search of settings, on held-out conversations."""
+"""Hyperparameter search on held-out conversations."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -14,7 +14,7 @@ from graphfusion.training.fit import fit
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.recipes import Recipe
 
-#: What the settings of each preset were tuned over (MM-DFN, section on experiments).
+#: The search space of each preset in the paper (MM-DFN, section on experiments).
 GRIDS: dict[str, dict[str, list[float | int]]] = {
     "iemocap": {
         "num_layers": [16, 32],
@@ -42,18 +42,20 @@ def search(
     trials: int = 20,
     seeds: int = 3,
 ) -> optuna.Study:
-    """Searches a grid of settings by Optuna's tree-structured Parzen estimator.
+    """Searches a grid of settings with Optuna's tree-structured Parzen estimator.
 
-    A trial's score is the mean held-out score over several seeds, each of which holds out others;
-    no test score is looked at. A search that was cut off goes on where it was.
+    The score of a trial is the mean held-out score over seeds, each with its own held-out
+    conversations unless the corpus has a validation split. Test scores are not used. An interrupted
+    search is resumed.
 
     Args:
         corpus: The conversations.
-        folder: Gets a folder for each search of the same corpus, epochs and seeds.
-        recipe: What stays the same.
+        folder: The output folder. It gets a folder for each combination of corpus, epochs and
+            seeds.
+        recipe: The model and the fixed settings.
         grid: `{setting: values}`.
-        trials: How many settings to try in all.
-        seeds: How many runs of each.
+        trials: Total number of combinations to try.
+        seeds: Number of runs of each combination.
 
     Returns:
         Optuna's study, with `best_params` and `best_value`.
@@ -82,7 +84,8 @@ def search(
 
     done = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
     for number in range(done, trials):
-        # Whether or not it was cut off, the same search: a sampler does not go on where it was.
+        # The sampler's state is not stored. A new seed for each trial makes a resumed search equal
+        # to an uninterrupted one.
         study.sampler = optuna.samplers.TPESampler(seed=number)
         study.optimize(score, n_trials=1)
     return study

@@ -1,4 +1,4 @@
-"""The same model with several seeds."""
+"""Training of a named model with several seeds."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -15,7 +15,7 @@ from graphfusion.training.recipes import Recipe
 from graphfusion.training.report import write_report
 from graphfusion.training.run import Run
 
-_SEEDS = 2**32  # as many as NumPy's generators take
+_NUM_SEEDS = 2**32  # the limit of NumPy's generators
 
 
 def fit_seeds(
@@ -25,24 +25,24 @@ def fit_seeds(
     seeds: Sequence[int],
     **arguments: Any,
 ) -> list[Run]:
-    """Trains a named model once with each seed, which draws its weights, too.
+    """Trains a named model once for each seed, which also determines the initial weights.
 
     Args:
-        recipe: The model and its training.
+        recipe: The model and its training settings.
         corpus: The conversations.
-        folder: Gets a folder `seed_N` for each run, and a report about all of them.
-        seeds: In [0, 2**32).
-        **arguments: Further ones of :func:`fit`: `resume`, `devices`, `workers`, `modalities`,
-            `source`.
+        folder: The output folder. It gets a folder `seed_N` for each run, and a report about all.
+        seeds: Seeds in [0, 2**32).
+        **arguments: Other arguments of :func:`fit`: `resume`, `devices`, `workers`, `modalities`
+            and `source`.
 
     Returns:
-        The runs.
+        The runs, in the order of the seeds.
 
     Raises:
-        ValueError: If a seed is out of range, or as :func:`fit`.
-        OSError: If something cannot be written.
+        ValueError: If a seed is out of range, or for the reasons of :func:`fit`.
+        OSError: If a file cannot be written.
     """
-    if not seeds or not all(0 <= seed < _SEEDS for seed in seeds):
+    if not seeds or not all(0 <= seed < _NUM_SEEDS for seed in seeds):
         raise ValueError(f"seeds must be in [0, 2**32), at least one, but got {list(seeds)}.")
     folder, runs = Path(folder), []
     for seed in seeds:
@@ -58,7 +58,7 @@ def fit_seeds(
 
 @rank_zero_only
 def _write_report(runs: Sequence[Run], path: Path, corpus: Corpus) -> None:
-    """About all runs; of a single one, it is its own."""
+    """Writes a report about all runs, or copies that of a single run."""
     if len(runs) == 1:
         write_atomically(path, (runs[0].folder / "report.html").read_bytes())
     else:

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""Training settings."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -9,29 +9,33 @@ from graphfusion.models.presets import PRESETS
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the training of any model; those of a preset: :meth:`from_preset`.
+    """Training settings of any model.
+
+    Use :meth:`from_preset` for those of a preset.
 
     Args:
         lr: Learning rate of Adam.
         weight_decay: L2 penalty.
-        gamma: Focusing exponent of the focal loss, which is that of one class an utterance.
-        class_weights: Power of one over a class's frequency that weighs it in that loss; 0: none.
-        batch_size: The most conversations in a step.
-        average: Decay of the exponential moving average of the weights, which is what is scored
-            and saved; 0: the weights themselves.
+        gamma: Focusing exponent of the focal loss, for classification.
+        class_weights: Exponent p of the class weights `(1 / frequency) ** p` of that loss; 0: no
+            class weights.
+        batch_size: Maximum number of conversations in a step.
+        average: Decay of an exponential moving average of the weights, which is then scored and
+            saved; 0: no averaging.
         modality_dropout: Probability of dropping a modality of an utterance.
         drop_features: Probability of dropping a standardised feature.
-        autocast: Whether training steps multiply in bfloat16. Weights, losses and all scores stay
+        autocast: Whether training steps use bfloat16 autocast. Weights, losses and scores stay
             float32. Results then depend on the processor; one without bfloat16 instructions is
             several times slower.
-        epochs: How many to choose from.
-        patience: After how many epochs without a better held-out score to stop; None: after all.
-        sentiment: Whether scores are of sentiment, from -3 to 3, and evaluated by two and by seven
-            classes, too.
+        epochs: Maximum number of epochs.
+        patience: Number of epochs without a better held-out score after which training stops; None:
+            no early stopping.
+        sentiment: Whether scores are sentiment, from -3 to 3, and are also evaluated as two and as
+            seven classes.
 
     Raises:
-        TypeError: If one is of another type.
-        ValueError: If one is out of its range.
+        TypeError: If a setting has the wrong type.
+        ValueError: If a setting is out of range.
 
     Example:
         >>> from graphfusion.training import Settings
@@ -66,7 +70,7 @@ class Settings:
 
     @classmethod
     def from_preset(cls, preset: str, **changes: Any) -> Self:
-        """The settings of the preset of that name, as in :meth:`MMDFN.from_preset`.
+        """Creates the training settings of a preset of :meth:`MMDFN.from_preset`.
 
         Args:
             preset: "iemocap", "meld", "mosi", "iemocap_tuned" or "meld_tuned".
@@ -81,5 +85,5 @@ class Settings:
         return cls(**{**PRESETS[preset].training, **changes})
 
     def as_dict(self) -> dict[str, Any]:
-        """All settings, as JSON has them."""
+        """Converts the settings to a dict that can be saved as JSON."""
         return asdict(self)

@@ -71,7 +71,7 @@ def test_a_file_becomes_a_model_and_predictions(
     assert main(["compare", str(trained / "logistic"), str(trained / "mmdfn")]) == 0
     printed = capsys.readouterr().out
     assert "strict f1" in printed
-    assert "mmdfn less each other one" in printed
+    assert "mmdfn minus each other model" in printed
     load_model(trained / "logistic/seed_0/model")
 
 
@@ -164,7 +164,7 @@ def test_cross_validation_and_search(
         (["predict", "RUN", "FILE"], "mmdfn/seed_0 has none; did you mean "),
         (["evaluate", "RUN", "FILE"], "mmdfn/seed_0/model?"),
         (["predict", "RUNS", "FILE"], "mmdfn/seed_0/model?"),
-        (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or a .parquet"),
+        (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or .parquet file"),
         (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
         (["compare", "nowhere"], "must have folders seed_N of finished runs"),
         (["search", "FILE", "--preset=mosi"], "grid must be given"),
@@ -241,7 +241,7 @@ def test_interruption(
 
     monkeypatch.setattr(training, "train_file", interrupt)
     assert main(["train", str(file)]) == 130
-    assert "`train --resume` goes on" in capsys.readouterr().err
+    assert "`train --resume` continues" in capsys.readouterr().err
 
 
 @given(

@@ -42,7 +42,7 @@ def test_models_are_trained_and_compared(
     runs = example.main(arguments)
     printed = capsys.readouterr().out
     assert {name: len(each) for name, each in runs.items()} == {"logistic": 2, "mmdfn": 2}
-    for words in ("majority class", "strict f1", "legacy f1", "F1 x", " ± ", "mmdfn less each"):
+    for words in ("majority class", "strict f1", "legacy f1", "F1 x", " ± ", "mmdfn minus each"):
         assert words in printed
     assert f"Repeat with: python examples/mmdfn_iemocap.py --features {features}" in printed
     folder = tmp_path / "runs/features/text_audio/mmdfn/seed_1"

@@ -71,4 +71,4 @@ def test_conversations_have_the_documented_structure(seed: int) -> None:
 def test_the_graph_pays(capsys: pytest.CaptureFixture[str]) -> None:
     (with_graph,), (without,) = example.main(seeds=1).values()
     assert with_graph > without + 0.1
-    assert f"with the graph: {100 * with_graph:.1f} % right\n" in capsys.readouterr().out
+    assert f"with the graph: accuracy {100 * with_graph:.1f} %\n" in capsys.readouterr().out

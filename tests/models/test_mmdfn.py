@@ -431,7 +431,7 @@ def test_bad_input() -> None:
 
 
 def test_names_that_would_share_a_projection_are_refused() -> None:
-    with pytest.raises(ValueError, match="in_channels must not have names alike but for"):
+    with pytest.raises(ValueError, match="in_channels must not have names that differ only"):
         MMDFN({"a.b": 3, "a#b": 3}, 2)
 
 

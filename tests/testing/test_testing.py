@@ -221,7 +221,7 @@ def test_encoders_and_models_that_do_not() -> None:
 
     with pytest.raises(AssertionError, match="^permutation: on the batch 'normal'"):
         check_encoder(Padding(6, 4))
-    with pytest.raises(AssertionError, match="^permutation: .* utterance .* is off by"):
+    with pytest.raises(AssertionError, match="^permutation: .* utterance .* differs by"):
         check_encoder(Recalling(6, 4))
 
     class Centred(MMDFN):
@@ -229,7 +229,7 @@ def test_encoders_and_models_that_do_not() -> None:
             out = super().forward(features, layout)
             return out + out.amax(0)
 
-    with pytest.raises(AssertionError, match="^batch independence: .* utterance .* is off by"):
+    with pytest.raises(AssertionError, match="^batch independence: .* utterance .* differs by"):
         check_model(Centred({"text": 3, "audio": 5}, 4, channels=6, num_layers=2))
 
 
@@ -255,7 +255,9 @@ def test_the_module_is_left_as_it_was() -> None:
 def test_sizes_may_be_given() -> None:
     layer = Plain()
     del layer.in_channels
-    with pytest.raises(ValueError, match="in_channels must be given where the module has none"):
+    with pytest.raises(
+        ValueError, match="in_channels must be given if the module has no such size"
+    ):
         check_fusion(layer)
     check_fusion(layer, in_channels=5)
 

@@ -50,11 +50,11 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     assert list(found.index) == ["bad", "same"]
     assert list(found.loc["same"]) == [2, 0, 0, 0, 0, 0]
     bad = found.loc["bad"]
-    # A hundred percent against the F1 that a library finds; draws scatter around it.
+    # The difference of a perfect score from the F1 of a library, which the samples scatter around.
     assert bad["f1 difference"] == pytest.approx(1 - f1(labels, wrong), abs=1e-6)
     assert bad["f1 by seed"] == pytest.approx(bad["f1 difference"])
     assert 0 < bad["f1 low"] < bad["f1 difference"] < bad["f1 high"] < 1
-    with pytest.raises(ValueError, match=r"at least, but got \['good'\]"):
+    with pytest.raises(ValueError, match=r"at least two models, but got \['good'\]"):
         compare({"good": runs["good"]})
     other = write(tmp_path / "other", 0, NAMES[labels[5:]], NAMES[labels[5:]])
     with pytest.raises(ValueError, match="must be on the same test utterances"):

@@ -24,11 +24,11 @@ pytestmark = [
     [
         (
             {"recipe": {"model": "bigru"}},
-            r"data.json must say what .* but: KeyError\('in_channels'\)",
+            r"data.json must describe .* but: KeyError\('in_channels'\)",
         ),
-        ({"recipe": {"other": 1}}, "data.json must say what the model was made of"),
-        ({"recipe": 3, "in_channels": {"a": 1}, "classes": []}, "data.json must say what"),
-        ([], "must be an object, but is list"),
+        ({"recipe": {"other": 1}}, "data.json must describe how to build the model"),
+        ({"recipe": 3, "in_channels": {"a": 1}, "classes": []}, "data.json must describe"),
+        ([], "must be a JSON object, but is list"),
     ],
 )
 def test_what_it_was_made_of(about: object, message: str, runs: list[Run], tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) ->
         "Confusion matrix of seed 0",
         "F1 of each class of seed 0",
         "Calibration of seed 0",
-        "Most wrong of seed 0",
+        "Largest errors of seed 0",
         "Gates of seed 0",
         "Edges of seed 0",
         "Layers of seed 0",
@@ -133,7 +133,7 @@ def test_no_utterance_is_shown_twice(lengths: list[int], data: st.DataObject) ->
     assert len(shown) == len(set(shown))
     assert set(shown) == wanted
     ranks = [min(places.index(row) for row in window if row in places) for window in windows]
-    assert ranks == sorted(ranks)  # the most wrong one first
+    assert ranks == sorted(ranks)  # the largest error first
     for window in windows:
         assert window == list(range(window[0], window[-1] + 1))
         assert len({owners[row] for row in window}) == 1

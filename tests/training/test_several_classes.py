@@ -72,7 +72,7 @@ def test_what_a_run_leaves(trained: list[Run]) -> None:
     assert "" in set(predictions["predicted"])  # of no class
     for row in predictions.to_dict("records"):
         assert row["predicted"] == "+".join(name for name in CLASSES if row[name] > 0.5)
-    with pytest.raises(ValueError, match="confusion must be of one class an utterance, but"):
+    with pytest.raises(ValueError, match="confusion must be of a classification run, but"):
         trained[0].confusion  # noqa: B018
     assert "calibration" not in trained[0].result
     assert about_model(trained[0].folder / "model")["calibration"] is None
