@@ -1,9 +1,9 @@
-"""Feature files: from one that need not be trusted to a :class:`Corpus`, and back.
+"""Loads, validates and saves corpora of conversations with precomputed features.
 
-Each format holds the utterances of many conversations with their feature vectors, speakers and
-labels. Whatever a file contains, a reader runs none of it as code, allocates no more than the size
-of the file warrants, and either returns a consistent corpus or raises :class:`FormatError`. The
-library's own format is :func:`save`'s; :func:`validate` lists everything that is wrong with a file.
+A feature file holds the utterances of many conversations: feature vectors, speakers and labels.
+Files may be untrusted: a reader runs no code from them, and bounds its memory by the file's size.
+It returns a consistent :class:`Corpus` or raises :class:`FormatError`. :func:`save` writes the
+library's own format; :func:`validate` lists every problem of a file.
 """
 
 from graphfusion.datasets._load import load

@@ -1,10 +1,10 @@
-"""Converts and validates files of conversations, from the command line.
+"""Command line to convert and validate feature files.
 
-python -m graphfusion.datasets convert IN OUT    from a pickle, an .npz or a table to safetensors
-python -m graphfusion.datasets validate FILE     all that is wrong with any of these
+python -m graphfusion.datasets convert IN OUT    convert a pickle, .npz or table to safetensors
+python -m graphfusion.datasets validate FILE     list all problems of a file in any format
 
-What the file does not say itself: --labels, --missing, --frames and --splits, as of `load`; of a
-table (Parquet, or CSV), --columns, --features and --classes, as of `Corpus.from_table`.
+Settings that the file does not store: --labels, --missing, --frames and --splits, as in `load`; for
+a table (Parquet or CSV), --columns, --features and --classes, as in `Corpus.from_table`.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from graphfusion.datasets._load import detect, load
 from graphfusion.datasets._progress import bar
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.format import write
-from graphfusion.datasets.readers._options import TableAsked
+from graphfusion.datasets.readers._options import LoadKwargs
 from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.tables.from_table import Columns
-from graphfusion.datasets.validation import examine, refusals
+from graphfusion.datasets.validation import examine, load_problems
 
 _ROLES = {each.name for each in fields(Columns)}
 
@@ -30,14 +30,15 @@ _ROLES = {each.name for each in fields(Columns)}
 def main(
     arguments: Sequence[str] | None = None, prog: str = "python -m graphfusion.datasets"
 ) -> int:
-    """Runs a command.
+    """Runs the command-line program.
 
     Args:
-        arguments: The command line; None: the process's own.
-        prog: What the program is called in messages.
+        arguments: The command-line arguments; None: those of the process.
+        prog: The name of the program in messages.
 
     Returns:
-        0 if all is well, 1 if something is wrong with a file, 2 if there is no reading or writing.
+        The exit code: 0 for success, 1 for a file with problems, 2 if reading or writing failed or
+        an argument is invalid.
     """
     parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -46,24 +47,24 @@ def main(
     )
     convert.add_argument("source", type=Path, metavar="IN", help="a pickle, .npz, Parquet or CSV")
     convert.add_argument("target", type=Path, metavar="OUT", help="the file to write")
-    check = commands.add_parser(
-        "validate", help="list all that is wrong with a file", allow_abbrev=False
-    )
+    check = commands.add_parser("validate", help="list all problems of a file", allow_abbrev=False)
     check.add_argument("source", type=Path, metavar="FILE", help="any of these, or safetensors")
     for command in (convert, check):
-        command.add_argument("--labels", choices=("classes", "scores"), help="what the labels are")
-        command.add_argument("--missing", choices=("nan",), help="what is absent")
-        command.add_argument("--frames", choices=("mean",), help="what to make of frames")
-        command.add_argument("--splits", help="a tuple's lists of ids, such as train,dev,test")
-        table = command.add_argument_group("of a table, as of Corpus.from_table")
+        command.add_argument(
+            "--labels", choices=("classes", "scores"), help="the kind of the labels"
+        )
+        command.add_argument("--missing", choices=("nan",), help="the marker of absent vectors")
+        command.add_argument("--frames", choices=("mean",), help="how to pool frames")
+        command.add_argument("--splits", help="names of a tuple's lists, such as train,dev,test")
+        table = command.add_argument_group("options of a table, as in Corpus.from_table")
         table.add_argument(
             "--columns",
             nargs="+",
             type=_pair,
             default=[],
             metavar="ROLE=COLUMN",
-            help="conversation, turn, speaker, label (A,B: several classes at once), split or "
-            "score; with no COLUMN: none",
+            help="conversation, turn, speaker, label (A,B: multilabel), split or score; with no "
+            "COLUMN: none",
         )
         table.add_argument(
             "--features",
@@ -76,7 +77,7 @@ def main(
     words = sys.argv[1:] if arguments is None else list(arguments)
     check_given_once(parser, words)
     options = parser.parse_args(words)
-    asked: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "labels": options.labels,
         "missing": options.missing,
         "frames": options.frames,
@@ -85,11 +86,13 @@ def main(
         "features": options.features and {name: _source(each) for name, each in options.features},
         **{role: _column(role, name) for role, name in options.columns},
     }
-    asked = {name: value for name, value in asked.items() if value is not None or name in _ROLES}
+    settings = {
+        name: value for name, value in settings.items() if value is not None or name in _ROLES
+    }
     try:
         if options.command == "convert":
-            return _convert(options.source, options.target, asked)
-        return _validate(options.source, asked)
+            return _convert(options.source, options.target, settings)
+        return _validate(options.source, settings)
     except FormatError as error:
         return _report(options.source, error.problems)
     except (OSError, ImportError, TypeError, ValueError) as error:
@@ -110,22 +113,23 @@ def _source(columns: str) -> str | list[str]:
     return columns.split(",") if "," in columns else columns
 
 
-def _convert(source: Path, target: Path, asked: Mapping[str, Any]) -> int:
+def _convert(source: Path, target: Path, settings: Mapping[str, Any]) -> int:
     if target.exists() and source.samefile(target):
         raise ValueError(f"OUT must be another file than IN, but is {target}.")
     try:
-        corpus = load(source, **asked)
+        corpus = load(source, **settings)
         write(corpus, target, bar)
     except FormatError:
-        if detect(source) == "safetensors":  # whose conversations are read one by one
-            return _report(source, refusals(source))
+        # Its conversations are read one by one, so the error has the first problem only.
+        if detect(source) == "safetensors":
+            return _report(source, load_problems(source))
         raise
     sys.stdout.write(f"{target}: {corpus}\n")
     return 0
 
 
-def _validate(path: Path, asked: Mapping[str, Any]) -> int:
-    report = examine(path, cast(TableAsked, dict(asked)), bar)
+def _validate(path: Path, settings: Mapping[str, Any]) -> int:
+    report = examine(path, cast(LoadKwargs, dict(settings)), bar)
     if report.problems:
         return _report(path, report.problems)
     sys.stdout.write(

@@ -1,4 +1,4 @@
-"""Sequences of conversations that are made on access."""
+"""Lazy sequences of conversations, which are loaded on access."""
 
 from abc import abstractmethod
 from collections import Counter
@@ -10,13 +10,13 @@ from torch import Tensor
 from graphfusion.data.conversation import Conversation
 
 
-class Lazy(Sequence[Conversation]):
-    """Conversations that are made on access, and of which some things are known."""
+class LazyConversations(Sequence[Conversation]):
+    """A sequence of conversations loaded on access; ids, labels and sizes need no features."""
 
     @property
     @abstractmethod
     def ids(self) -> list[str]:
-        """Their ids."""
+        """The id of each conversation."""
 
     @property
     @abstractmethod
@@ -25,15 +25,15 @@ class Lazy(Sequence[Conversation]):
 
     @abstractmethod
     def labels(self) -> list[Tensor]:
-        """The labels `[U]` or `[U, K]` of each."""
+        """Returns the labels `[U]` or `[U, K]` of each conversation."""
 
     def checksums(self) -> list[str] | None:
-        """The checksum of each; None: these are not known."""
+        """Returns the checksum of each conversation, or None if they are unknown."""
         return None
 
     @abstractmethod
     def _get(self, place: int) -> Conversation:
-        """The conversation at a place from 0 on."""
+        """Loads the conversation at a non-negative index."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,30 +42,30 @@ class Lazy(Sequence[Conversation]):
     def __getitem__(self, place: int) -> Conversation: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "Picked": ...
+    def __getitem__(self, place: slice) -> "LazySubset": ...
 
-    def __getitem__(self, place: int | slice) -> "Conversation | Picked":
+    def __getitem__(self, place: int | slice) -> "Conversation | LazySubset":
         size = len(self)
         if isinstance(place, slice):
-            return Picked([(self, each) for each in range(*place.indices(size))])
+            return LazySubset([(self, each) for each in range(*place.indices(size))])
         if not -size <= place < size:
-            raise IndexError(f"place must be in [-{size}, {size}), but got {place}.")
+            raise IndexError(f"index must be in [-{size}, {size}), but got {place}.")
         return self._get(place % size)
 
     def __getitems__(self, places: Sequence[int]) -> list[Conversation]:
-        """Those of a batch, as PyTorch's loaders ask for them; they are not to be kept."""
+        """Loads a batch for PyTorch's data loaders; its conversations may share memory."""
         return self._get_all(places)
 
     def _get_all(self, places: Sequence[int]) -> list[Conversation]:
-        """Those at some places from 0 on."""
+        """Loads the conversations at non-negative indices."""
         return [self._get(place) for place in places]
 
 
-class Picked(Lazy):
-    """Some conversations of other sequences, in an order of their own.
+class LazySubset(LazyConversations):
+    """A subset of the conversations of other sequences, in any order.
 
     Args:
-        members: A sequence and the place in it of each.
+        members: The source sequence and the index in it, for each conversation.
     """
 
     def __init__(self, members: Sequence[tuple[Sequence[Conversation], int]]) -> None:
@@ -95,7 +95,10 @@ class Picked(Lazy):
         return [known[number][place] for number, place in self._where]
 
     def checksums(self) -> list[str] | None:
-        known = [each.checksums() if isinstance(each, Lazy) else None for each in self._sources]
+        known = [
+            each.checksums() if isinstance(each, LazyConversations) else None
+            for each in self._sources
+        ]
         found: list[str] = []
         for number, place in self._where:
             if (of_source := known[number]) is None:
@@ -119,15 +122,15 @@ class Picked(Lazy):
 def regroup(
     splits: Mapping[str, Sequence[Conversation]], wanted: Mapping[str, Sequence[str]]
 ) -> dict[str, Sequence[Conversation]]:
-    """The conversations of some splits in others, which are lists if those are.
+    """Redistributes conversations to other splits: lists if all sources are lists, else lazily.
 
     Args:
-        splits: The conversations.
-        wanted: The ids of each split.
+        splits: The conversations in their present splits.
+        wanted: The ids of each new split.
 
     Raises:
-        TypeError: If `wanted` is no mapping of names to sequences of ids.
-        ValueError: If an id is unknown or comes twice.
+        TypeError: If `wanted` is not a mapping of names to sequences of ids.
+        ValueError: If an id is unknown or occurs twice.
     """
     if not isinstance(wanted, Mapping) or any(isinstance(ids, str) for ids in wanted.values()):
         raise TypeError(f"splits must map names to sequences of ids, but got {wanted!r:.200}.")
@@ -143,39 +146,39 @@ def regroup(
     if all(isinstance(each, list | tuple) for each in splits.values()):
         found = {name: each[place] for name, (each, place) in places.items()}
         return {split: [found[name] for name in ids] for split, ids in chosen.items()}
-    return {split: Picked([places[name] for name in ids]) for split, ids in chosen.items()}
+    return {split: LazySubset([places[name] for name in ids]) for split, ids in chosen.items()}
 
 
 def ids_of(conversations: Sequence[Conversation]) -> list[str]:
-    """The ids of conversations."""
-    if isinstance(conversations, Lazy):
+    """Returns the id of each conversation."""
+    if isinstance(conversations, LazyConversations):
         return conversations.ids
     return [each.id for each in conversations]
 
 
 def labels_of(conversations: Sequence[Conversation]) -> list[Tensor]:
-    """The labels of conversations."""
-    if isinstance(conversations, Lazy):
+    """Returns the labels of each conversation."""
+    if isinstance(conversations, LazyConversations):
         return conversations.labels()
     return [each.y for each in conversations]
 
 
 def first_labels(conversations: Sequence[Conversation]) -> Tensor:
-    """The labels of the first of them, at least one; of those in a file, no features are read."""
-    if isinstance(conversations, Lazy):
+    """Returns the labels of the first conversation, without reading features from a file."""
+    if isinstance(conversations, LazyConversations):
         return conversations.labels()[0]
     return conversations[0].y
 
 
 def channels_of(conversations: Sequence[Conversation]) -> dict[str, int]:
-    """The size of each modality's feature vectors, of one conversation at least."""
-    if isinstance(conversations, Lazy):
+    """Returns the size of each modality's feature vectors; needs at least one conversation."""
+    if isinstance(conversations, LazyConversations):
         return conversations.in_channels
     return {name: value.size(1) for name, value in conversations[0].features.items()}
 
 
 def get_all(conversations: Sequence[Conversation], places: Sequence[int]) -> list[Conversation]:
-    """The conversations at some places from 0 on."""
-    if isinstance(conversations, Lazy):
+    """Returns the conversations at the given non-negative indices."""
+    if isinstance(conversations, LazyConversations):
         return conversations._get_all(places)
     return [conversations[place] for place in places]

@@ -1,4 +1,4 @@
-"""Finds the format of a file."""
+"""Loads a corpus from a file of any supported format."""
 
 from os import PathLike
 from typing import TypeVar, Unpack
@@ -9,7 +9,7 @@ from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.format import load_safetensors
 from graphfusion.datasets.readers._contents import Finish
-from graphfusion.datasets.readers._options import Options, TableAsked
+from graphfusion.datasets.readers._options import LoadKwargs, Options
 from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.readers.npz import read_npz
 from graphfusion.datasets.readers.pickles import read_pickle
@@ -20,26 +20,26 @@ T = TypeVar("T")
 TABLES = ("parquet", "csv")
 
 
-def load(path: str | PathLike[str], **options: Unpack[TableAsked]) -> Corpus:
-    """Reads a corpus as the file's content asks.
+def load(path: str | PathLike[str], **options: Unpack[LoadKwargs]) -> Corpus:
+    """Loads a corpus from a file, whose format is detected from its content.
 
-    That is with :func:`load_safetensors`, which opens a file of any size and reads conversations
-    when they are asked for; or with :func:`load_npz` or :func:`load_pickle`, which read it whole;
-    or as a table of :meth:`Corpus.from_table`, if it is Parquet or CSV.
+    Uses :func:`load_safetensors`, which opens a file of any size and reads conversations on access;
+    :func:`load_npz` or :func:`load_pickle`, which read the whole file; or
+    :meth:`Corpus.from_table` for Parquet and CSV.
 
     Args:
-        path: The file; its name does not matter, but for CSV, which ends in .csv or .tsv.
-        **options: What an .npz or a pickle does not say itself: `labels`, `missing`, `frames` and
-            (of a pickle) `splits`, as those functions take them. What a table's columns are, as
-            :meth:`Corpus.from_table` takes it; without `features`, all columns of vectors (in CSV,
-            of lists such as "[0.1, 0.2]") are modalities.
+        path: The path of the file. The name matters for CSV only: .csv or .tsv.
+        **options: For an .npz or a pickle, the options of :func:`load_npz` and :func:`load_pickle`:
+            `labels`, `missing`, `frames` and, for a pickle, `splits`. For a table, the arguments of
+            :meth:`Corpus.from_table`; without `features`, all columns of vectors are modalities (in
+            CSV, lists such as "[0.1, 0.2]").
 
     Raises:
-        FormatError: If the file is none of these, or anything in it is wrong.
-        ImportError: If it needs safetensors and that is not installed.
-        OSError: If it cannot be opened.
-        TypeError: If there is no such option.
-        ValueError: If an option has another value, or is for other files than this one.
+        FormatError: If the format is unknown, or the file is invalid.
+        ImportError: If the file needs safetensors and that is not installed.
+        OSError: If the file cannot be opened.
+        TypeError: If an option is unknown.
+        ValueError: If an option has an invalid value, or does not apply to the file's format.
     """
     form = detect(path)
     if form == "safetensors":
@@ -50,35 +50,39 @@ def load(path: str | PathLike[str], **options: Unpack[TableAsked]) -> Corpus:
     return read(path, form, make_corpus, options)
 
 
-def read(path: str | PathLike[str], form: str, finish: Finish[T], options: TableAsked) -> T:
-    """Makes something of what an .npz file or a pickle has, once it is cut into conversations."""
+def read(path: str | PathLike[str], form: str, finish: Finish[T], options: LoadKwargs) -> T:
+    """Reads an .npz file or a pickle and returns `finish` applied to its contents."""
     reader = read_npz if form == "npz" else read_pickle
     return reader(path, finish, _checked(options))
 
 
-def refuse_options(path: str | PathLike[str], options: TableAsked) -> None:
-    """Refuses to say of a file of the library's own what it says itself."""
+def refuse_options(path: str | PathLike[str], options: LoadKwargs) -> None:
+    """Checks that no options are given for a file of the library's own format.
+
+    Raises:
+        ValueError: If an option is given, since the file stores all settings.
+    """
     if _checked(options) != Options():
-        raise ValueError(f"{path} says itself what its labels are; it takes no options.")
+        raise ValueError(f"{path} must be loaded without options, since it stores its settings.")
 
 
-def _checked(options: TableAsked) -> Options:
-    return Options(**options)  # type: ignore[misc]  # it refuses those of tables
+def _checked(options: LoadKwargs) -> Options:
+    return Options(**options)  # type: ignore[misc]  # raises for options of tables
 
 
 def detect(path: str | PathLike[str]) -> str:
-    """Finds a file's format, from how it begins, or of CSV from its name.
+    """Detects a file's format from its first bytes, or CSV from its name.
 
     Returns:
         "safetensors", "npz", "pickle", "parquet" or "csv".
 
     Raises:
-        FormatError: If it is none of these.
+        FormatError: If the format is unknown.
         OSError: If the file cannot be opened.
     """
     with open_regular(path) as file:
         start = file.read(9)
-    # First, since it begins with the size of its header, which may look like any of the others.
+    # First, since the size of its header can look like the magic bytes of the other formats.
     if start[4:] == b"\0\0\0\0{":
         return "safetensors"
     if start[:4] == b"PAR1":
@@ -87,7 +91,7 @@ def detect(path: str | PathLike[str]) -> str:
         return "csv"
     if start[:2] == b"PK":
         return "npz"
-    # A protocol from 2 on; before these, the mark before a tuple, or an empty dict or list.
+    # Protocol 2 and later; in older ones, the mark of a tuple, or an empty dict or list.
     if start[:1] in (b"\x80", b"(", b"}", b"]"):
         return "pickle"
     message = (

@@ -1,20 +1,20 @@
-"""How far a long work on conversations is, for the command line."""
+"""Progress bars for long operations on conversations."""
 
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-# Passes on what it is given, of which there are so many, and shows how far it is.
+# Wraps an iterable of known length, and may show the progress of iterating over it.
 Progress: TypeAlias = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 def silent(items: Iterable[Any], total: int) -> Iterable[Any]:  # noqa: ARG001
-    """Shows nothing."""
+    """Returns the items without showing a progress bar."""
     return items
 
 
 def bar(items: Iterable[Any], total: int) -> Iterable[Any]:
-    """Shows a bar on standard error, if that is a terminal."""
+    """Wraps the items in a progress bar on standard error, if that is a terminal."""
     from tqdm import tqdm
 
     shown: Iterable[Any] = tqdm(

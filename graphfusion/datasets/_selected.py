@@ -1,4 +1,4 @@
-"""Conversations with some of their modalities, in another order or joined."""
+"""Selects, reorders and concatenates the modalities of conversations."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation, trusted_conversation
-from graphfusion.datasets._lazy import Lazy, channels_of, get_all, ids_of, labels_of
+from graphfusion.datasets._lazy import LazyConversations, channels_of, get_all, ids_of, labels_of
 
 
 def groups_of(modalities: Sequence[str], known: Collection[str]) -> list[list[str]]:
-    """The names of each group, which are joined by "+".
+    """Splits each entry, such as "audio+visual", into the names of its modalities.
 
     Raises:
-        ValueError: If a name is unknown or comes twice, or there is none.
+        ValueError: If a name is unknown or occurs twice, or `modalities` is empty.
         TypeError: If `modalities` is one string.
     """
     if isinstance(modalities, str):
@@ -32,18 +32,18 @@ def groups_of(modalities: Sequence[str], known: Collection[str]) -> list[list[st
 def select(
     conversations: Sequence[Conversation], groups: Sequence[Sequence[str]]
 ) -> Sequence[Conversation]:
-    """The same of many: at once, or when they are asked for if that is when they are made.
+    """Selects the modalities of conversations: a list for a list, otherwise a lazy sequence.
 
     Args:
-        conversations: Which ones.
-        groups: The modalities of each group are joined, and take the name of its first.
+        conversations: The conversations.
+        groups: The modalities to concatenate into one, which takes the first one's name.
     """
     if isinstance(conversations, list | tuple):
         return [_select(each, groups, Conversation) for each in conversations]
     return _Selected(conversations, groups)
 
 
-class _Selected(Lazy):
+class _Selected(LazyConversations):
     def __init__(self, source: Sequence[Conversation], groups: Sequence[Sequence[str]]) -> None:
         self._source = source
         self._groups = groups

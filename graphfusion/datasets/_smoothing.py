@@ -1,16 +1,16 @@
-"""What is known of each state of a Markov chain, given observations of all of them."""
+"""Forward-backward smoothing of a Markov chain."""
 
 import torch
 from torch import Tensor
 
 
 def smooth(score: Tensor, transition: Tensor) -> Tensor:
-    """Runs forward and backward through a chain whose first state may be any, equally likely.
+    """Computes the posterior of each state by forward-backward, with a uniform initial state.
 
     Args:
-        score: `[T, K]`, for each step and state the log-likelihood of what is observed there, up to
-            a constant a step.
-        transition: `[K, K]`, the logarithm of the probability to go from a row's state to a
+        score: `[T, K]`, the log-likelihood of each step's observation given each state, up to a
+            constant per step.
+        transition: `[K, K]`, the log-probability of a transition from the row's state to the
             column's.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A corpus: conversations in splits, all with the same modalities and classes."""
+"""The `Corpus` class: conversations in splits that share their modalities and classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from graphfusion.datasets._lazy import channels_of, first_labels, ids_of, labels
 from graphfusion.datasets._selected import groups_of, select
 from graphfusion.datasets.checks.consistency import check_corpus
 from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
-from graphfusion.datasets.checks.words import describe
+from graphfusion.datasets.checks.summary import describe_corpus
 from graphfusion.datasets.tables.features import Source
 from graphfusion.datasets.tables.from_table import Columns, read_table
 from graphfusion.datasets.tables.to_table import to_frame
@@ -21,26 +21,26 @@ from graphfusion.datasets.tables.to_table import to_frame
 
 @dataclass(frozen=True, repr=False)
 class Corpus:
-    """Conversations in splits.
+    """A data set of conversations in splits, which share their modalities and classes.
 
     Args:
-        classes: The names of the classes that the labels number; none: the labels are scores.
-        splits: `{split: conversations}`, sequences: "train" and whatever others there are ("dev",
-            "test"). Each conversation has labels `y`; a further attribute `id`, a string; and
-            perhaps another, `score` `[U]`, a score besides the class. Labels are int64 `[U]`, one
-            class each (-100 where missing); floating `[U, K]`, several of the K classes at once (1
-            or 0; NaN where missing); or, without classes, floating `[U]` (NaN where missing).
-        extractors: `{modality: fingerprint}`, what made the features of a modality, as far as it is
-            known: an object of what JSON has, such as the package, model, revision and options.
-        turns: `{id: turns}`, what the column `turn` of a table has for each utterance of a
-            conversation, in order. Files of :func:`save` do not keep it.
+        classes: The names of the classes, in the order of their numbers; empty: the labels are
+            scores.
+        splits: `{split: conversations}`: "train", and any others such as "dev" and "test". Each
+            conversation has labels `y`, a string attribute `id`, and optionally `score` `[U]`, a
+            score in addition to the class. Labels are int64 `[U]`, class numbers (-100 where
+            missing); floating `[U, K]`, multilabel (1 or 0; NaN where missing); or, without
+            classes, floating `[U]`, scores (NaN where missing).
+        extractors: `{modality: fingerprint}`: how the features of a modality were extracted, if
+            known. A fingerprint is a JSON object, such as the package, model, revision and options.
+        turns: `{id: turns}`, the values of a table's column `turn` for each utterance of a
+            conversation, in order. :func:`save` does not store them.
 
     Raises:
-        TypeError: If `classes` is one string, `splits` no mapping, or `extractors` not of what
-            JSON has.
-        ValueError: If two classes have the same name, there is no conversation to train on, two
-            have the same id, or one has other modalities, sizes or kinds of labels than the rest,
-            or a label that is none.
+        TypeError: If `classes` is one string, `splits` is not a mapping, or `extractors` cannot be
+            represented in JSON.
+        ValueError: If class names or ids are not unique, "train" is empty, a label is invalid, or
+            conversations differ in their modalities, sizes or kinds of labels.
 
     Example:
         >>> import torch
@@ -77,38 +77,38 @@ class Corpus:
         score: str | None = None,
         classes: Sequence[str] | None = None,
     ) -> "Corpus":
-        """Makes a corpus of a table with a row for each utterance, in any order.
+        """Creates a corpus from a table with one row per utterance, in any order.
 
-        Needs the extra `tables`. A null (None, NaN) is a label, score or vector that is missing.
+        Needs the extra `tables`. Nulls (None, NaN) are missing labels, scores or vectors.
 
         Args:
-            frame: Of pandas or Arrow, or whatever speaks Arrow's or the data frames' interchange
-                protocol, or has `to_pandas`.
-            features: Where each modality is: a column of vectors (lists, arrays, or lists in JSON),
-                a list of columns of numbers, or an array or tensor `[rows, d]` beside the table. A
-                vector of nothing but NaN counts as missing, which is warned of where no null says
-                so. Or the names of columns that are modalities.
-            conversation: The column that says which conversation a row is of.
-            turn: That by which its utterances are sorted, numbers or times; None: as they stand.
-                `turns` keeps it.
-            speaker: That of who says it, names or numbers; None: always the same one.
-            label: That of labels: names of classes; integers that number them, -1 or -100 where
-                missing; or floats, scores. Several columns, of 1 and 0 or of bools: each has the
-                name of one of several classes at once. None: all labels are missing.
-            split: That of splits; None: all are in "train".
-            score: That of scores besides classes; None: there are none.
-            classes: The names of the classes, in order; none of them: the labels are scores. None:
-                the names among the labels, sorted, or their numbers.
+            frame: A frame of pandas or Arrow, or any object that supports Arrow's C stream or the
+                dataframe interchange protocol, or has a method `to_pandas`.
+            features: `{modality: source}`. A source is a column of vectors (lists, arrays or JSON
+                lists), a list of columns of numbers, or an array or tensor `[rows, d]`. Or the
+                names of columns of vectors. Vectors that are all NaN count as missing, with a
+                warning unless they are null.
+            conversation: The column of conversation ids.
+            turn: The column to sort a conversation's utterances by, numbers or times; None: the
+                order of the rows. Its values are kept in `turns`.
+            speaker: The column of speakers, names or numbers; None: a single speaker.
+            label: The column of labels: class names; class numbers, -1 or -100 where missing; or
+                floats, which are scores. Several columns of 1 and 0, or of bools, are multilabel,
+                and their names are the classes. None: all labels are missing.
+            split: The column of splits; None: all conversations are in "train".
+            score: The column of scores in addition to classes; None: no scores.
+            classes: The names of the classes, in order; empty: the labels are scores; None: the
+                sorted names among the labels, or their numbers.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
-            FormatError: If anything in the table is wrong: a `ValueError` with all of it, by row
+            FormatError: If the table is invalid: a `ValueError` that lists every problem by row
                 (counted from 0) and column.
-            TypeError: If `frame` is no table, or `features` names no modalities.
-            ValueError: If `label` names columns twice, or others than `classes`.
+            TypeError: If `frame` is not a table, or `features` names no modalities.
+            ValueError: If `label` names a column twice, or its columns differ from `classes`.
 
         Warns:
-            UserWarning: If vectors of nothing but NaN count as missing; it says how many.
+            UserWarning: If vectors that are all NaN count as missing; it gives their number.
 
         Example:
             >>> import pandas as pd
@@ -124,18 +124,20 @@ class Corpus:
         return Corpus(found, splits, turns=turns)
 
     def to_table(self) -> Any:
-        """A frame of pandas with a row for each utterance.
+        """Converts the corpus to a pandas frame with one row per utterance.
 
-        Its columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class's
-        name, or the score; of several classes at once, a column of 1 and 0 with the name of each),
-        `score` if there is one, and one of vectors for each modality; null where there is none.
-        :meth:`from_table` makes the same corpus of it, given the modalities and the classes
-        (several: as `label`), but for splits without conversations, numbers of speakers, which are
-        those of first appearance, and what stands in place of absent features.
+        The columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class name
+        or the score) and, if there is one, `score`. Each modality has a column of vectors. In a
+        multilabel corpus, a column of 1 and 0 for each class replaces `label`. Missing values are
+        null.
+
+        :meth:`from_table` restores the corpus, given the modalities and the classes (multilabel: as
+        `label`). Empty splits and the placeholders of absent features are not restored, and
+        speakers are renumbered by first appearance.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
-            ValueError: If a modality, or one of several classes, has the name of another column.
+            ValueError: If a modality, or a class of multilabel, has the name of another column.
         """
         spec = LabelSpec(self.task, self.classes)
         return to_frame(spec, self.splits, list(self.in_channels))
@@ -147,49 +149,49 @@ class Corpus:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes; 0: the labels are scores."""
+        """The number of classes; 0 if the labels are scores."""
         return len(self.classes)
 
     @property
     def task(self) -> str:
-        """What the labels are for: "classification", "multilabel" or "regression" (of scores)."""
+        """The task of the labels: "classification", "multilabel" or "regression" (scores)."""
         return LabelSpec.of(self.classes, first_labels(self.splits["train"])).task
 
     @property
     def fingerprint(self) -> str:
-        """A checksum, in hexadecimal digits, of all names, labels, features and their order.
+        """A checksum, in hexadecimal, of all names, labels, features and their order.
 
-        Two corpora that hold the same have the same, to the bit, in memory or in a file; of what
-        `extractors` say, it knows nothing.
+        Corpora with bit-identical content have the same fingerprint, in memory or in a file.
+        `extractors` are not included.
         """
         return corpus_fingerprint(self.classes, self.splits)
 
     def ids(self, split: str) -> list[str]:
-        """The ids of a split's conversations.
+        """Returns the ids of a split's conversations.
 
         Raises:
-            KeyError: If there is no such split.
+            KeyError: If the split does not exist.
         """
         return ids_of(self.splits[split])
 
     def labels(self, split: str) -> list[Tensor]:
-        """The labels `y` of a split's conversations, `[U]` or `[U, K]`; no features are read.
+        """Returns the labels `[U]` or `[U, K]` of a split's conversations, without their features.
 
         Raises:
-            KeyError: If there is no such split.
+            KeyError: If the split does not exist.
         """
         return labels_of(self.splits[split])
 
     def with_splits(self, splits: Mapping[str, Sequence[str]]) -> "Corpus":
-        """The same conversations in other splits; no features are read.
+        """Returns a corpus with the same conversations in other splits, without reading features.
 
         Args:
-            splits: `{split: ids}`, in the order that the conversations are to have; whichever are
-                not named are left out.
+            splits: `{split: ids}`, in the new order; conversations that are not named are left
+                out.
 
         Raises:
-            TypeError: If `splits` is no mapping of names to sequences of ids.
-            ValueError: If an id is unknown or comes twice, or there is none in "train".
+            TypeError: If `splits` is not a mapping of names to sequences of ids.
+            ValueError: If an id is unknown or occurs twice, or "train" is empty.
 
         Example:
             >>> from graphfusion.datasets import synthetic
@@ -201,15 +203,15 @@ class Corpus:
         return Corpus(self.classes, regroup(self.splits, splits), self.extractors, self.turns)
 
     def select(self, modalities: Sequence[str]) -> "Corpus":
-        """The same conversations with some of their modalities, in another order or joined.
+        """Returns a corpus with the selected modalities, reordered or concatenated.
 
         Args:
-            modalities: Names of modalities; several joined by "+" are concatenated into one, which
-                takes the first one's name. It is present where all of them are.
+            modalities: The names of modalities. Names joined by "+" are concatenated into one
+                modality, which takes the first name and is present where all of them are.
 
         Raises:
-            ValueError: If a name is unknown or comes twice, or there is none.
-            TypeError: If it is one string.
+            ValueError: If a name is unknown or occurs twice, or `modalities` is empty.
+            TypeError: If `modalities` is one string.
         """
         groups = groups_of(modalities, self.in_channels)
         return Corpus(
@@ -222,4 +224,4 @@ class Corpus:
     def __repr__(self) -> str:
         sizes = {split: len(each) for split, each in self.splits.items()}
         spec = LabelSpec(self.task, self.classes)
-        return f"{type(self).__name__}({describe(sizes, self.in_channels, spec)})"
+        return f"{type(self).__name__}({describe_corpus(sizes, self.in_channels, spec)})"

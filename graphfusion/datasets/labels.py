@@ -1,4 +1,4 @@
-"""Other labels for the same conversations."""
+"""Relabels the conversations of a corpus."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,18 @@ LEAVE_OUT = -1
 def relabel(
     corpus: Corpus, label: Callable[[Conversation], Tensor]
 ) -> dict[str, list[Conversation]]:
-    """Labels all utterances anew and leaves out those that belong to no class any more.
+    """Relabels all utterances, and removes those whose new label is -1.
 
-    The speakers of what remains are numbered by first appearance again. A conversation of which
-    nothing remains is left out.
+    The remaining speakers are renumbered by first appearance. Conversations without remaining
+    utterances are removed.
 
     Args:
-        corpus: Whose conversations.
-        label: From a conversation to `[U]` int64: -1 for an utterance to leave out, -100 for one
-            without a label.
+        corpus: The corpus to relabel.
+        label: A function from a conversation to labels `[U]` int64: -1 removes the utterance, -100
+            keeps it without a label.
 
     Returns:
-        The splits of a corpus.
+        `{split: conversations}`.
     """
     return {
         split: [
@@ -40,7 +40,7 @@ def relabel(
 
 
 def translate(y: Tensor, numbers: Tensor) -> Tensor:
-    """The numbers `numbers[y]`, where there is a label; what is missing stays missing."""
+    """Maps labels `[U]` to `numbers[y]`; missing labels stay missing."""
     return torch.where(y == MISSING, MISSING, numbers[y.clamp(min=0)])
 
 

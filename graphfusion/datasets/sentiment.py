@@ -1,4 +1,4 @@
-"""Classes of sentiment, cut from the score that people gave an utterance."""
+"""Converts sentiment scores to sentiment classes."""
 
 import torch
 from torch import Tensor
@@ -21,17 +21,17 @@ SENTIMENTS = {
 
 
 def cut(score: Tensor, num_classes: int) -> Tensor:
-    """Cuts a score into the classes of `SENTIMENTS[num_classes]`.
+    """Converts scores to the classes of `SENTIMENTS[num_classes]`.
 
-    Seven: the nearest of the integers from -3 to 3, the even one of two, as the field computes
-    Acc-7. Two: below 0, above 0.
+    Seven classes: rounded to the nearest integer in [-3, 3], halves to the even one, as for the
+    metric Acc-7. Two classes: below 0 and above 0.
 
     Args:
-        score: `[U]`, floating, NaN where there is none.
+        score: `[U]`, floating, NaN where missing.
         num_classes: 2 or 7.
 
     Returns:
-        `[U]` int64; -1 for the zeros that are in neither of two classes, -100 where there is none.
+        `[U]` int64, -100 where missing. With two classes, -1 for scores of 0, which are in neither.
     """
     known = score.nan_to_num(0.0)
     if num_classes == 7:

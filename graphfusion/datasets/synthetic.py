@@ -1,4 +1,4 @@
-"""Synthetic conversations of which everything is known, the best possible score included."""
+"""Synthetic conversations with a known posterior, and hence a known best possible accuracy."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ CLASSES = ("calm sad", "calm glad", "stirred sad", "stirred glad")
 _SIZES = {"text": 20, "audio": 16, "visual": 8}
 _EMOTIONS = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])  # arousal, valence
 _AROUSAL, _VALENCE = 0, 1
-# What the first two channels of a modality depend on; then come those that all modalities share,
-# and one that depends on the emotion in text and audio together.
+# The axis that each of the first two channels of a modality depends on. The next two channels are
+# shared by all modalities. The fifth depends on the emotion only in text and audio together.
 _ALONE = {"text": [_VALENCE] * 2, "audio": [_AROUSAL] * 2, "visual": [_AROUSAL, _VALENCE]}
 _SHARED = slice(2, 4)
 _TOGETHER = 4
@@ -25,14 +25,16 @@ _TOGETHER = 4
 
 @dataclass(frozen=True)
 class SyntheticProcess:
-    """A process that makes conversations, and has their exact posterior.
+    """A generative process of conversations with a computable exact posterior.
 
     An emotion is an arousal `a` (calm -1, stirred 1) and a valence `v` (sad -1, glad 1). A
-    conversation has 12 to 35 utterances, each of one of two speakers with equal probability. The
-    first emotion of a speaker is any of the four; at each further utterance of theirs it stays
-    with probability `persistence` and is otherwise drawn anew. An utterance has a fair coin `s` (-1
-    or 1: is it meant as it is said?), two shared noises `n`, and these channels, to each of which
-    its own noise is added unless they are shared; all noises are independent and standard normal.
+    conversation has 12 to 35 utterances, each by one of two speakers with equal probability. The
+    first emotion of a speaker is uniform over the four. At each further utterance of that speaker
+    it persists with probability `persistence`, and is otherwise drawn again.
+
+    An utterance has a fair coin `s` (-1 or 1, such as sarcasm), two shared noises `n`, and the
+    channels below. Channels that are not shared have their own additive noise. All noises are
+    independent and standard normal.
 
     =======  ===================  =================  ====================
     channel  text (20)            audio (16)         visual (8)
@@ -45,24 +47,24 @@ class SyntheticProcess:
     others   0                    0                  0
     =======  ===================  =================  ====================
 
-    So channels 0 and 1 are a modality's unique information; channels 2 and 3 are redundant, the
-    same in each; channel 4 has no information in one modality, and in text and audio together the
-    valence, though no linear function of them has; and everything else is history.
+    Channels 0 and 1 hold a modality's unique information. Channels 2 and 3 are redundant, since
+    they are the same in every modality. Channel 4 is synergistic: text and audio together inform
+    about the valence, though no linear function of them does, and neither does alone. All other
+    information comes from the speaker's other utterances.
 
     Args:
-        persistence: In [0, 1].
-        text: The strength of text's unique information, at least 0, as are all below.
-        audio: That of audio's.
-        visual: That of video's.
-        redundant: That of the information that every modality has.
-        synergy: That of the information that text and audio have together only.
+        persistence: The probability in [0, 1] that a speaker's emotion persists.
+        text: The strength of the unique information of text, at least 0, like all strengths.
+        audio: The strength of the unique information of audio.
+        visual: The strength of the unique information of video.
+        redundant: The strength of the information that all modalities share.
+        synergy: The strength of the information that only text and audio together have.
 
     Raises:
         TypeError: If an argument is not a number.
-        ValueError: If one is out of its range.
+        ValueError: If an argument is out of range.
 
-    No model can expect to be right more often than the most probable class is, so the mean of its
-    probability is the best possible accuracy:
+    The best possible accuracy is the mean probability of the most probable class:
 
         >>> import torch
         >>> from graphfusion.datasets import SyntheticProcess
@@ -87,13 +89,13 @@ class SyntheticProcess:
             check_real(name, getattr(self, name), 0)
 
     def sample(self, num_train: int = 96, num_test: int = 32, seed: int = 0) -> Corpus:
-        """Makes conversations.
+        """Samples conversations.
 
         Args:
             num_train: Number of training conversations.
             num_test: Number of test conversations.
-            seed: The same seed gives the same conversations, whatever else has been drawn. More of
-                them leave those that there were as they are.
+            seed: The random seed; global random state has no effect. Sampling more conversations
+                with the same seed does not change the first ones.
 
         Returns:
             A corpus with the splits "train" and "test", and text (20), audio (16) and visual (8).
@@ -136,19 +138,19 @@ class SyntheticProcess:
         return Conversation(features, number_speakers(speaker), torch.from_numpy(y), id=name)
 
     def posterior(self, conversation: Conversation, history: bool = True) -> Tensor:
-        """How probable each emotion is, given all of a conversation's features.
+        """Computes the exact posterior of each emotion given a conversation's features.
 
         Args:
-            conversation: One of this process. It need not have all modalities, nor everywhere: see
-                :meth:`Corpus.select` and `present`.
-            history: Whether a speaker's earlier and later utterances are taken into account, too,
-                or each utterance by itself.
+            conversation: A conversation of this process. Modalities may be left out, see
+                :meth:`Corpus.select`, or be absent in some utterances, see `present`.
+            history: Whether to use the speaker's earlier and later utterances, too, instead of each
+                utterance alone.
 
         Returns:
             `[U, 4]` float64.
 
         Raises:
-            ValueError: If it has other modalities, or they have other sizes.
+            ValueError: If a modality is unknown or has another size.
         """
         score = self._log_likelihood(conversation)
         if not history:
@@ -162,10 +164,10 @@ class SyntheticProcess:
         return probability
 
     def _log_likelihood(self, conversation: Conversation) -> Tensor:
-        """Of an utterance's features given each emotion, up to a constant: `[U, 4]`.
+        """Computes the log-likelihood of features given each emotion, up to a constant: `[U, 4]`.
 
-        The means that the emotions give a channel have one length, so of the normal densities only
-        the products of means and values matter. A zero has no effect: it stands for what is absent.
+        The mean of a channel has the same norm for all emotions. Only its product with the value
+        differs between the normal densities. Absent features are zero, and so have no effect.
         """
         size = len(conversation.speaker)
         x = {name: torch.zeros(size, channels).double() for name, channels in _SIZES.items()}
@@ -185,7 +187,7 @@ class SyntheticProcess:
         copies = torch.stack(list(present.values()), 1).sum(1, keepdim=True).clamp(min=1)
         shared = sum(each[:, _SHARED] for each in x.values()) / copies
         score += self.redundant * shared @ emotions.T
-        # Heads or tails of the coin: the sum of their likelihoods.
+        # Marginalise over the coin: the sum of both likelihoods.
         text, audio = x["text"][:, [_TOGETHER]], x["audio"][:, [_TOGETHER]]
         heads = self.synergy * (text * emotions[:, _VALENCE] + audio)
         return score + torch.logaddexp(heads, -heads)
@@ -194,11 +196,11 @@ class SyntheticProcess:
 def synthetic(
     num_train: int = 96, num_test: int = 32, persistence: float = 0.85, seed: int = 0
 ) -> Corpus:
-    """Conversations made by a :class:`SyntheticProcess` of this persistence.
+    """Samples a corpus from a :class:`SyntheticProcess` with the given persistence.
 
-    One modality alone cannot name the emotion, one utterance alone is mostly noise, and the
-    other speaker's utterances mislead. The best possible accuracy, in percent, with the persistence
-    below; weighted F1 is the same to a tenth:
+    One modality alone does not determine the emotion, one utterance alone is mostly noise, and the
+    other speaker's utterances are distractors. The table has the best possible accuracy in percent
+    at the default persistence; weighted F1 is the same to a tenth:
 
     ==========================================  ==============  ==================
     modalities                                  all utterances  each one by itself
@@ -215,8 +217,8 @@ def synthetic(
     Args:
         num_train: Number of training conversations.
         num_test: Number of test conversations.
-        persistence: In [0, 1].
-        seed: The same seed gives the same conversations.
+        persistence: The probability in [0, 1] that a speaker's emotion persists.
+        seed: The random seed.
 
     Returns:
         A corpus with the splits "train" and "test", and text (20), audio (16) and visual (8).

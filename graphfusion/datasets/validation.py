@@ -1,4 +1,4 @@
-"""Says everything that is wrong with a file of conversations."""
+"""Validates files of conversations."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,55 +12,56 @@ from graphfusion.data.labels import labelled
 from graphfusion.datasets._load import TABLES, detect, load, read, refuse_options
 from graphfusion.datasets._progress import Progress, silent
 from graphfusion.datasets.checks.consistency import Consistency
-from graphfusion.datasets.checks.doubts import doubts
-from graphfusion.datasets.checks.problems import AnyConversation, Check, Faults, Problem, Splits
-from graphfusion.datasets.checks.words import describe, say_unused
-from graphfusion.datasets.readers._options import TableAsked
+from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, Splits, ValueCheck
+from graphfusion.datasets.checks.quality import quality_checks
+from graphfusion.datasets.checks.summary import describe_corpus, unused_message
+from graphfusion.datasets.readers._options import LoadKwargs
 from graphfusion.datasets.readers._reading import FormatError
-from graphfusion.datasets.storage.opened import Opened, open_splits
+from graphfusion.datasets.storage.file_split import FileSplit, open_splits
 from graphfusion.datasets.storage.source import Source
 from graphfusion.datasets.storage.store import Store
 
 
-def validate(path: str | PathLike[str], **options: Unpack[TableAsked]) -> list[Problem]:
-    """Lists everything that is wrong with a file of conversations.
+def validate(path: str | PathLike[str], **options: Unpack[LoadKwargs]) -> list[Problem]:
+    """Lists every problem of a file of conversations.
 
-    That is more than what :func:`load` refuses. It also checks that
+    This includes problems that :func:`load` accepts. It also checks that
 
-    - every class has an example in "train", every split a conversation and every conversation a
-      split, and that training takes these splits;
+    - every class has an example in "train";
+    - every split has a conversation, every conversation is in a split, and the splits can be used
+      for training;
     - speakers are numbered by first appearance;
     - no two conversations have the same features;
-    - no utterance has a vector of nothing but zeros, which is how extractors say that they failed;
+    - no utterance has a vector that is all zeros, which often marks a failed extraction;
     - no column is constant in "train" alone, or varies so little there that
       :class:`~graphfusion.Standardize` clips it.
 
-    The values of all conversations are checked to the end, and so are all checksums. What keeps a
-    file from being cut into conversations is listed alone, since nothing is known about those until
-    it is mended; in a pickle, that is the first conversation that cannot be read.
+    All values and checksums of all conversations are checked. A problem that prevents a file from
+    being split into conversations is listed alone, since the others cannot be checked until it is
+    fixed. In a pickle, this is the first conversation that cannot be read.
 
     Args:
-        path: A file that :func:`load` reads, or should.
-        **options: As of :func:`load`.
+        path: The path of the file.
+        **options: See :func:`load`.
 
     Returns:
-        The problems; none if all is well.
+        The problems; empty if the file is valid.
 
     Raises:
         ImportError: If the file needs safetensors and that is not installed.
-        OSError: If it cannot be opened.
+        OSError: If the file cannot be opened.
     """
     return examine(path, options).problems
 
 
 @dataclass
 class Report:
-    """What an examination found.
+    """The result of validating a file.
 
     Args:
-        problems: All that is wrong.
-        content: What the file holds, in words.
-        notes: What there is to know, and no problem.
+        problems: Every problem.
+        content: A one-line description of the corpus.
+        notes: Counts of missing modalities and labels, which are not problems.
     """
 
     problems: list[Problem]
@@ -68,20 +69,20 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def refusals(path: str | PathLike[str]) -> list[Problem]:
-    """All for which :func:`load`, or reading what it has opened, refuses a file of our own format.
+def load_problems(path: str | PathLike[str]) -> list[Problem]:
+    """Lists the problems that prevent a safetensors file from being loaded completely.
 
     Raises:
-        FormatError: If that is found before any conversation is read.
+        FormatError: If the file cannot be opened as a corpus.
     """
     store = Store(Source(path))
     classes, splits = tuple(store.header["classes"]), open_splits(store)
-    checks: list[Check] = [Faults(), Consistency(classes, splits)]
-    return _find(splits, checks, silent)
+    checks: list[Check] = [ValueCheck(), Consistency(classes, splits)]
+    return _run_checks(splits, checks, silent)
 
 
-def examine(path: str | PathLike[str], options: TableAsked, progress: Progress = silent) -> Report:
-    """Reads a file once, whatever its size, and says what it has and what is wrong with it."""
+def examine(path: str | PathLike[str], options: LoadKwargs, progress: Progress = silent) -> Report:
+    """Reads a file of any size once, and returns its problems and a description."""
     try:
         form = detect(path)
         if form == "safetensors":
@@ -103,31 +104,31 @@ def examine(path: str | PathLike[str], options: TableAsked, progress: Progress =
 
 def _examine(
     classes: Sequence[str],
-    splits: Mapping[str, Opened] | Splits,
+    splits: Mapping[str, FileSplit] | Splits,
     unused: Sequence[str],
     progress: Progress,
 ) -> Report:
-    notes, consistency = _Notes(), Consistency(classes, splits)
-    checks: list[Check] = [Faults(), consistency, *doubts(classes, splits), notes]
-    found = _find(splits, checks, progress)
-    first = [Problem(None, "splits", say_unused(unused))] if unused else []
-    content = describe(
+    notes, consistency = _MissingCounts(), Consistency(classes, splits)
+    checks: list[Check] = [ValueCheck(), consistency, *quality_checks(classes, splits), notes]
+    found = _run_checks(splits, checks, progress)
+    first = [Problem(None, "splits", unused_message(unused))] if unused else []
+    content = describe_corpus(
         {split: len(each) for split, each in splits.items()}, notes.in_channels, consistency.spec
     )
-    return Report(first + found, content, tuple(notes.say()))
+    return Report(first + found, content, tuple(notes.notes()))
 
 
-def _find(
-    splits: Mapping[str, Opened] | Splits, checks: Sequence[Check], progress: Progress
+def _run_checks(
+    splits: Mapping[str, FileSplit] | Splits, checks: Sequence[Check], progress: Progress
 ) -> list[Problem]:
-    """What is damaged, and what checks find in the rest, each conversation read once."""
+    """Runs checks on conversations, reading each once; damaged ones are problems, too."""
     damaged: list[Problem] = []
     total = sum(map(len, splits.values()))
     members = ((split, place) for split, each in splits.items() for place in range(len(each)))
     for split, place in progress(members, total):
         try:
             source = splits[split]
-            raw = source.raw(place) if isinstance(source, Opened) else source[place]
+            raw = source.raw(place) if isinstance(source, FileSplit) else source[place]
         except FormatError as error:
             damaged += error.problems
             continue
@@ -136,8 +137,8 @@ def _find(
     return damaged + [problem for check in checks for problem in check.problems()]
 
 
-class _Notes:
-    """Counts what is no problem."""
+class _MissingCounts:
+    """Counts utterances without features or labels, which are not problems."""
 
     def __init__(self) -> None:
         self._counts = Counter[str]()
@@ -157,5 +158,5 @@ class _Notes:
     def problems(self) -> tuple[Problem, ...]:
         return ()
 
-    def say(self) -> list[str]:
+    def notes(self) -> list[str]:
         return [f"utterances without {name}: {n}" for name, n in self._counts.items() if n]

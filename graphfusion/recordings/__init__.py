@@ -1,8 +1,8 @@
-"""Recordings: from sound, video and transcripts to features, and from a model to predictions.
+"""Extracts features from audio, video and transcripts, and predicts new recordings.
 
-A table with a row per utterance becomes a corpus of features by :func:`extract`, with an extractor
-for each modality; a :class:`Recognizer` predicts a new recording with the extractors that its model
-was trained on. Extractors are others' work; they are named and joined here.
+:func:`extract` converts a table with one row per utterance to a corpus, with one extractor per
+modality. A :class:`Recognizer` predicts a new recording with the extractors that its model was
+trained with. Extractors wrap third-party packages and models.
 """
 
 from graphfusion.recordings.checks import check_table

@@ -1,8 +1,8 @@
-"""From recordings to features and predictions, from the command line.
+"""Command line to extract features from recordings and to predict new ones.
 
-python -m graphfusion.recordings check TABLE               all that is wrong with a table
-python -m graphfusion.recordings extract TABLE CORPUS      its features, as a corpus for training
-python -m graphfusion.recordings predict MODEL FILE SUBS   predictions for a new recording
+python -m graphfusion.recordings check TABLE               list all problems of a table
+python -m graphfusion.recordings extract TABLE CORPUS      extract features to a corpus
+python -m graphfusion.recordings predict MODEL FILE SUBS   predict a new recording
 """
 
 import argparse
@@ -28,7 +28,7 @@ from graphfusion.recordings import (
 )
 from graphfusion.recordings.table import utterances
 
-#: Of each modality, by the word before the colon; what stands after it is the argument.
+#: Extractors by modality and by the word before the colon; the rest is the argument.
 EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
     "text": {
         "sentence": SentenceText,
@@ -44,14 +44,14 @@ EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command.
+    """Runs the command-line program.
 
     Args:
-        arguments: The command line; None: the process's own.
+        arguments: The command-line arguments; None: those of the process.
 
     Returns:
-        0 if all is well, 1 if something is wrong with the table or a file, 2 if a command cannot be
-        carried out.
+        The exit code: 0 for success, 1 for problems of the table or a file, 2 if the command failed
+        or an argument is invalid.
     """
     parser = _parser()
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m graphfusion.recordings", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
-        "check", help="list all that is wrong with a table and its files", allow_abbrev=False
+        "check", help="list all problems of a table and its files", allow_abbrev=False
     )
     check.set_defaults(run=_check)
     make = commands.add_parser(
@@ -82,24 +82,24 @@ def _parser() -> argparse.ArgumentParser:
     for command in (check, make):
         command.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
         labels = command.add_mutually_exclusive_group()
-        labels.add_argument("--classes", help="their names, in order, such as calm,angry")
+        labels.add_argument("--classes", help="the class names, in order, such as calm,angry")
         labels.add_argument("--scores", action="store_true", help="the labels are scores")
     make.add_argument("corpus", type=Path, metavar="CORPUS", help="the .safetensors to write")
     for modality, kinds in EXTRACTORS.items():
         names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
         make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
-    make.add_argument("--workers", type=int, default=1, help="threads that extract")
+    make.add_argument("--workers", type=int, default=1, help="the number of threads")
     predict = commands.add_parser(
-        "predict", help="predict a recording that is new to a model", allow_abbrev=False
+        "predict", help="predict a new recording with a model", allow_abbrev=False
     )
     predict.set_defaults(run=_predict)
     predict.add_argument("model", type=Path, metavar="MODEL", help="the folder of a model")
     predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")
     predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
-    predict.add_argument("--output", type=Path, help="the .csv to write; else it is printed")
-    predict.add_argument("--html", type=Path, help="a page to look at and listen to")
+    predict.add_argument("--output", type=Path, help="the .csv to write; default: print it")
+    predict.add_argument("--html", type=Path, help="an HTML page to write, with the recording")
     for command in (make, predict):
-        command.add_argument("--cache", type=Path, help="a folder for features, to go on from")
+        command.add_argument("--cache", type=Path, help="a folder to cache features in")
     return parser
 
 
@@ -147,10 +147,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def make_extractor(modality: str, wanted: str) -> Extractor:
-    """The extractor that a command line names: "sentence:NAME@REVISION", "faces".
+    """Creates an extractor from its command-line name, such as "sentence:NAME@REVISION".
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the name is unknown.
     """
     kind, _, argument = wanted.partition(":")
     kinds = EXTRACTORS[modality]

@@ -1,4 +1,4 @@
-"""From features by conversation to a corpus."""
+"""Assembles a corpus from utterances and their extracted features."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,13 +19,13 @@ def assemble(
     extractors: Mapping[str, Extractor],
     classes: Sequence[str] | None,
 ) -> Corpus:
-    """Makes a corpus of utterances and their features.
+    """Creates a corpus from utterances and their features.
 
     Args:
         rows: All utterances, those of a conversation in order.
         features: `{conversation: {modality: vectors}}`.
-        extractors: What made them, by modality.
-        classes: The names of the classes; None: the labels, sorted.
+        extractors: The extractor of each modality.
+        classes: The names of the classes; empty: the labels are scores; None: the sorted labels.
     """
     if classes is None:
         classes = sorted({str(each.label) for each in rows if each.label is not None})
@@ -41,7 +41,7 @@ def assemble(
 def make_conversation(
     utterances: Sequence[Utterance], vectors: Mapping[str, Vectors], classes: Sequence[str]
 ) -> Conversation:
-    """One conversation, of which whatever has a reason to be is absent."""
+    """Creates a conversation; features with a reason for their absence are absent."""
     order = {speaker: n for n, speaker in enumerate(dict.fromkeys(u.speaker for u in utterances))}
     present = {
         name: torch.tensor([reason is None for reason in each.reasons])

@@ -1,4 +1,4 @@
-"""A file per conversation and extractor, named by all that its vectors depend on."""
+"""A cache of extracted vectors: one file per conversation and extractor, named by a hash."""
 
 import json
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ _FORMAT = "graphfusion.features.1"
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """What an extractor made of a conversation.
+    """The vectors that an extractor returned for a conversation.
 
     Args:
         values: `[U, dim]` float32, 0 where absent.
-        reasons: Why each utterance has none; None: it has one.
+        reasons: Why the vector of each utterance is absent; None: it is present.
     """
 
     values: Tensor
@@ -35,10 +35,10 @@ class Vectors:
 
 
 def cache_key(extractor: Extractor, utterances: Sequence[Utterance]) -> str:
-    """The name of what an extractor makes of these: other content, times or options, another one.
+    """Computes the cache key of an extractor's vectors, from its fingerprint and its input.
 
-    Of an utterance, only what the extractor is given counts, so that a corrected word does not have
-    the sound extracted again.
+    Only the input that the extractor needs counts: correcting a word does not extract the audio
+    again.
     """
     seen: list[_Seen] = []
     for each in utterances:
@@ -52,10 +52,10 @@ def cache_key(extractor: Extractor, utterances: Sequence[Utterance]) -> str:
 
 
 def read_cache(folder: Path, key: str) -> Vectors | None:
-    """What was written there under a key, if it was.
+    """Reads the vectors of a key, or returns None if they are not cached.
 
     Raises:
-        ValueError: If the file has been damaged.
+        ValueError: If the file is damaged.
     """
     path = folder / f"{key}.safetensors"
     if not path.exists():
@@ -68,13 +68,13 @@ def read_cache(folder: Path, key: str) -> Vectors | None:
         reasons = json.loads(metadata["reasons"])
         if metadata["sha256"] != _checksum(values, reasons):
             raise ValueError("its checksum is another one")
-    except Exception as error:  # whatever broken bytes lead to
+    except Exception as error:  # corrupt data can raise anything
         raise ValueError(f"{path} has been damaged ({error}): delete it.") from error
     return Vectors(values, reasons)
 
 
 def write_cache(folder: Path, key: str, vectors: Vectors) -> None:
-    """Writes vectors whole, or not at all; several processes may write the same."""
+    """Writes vectors atomically, so that several processes may write the same key."""
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {
         "reasons": json.dumps(vectors.reasons),
@@ -91,7 +91,7 @@ def _checksum(values: Tensor, reasons: list[str | None]) -> str:
 
 
 def _digest(path: str) -> str:
-    """The checksum of a file, which is read again only if it may have changed."""
+    """Returns the checksum of a file, memoised until its size or modification time changes."""
     state = Path(path).stat()
     return _digest_of(path, state.st_size, state.st_mtime_ns)
 

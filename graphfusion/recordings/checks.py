@@ -1,4 +1,4 @@
-"""What is wrong with a table and its files: all of it at once, before any work."""
+"""Checks a table of utterances and its media files before extraction."""
 
 import math
 from collections.abc import Collection, Iterator, Sequence
@@ -11,7 +11,7 @@ from graphfusion.recordings.table import TableError, Utterance, utterances
 if TYPE_CHECKING:
     import pandas as pd
 
-# What people and programs round by, in seconds.
+# Tolerance for rounded times, in seconds.
 TOLERANCE = 0.1
 
 
@@ -20,17 +20,16 @@ def check_table(
     needs: Collection[Need] = ("audio", "video"),
     classes: Sequence[str] | None = None,
 ) -> None:
-    """Refuses a table that is wrong, with all that is.
+    """Checks a table and its media files, and raises one error that lists every problem.
 
     Args:
-        table: As :func:`read_table` gives it.
-        needs: Which files are looked into.
-        classes: The classes' names; empty: labels are scores; None: whatever there is.
+        table: A table returned by :func:`read_table`.
+        needs: The kinds of files to open.
+        classes: The names of the classes; empty: labels are scores; None: any labels.
 
     Raises:
-        TableError: If a file is not there or cannot be read, an end is beyond its file, a start is
-            not before its end, utterances of a file are not in order, a conversation is in two
-            splits, or a label is no class or no score.
+        TableError: If the table is invalid: a file is missing or unreadable; times are out of
+            range or out of order; a conversation is in two splits; or a label is invalid.
     """
     rows = list(utterances(table))
     problems = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
@@ -82,7 +81,7 @@ def _wrong_labels(rows: list[Utterance], classes: Sequence[str] | None) -> Itera
     if classes is None:
         if labels and all(_is_score(label) for _, label in labels):
             yield (
-                f"labels: must be names of classes, but are numbers, such as {labels[0][1]}; say "
+                f"labels: must be names of classes, but are numbers, such as {labels[0][1]}; pass "
                 "classes=() if they are scores, or name the classes."
             )
         return
@@ -98,7 +97,7 @@ def _is_score(label: str | float, whole: bool = False) -> bool:
         value = float(label)
     except ValueError:
         return False
-    # "0" and "1" may well be names of classes; 0.0 from a column of floats is none.
+    # "0" and "1" can be names of classes, unlike 0.0 from a column of floats.
     return whole or isinstance(label, float) or not value.is_integer()
 
 

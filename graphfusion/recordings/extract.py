@@ -1,4 +1,4 @@
-"""From a table of utterances to a corpus of features."""
+"""Extracts the features of a table of utterances to a corpus."""
 
 import logging
 from collections import Counter
@@ -39,33 +39,33 @@ def extract(
 ) -> Corpus:
     """Extracts the features of a table's utterances.
 
-    Before any work, everything that is wrong with the table and its files is raised at once. What
-    an utterance lacks is absent: no file named, under 100 ms, below -60 dBFS, no words, no face.
-    How many are, and why, is logged at the end.
+    The table and its files are checked first, and all problems are raised at once. A modality is
+    absent in an utterance without a file or words, shorter than 100 ms, below -60 dBFS, or without
+    a face. Counts of absent features and their reasons are logged at the end.
 
-    An extraction that was cut off goes on from its cache. Several processes may share one.
+    With a cache, an interrupted extraction resumes. Several processes may share a cache.
 
     Args:
         table: A file or frame, see :func:`read_table`.
-        extractors: One for each modality, by name.
-        classes: The names of the classes in the order in which they are to be numbered; empty:
-            labels are scores; None: the labels of the table, sorted.
-        cache: A folder for a file per conversation and extractor.
-        workers: How many threads extract.
-        executor: Any executor in their place, of processes or of a cluster, which must reach the
-            files and the cache under the same paths.
+        extractors: `{modality: extractor}`.
+        classes: The names of the classes, in the order of their numbers; empty: labels are scores;
+            None: the sorted labels of the table.
+        cache: The folder of the cache, with one file per conversation and extractor.
+        workers: The number of threads.
+        executor: An executor to use in place of threads, such as one of processes or of a cluster.
+            Its workers must find the files and the cache under the same paths.
 
     Returns:
         The corpus, with the extractors' fingerprints.
 
     Raises:
         ImportError: If an extra is not installed.
-        TypeError: If an extractor is none.
-        TableError: If the table or a file is wrong.
+        TypeError: If an extractor does not implement :class:`Extractor`.
+        TableError: If the table or a file is invalid.
         ExtractionError: If an extractor fails; it names the segment.
 
     Warns:
-        UserWarning: If over half of a modality is absent.
+        UserWarning: If a modality is absent in more than half of the utterances.
     """
     check_extractors(extractors)
     check_size("workers", workers)
@@ -78,7 +78,7 @@ def extract(
 
 
 def check_extractors(extractors: object) -> None:
-    """Refuses what is no mapping of names to extractors."""
+    """Checks that `extractors` is a non-empty mapping from modalities to extractors."""
     if not isinstance(extractors, Mapping) or not extractors:
         raise TypeError(f"extractors must map names to extractors, but got {extractors!r:.100}.")
     for name, each in extractors.items():
@@ -97,7 +97,7 @@ def extract_features(
     workers: int = 1,
     executor: Executor | None = None,
 ) -> Features:
-    """Runs a job for each conversation and extractor; the results do not depend on how."""
+    """Runs one job per conversation and extractor; results do not depend on the executor."""
     from tqdm import tqdm
 
     conversations = by_conversation(rows)
@@ -116,13 +116,13 @@ def extract_features(
                 features[name][modality] = future.result()
                 bar.update(len(conversations[name]))
         finally:
-            for future in futures:  # after an error, and nothing else
+            for future in futures:  # has an effect after an error only
                 future.cancel()
     return features
 
 
 def report_absences(features: Features) -> None:
-    """Logs how many utterances lack what and why, and warns of a modality that most lack."""
+    """Logs the counts and reasons of absent features, and warns if most of a modality is absent."""
     reasons: dict[str, list[str | None]] = {}
     for each in features.values():
         for modality, vectors in each.items():
@@ -130,19 +130,19 @@ def report_absences(features: Features) -> None:
     for modality, whole in reasons.items():
         counts = Counter(reason for reason in whole if reason is not None)
         absent = counts.total()
-        said = ", ".join(f"{reason}: {count}" for reason, count in counts.most_common())
+        described = ", ".join(f"{reason}: {count}" for reason, count in counts.most_common())
         if absent:
-            _LOGGER.warning("%s: absent in %d of %d (%s)", modality, absent, len(whole), said)
+            _LOGGER.warning("%s: absent in %d of %d (%s)", modality, absent, len(whole), described)
         if 2 * absent > len(whole):
             warn(
-                f"{modality} must be there for most utterances to be of use, but is absent in "
-                f"{absent} of {len(whole)} ({said}).",
+                f"{modality} must be present in most utterances to be useful, but is absent in "
+                f"{absent} of {len(whole)} ({described}).",
             )
 
 
 @contextmanager
 def _pool(workers: int, executor: Executor | None) -> Iterator[Executor]:
-    if executor is not None:  # its owner shuts it down
+    if executor is not None:  # the caller shuts it down
         yield executor
         return
     with ThreadPoolExecutor(workers, "extract") as pool:

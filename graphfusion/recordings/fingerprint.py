@@ -1,4 +1,4 @@
-"""Fingerprints: what feature vectors depend on, as JSON has it, to be kept and compared."""
+"""Fingerprints of extractors: JSON objects with all that feature vectors depend on."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -10,7 +10,7 @@ from graphfusion._utils.files import open_regular
 
 Fingerprint: TypeAlias = Mapping[str, Any]
 
-# Where weights came from; it is the weights that are compared.
+# The source of weights, which is ignored where the weights themselves are compared.
 _SOURCE = ("model", "revision")
 
 
@@ -21,12 +21,12 @@ def make_fingerprint(
     weights: str | None = None,
     **source: str | None,
 ) -> dict[str, Any]:
-    """A fingerprint of one of our extractors.
+    """Creates the fingerprint of a built-in extractor.
 
     Args:
-        extractor: The name of its class.
-        options: The constructor's arguments, but for the model.
-        packages: The distributions that compute the vectors, whose versions it names.
+        extractor: The name of the class.
+        options: The arguments of the constructor, except for the model.
+        packages: The distributions that compute the vectors, whose versions are recorded.
         weights: The checksum of the model, if there is one.
         **source: The `model` and its `revision`.
     """
@@ -40,10 +40,10 @@ def make_fingerprint(
 
 
 def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
-    """The entries that make other features: another extractor, other options or weights.
+    """Returns the names of entries that differ, such as the extractor, options or weights.
 
-    Another version of a package ("versions") may, and is not among them; neither is where the
-    weights came from, if these are the same.
+    Ignores "versions" of packages. Also ignores the source of the weights, if both fingerprints
+    have their checksums.
     """
     ignored = {"versions"}
     if "sha256" in ours and "sha256" in theirs:
@@ -53,7 +53,7 @@ def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
 
 
 def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file's content."""
+    """Computes the SHA-256 of a file's content."""
     digest = sha256()
     with open_regular(path) as file:
         while chunk := file.read(2**20):
@@ -62,10 +62,10 @@ def file_digest(path: str | Path) -> str:
 
 
 def folder_digest(folder: str | Path) -> str:
-    """SHA-256 of the names and contents of a model's files: weights, configuration, vocabulary.
+    """Computes the SHA-256 of a model's files: weights, configuration and vocabulary.
 
     Raises:
-        FileNotFoundError: If the folder has none.
+        FileNotFoundError: If the folder has no such files.
     """
     folder = Path(folder)
     kept = (".json", ".txt", ".model", ".safetensors", ".bin")

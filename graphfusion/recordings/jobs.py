@@ -1,4 +1,4 @@
-"""One job: what one extractor makes of one conversation."""
+"""Extraction jobs: one extractor applied to one conversation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,25 +19,25 @@ from graphfusion.recordings.table import Utterance
 
 SHORTEST = 0.1  # seconds
 QUIETEST = -60.0  # dBFS
-FRAME_RATE = 5.0  # pictures a second that an extractor is given
-_CHUNK = 16  # segments that are in memory at once
+FRAME_RATE = 5.0  # frames per second passed to extractors
+_CHUNK = 16  # number of segments in memory at the same time
 
 _Reader = TypeVar("_Reader", SoundReader, FrameReader)
 
 
 class ExtractionError(RuntimeError):
-    """An extractor or a decoder failed; the message names the segment."""
+    """Raised if an extractor or a decoder fails; the message names the segment."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One extractor and one conversation.
+    """The application of one extractor to one conversation.
 
     Args:
-        modality: The name that the features get.
-        extractor: What makes them.
-        utterances: All of a conversation.
-        cache: The folder of what has been made before; None: nothing is kept.
+        modality: The name of the modality.
+        extractor: The extractor.
+        utterances: All utterances of the conversation.
+        cache: The folder of the cache; None: no cache.
     """
 
     modality: str
@@ -47,10 +47,10 @@ class Job:
 
 
 def run_job(job: Job) -> Vectors:
-    """Takes the vectors from the cache, or makes them and puts them there.
+    """Reads the vectors from the cache, or extracts and caches them.
 
     Raises:
-        ExtractionError: If the extractor raises, or returns what it must not.
+        ExtractionError: If the extractor raises an error, or its result is invalid.
         OSError: If a file cannot be read.
     """
     if job.cache is None:
@@ -81,7 +81,7 @@ def _extract(job: Job) -> Vectors:
 
 
 def _segments(job: Job, stack: ExitStack) -> Iterator[tuple[int, Segment | Absent]]:
-    """What the extractor is given of each utterance, or why it is not; each file is opened once."""
+    """Yields the index and the segment of each utterance, or `Absent`; opens each file once."""
     readers: dict[str, Any] = {}
 
     def reader(path: str, make: Callable[[str], _Reader]) -> _Reader:
@@ -148,7 +148,7 @@ def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
 
 
 def _call(job: Job, segments: Sequence[Segment]) -> list[Any]:
-    """Calls the extractor; if it raises, looks for the one segment that it is for."""
+    """Calls the extractor; if it raises, retries each segment to name the one that fails."""
     if not segments:
         return []
     try:

@@ -1,4 +1,4 @@
-"""Predictions as a table."""
+"""Converts predictions to a pandas frame."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from graphfusion.recordings.table import Utterance
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The columns besides the classes'.
+#: The columns besides those of the classes.
 COLUMNS = ("predicted", "start", "end", "speaker", "text", "conversation", "absent")
 
 
@@ -20,16 +20,16 @@ def to_frame(
     class_names: Sequence[str],
     task: str,
 ) -> "pd.DataFrame":
-    """A row per utterance.
+    """Creates a pandas frame of predictions, with one row per utterance.
 
     Args:
         rows: The utterances.
-        results: Each one's prediction, by row number, as of :meth:`ConversationModel.predict`.
-        absent: What each one lacked and why, by row number.
-        class_names: Of the classes, whose columns have these names, or "class NAME" where another
-            column has it.
-        task: "classification", "multilabel" (`predicted` has all above 0.5, joined by "+") or
-            "regression" (`predicted` is the score, where there is one).
+        results: `{row: prediction}`, see :meth:`ConversationModel.predict`.
+        absent: `{row: reasons}`, the absent modalities and why.
+        class_names: The names of the classes, which are column names. A name that another column
+            has becomes "class NAME".
+        task: "classification"; "multilabel", where `predicted` joins all classes above 0.5 by "+";
+            or "regression", where `predicted` is the score if there is only one.
     """
     import pandas as pd
 
@@ -52,7 +52,7 @@ def to_frame(
 
 
 def class_columns(class_names: Sequence[str], task: str) -> dict[str, str]:
-    """The column of each class; of a task of one score, which is `predicted`, none."""
+    """Returns `{class: column}`; empty for a single score, whose column is `predicted`."""
     if task == "regression" and len(class_names) == 1:
         return {}
     return {name: f"class {name}" if name in COLUMNS else name for name in class_names}

@@ -1,4 +1,4 @@
-"""A trained model and its extractors: predictions for a recording that it has not seen."""
+"""The `Recognizer`: predicts new recordings with a trained model and its extractors."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -17,9 +17,9 @@ from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media.probe import probe
-from graphfusion.recordings.origins import check_same, read_origins
 from graphfusion.recordings.page.page import make_page
 from graphfusion.recordings.predictions import class_columns, to_frame
+from graphfusion.recordings.provenance import check_compatible, read_provenance
 from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 class Recognizer:
-    """Predicts the utterances of new recordings, with the extractors that the model was trained on.
+    """Predicts the utterances of new recordings, with the extractors of the model's training.
 
     Args:
         model: A trained model.
-        extractors: One for each modality, by name.
-        modalities: What the model was given, as of :meth:`Corpus.select`; several joined by "+"
-            are one. None: the extractors' modalities as they are.
+        extractors: `{modality: extractor}`.
+        modalities: The modalities of the model, see :meth:`Corpus.select`; names joined by "+" are
+            concatenated. None: the modalities of the extractors.
 
     Raises:
-        TypeError: If an extractor is none.
-        ValueError: If they do not make the features that the model takes.
+        TypeError: If an extractor does not implement :class:`Extractor`.
+        ValueError: If the sizes of the features differ from those of the model.
     """
 
     def __init__(
@@ -70,30 +70,30 @@ class Recognizer:
         extractors: Mapping[str, Extractor] | None = None,
         model: ConversationModel | None = None,
     ) -> Self:
-        """The recogniser of a model's folder, with the extractors that its features came from.
+        """Loads a recogniser from the folder of a trained model.
 
         Args:
-            folder: What a training has written: the model and, in `data.json`, the modalities and
-                the extractors' fingerprints.
-            extractors: Some or all of the extractors, if they are your own, or their models lie
-                elsewhere; None: as the fingerprints say, by the models that they name.
-            model: The model that has been loaded from there, if it is no :class:`MMDFN`, as by
+            folder: The folder written by training: the model, and `data.json` with the modalities
+                and the extractors' fingerprints.
+            extractors: Some or all of the extractors, if they are custom or their models are stored
+                elsewhere; None: created from the fingerprints.
+            model: The model, if it is not an :class:`MMDFN`, as loaded by
                 `graphfusion.training.load_model`.
 
         Raises:
             FileNotFoundError: If the folder has no model or no `data.json`.
-            ValueError: If an extractor has another model, weights or options than in training.
+            ValueError: If an extractor's model, weights or options differ from those of training.
 
         Warns:
-            UserWarning: If a package has another version than in training.
+            UserWarning: If a package's version differs from that of training.
         """
         folder = Path(folder)
-        modalities, known = read_origins(folder)
+        modalities, known = read_provenance(folder)
         given = dict(extractors or {})
         chosen = {}
         for name, fingerprint in known.items():
             chosen[name] = given.pop(name) if name in given else rebuild(name, fingerprint)
-            check_same(name, chosen[name].fingerprint, fingerprint)
+            check_compatible(name, chosen[name].fingerprint, fingerprint)
         if given:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
@@ -106,20 +106,21 @@ class Recognizer:
         subtitles: str | PathLike[str] | None = None,
         cache: str | PathLike[str] | None = None,
     ) -> "pd.DataFrame":
-        """Predicts every utterance.
+        """Predicts every utterance of a recording.
 
         Args:
-            recording: A file of sound, or of sound and video, with `subtitles`; or a table of
-                utterances, see :func:`read_table`, of one or more conversations.
-            subtitles: A `.srt` or `.vtt` file.
-            cache: A folder for the features.
+            recording: The path of an audio or video file, with `subtitles`; or a table of
+                utterances of one or more conversations, see :func:`read_table`.
+            subtitles: The path of a `.srt` or `.vtt` file.
+            cache: The folder of the cache of features; None: no cache.
 
         Returns:
-            A frame with a row per utterance: `predicted`, a column for each class's probability,
-            `start`, `end`, `speaker`, `text`, `conversation`, and `absent`, what it lacked and why.
+            A pandas frame with one row per utterance: `predicted`, a column with the probability of
+            each class, `start`, `end`, `speaker`, `text`, `conversation`, and `absent`, the absent
+            modalities and why.
 
         Raises:
-            TableError: If the table or a file is wrong.
+            TableError: If the table or a file is invalid.
             ExtractionError: If an extractor fails; it names the utterance.
         """
         table = self._table(recording, subtitles)
@@ -150,23 +151,23 @@ class Recognizer:
         subtitles: str | PathLike[str],
         cache: str | PathLike[str] | None = None,
     ) -> "pd.DataFrame":
-        """Predicts a recording, and writes a page to look at and listen to.
+        """Predicts a recording, and writes an HTML page that plays it with its predictions.
 
-        The page is one file, with the recording in it: a timeline with a row per speaker, the
-        probabilities over time, and a table of all utterances with what they lacked and why. It
-        plays from the utterance that is clicked, or chosen by keyboard.
+        The page is one file that embeds the recording. It has a timeline with one row per speaker,
+        the probabilities over time, and a table of all utterances with their absent modalities.
+        Selecting an utterance, by mouse or keyboard, plays it.
 
         Args:
-            path: The `.html` to write.
-            recording: A file of sound, or of sound and video, of at most 256 MiB.
-            subtitles: A `.srt` or `.vtt` file.
-            cache: A folder for the features.
+            path: The path of the `.html` file to write.
+            recording: The path of an audio or video file of at most 256 MiB.
+            subtitles: The path of a `.srt` or `.vtt` file.
+            cache: The folder of the cache of features; None: no cache.
 
         Returns:
-            The predictions, as of a call.
+            The predictions, as returned by :meth:`__call__`.
 
         Raises:
-            TableError: If a file is wrong.
+            TableError: If a file is invalid.
             OSError: If the recording is too large, or the page cannot be written.
         """
         frame = self(recording, subtitles, cache)
@@ -194,10 +195,10 @@ class Recognizer:
                     f"{type(recording).__name__}."
                 )
             video = any(each.needs == "video" for each in self.extractors.values())
-            # Sound without pictures: their modality is absent.
+            # In a recording without video, the modality is absent.
             video = video and not isinstance(probe(str(recording), "video"), str)
             table = read_subtitles(subtitles, recording, video=video)
-        table["label"], table["split"] = None, "train"  # of no account here
+        table["label"], table["split"] = None, "train"  # not used for predictions
         return table
 
     def __repr__(self) -> str:

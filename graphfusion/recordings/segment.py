@@ -1,4 +1,4 @@
-"""A segment: what an extractor is given of one utterance."""
+"""Segments: the inputs of extractors, one per utterance."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """One channel of sound.
+    """A mono audio signal.
 
     Args:
-        samples: `[T]` float32 in [-1, 1]; several channels have been averaged.
-        rate: Samples a second.
+        samples: `[T]` float32 in [-1, 1], the average of all channels.
+        rate: The number of samples per second.
     """
 
     samples: Samples
@@ -24,19 +24,19 @@ class Sound:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
         return len(self.samples) / self.rate
 
     @property
     def level(self) -> float:
-        """The root mean square in dBFS: 0 is that of a full-scale square wave."""
+        """The root mean square in dBFS, where 0 is a full-scale square wave."""
         power = (
             float(np.mean(np.square(self.samples, dtype=np.float64))) if self.samples.size else 0
         )
         return 10 * float(np.log10(power)) if power > 0 else -float("inf")
 
     def resample(self, rate: int) -> "Sound":
-        """The same sound with another number of samples a second."""
+        """Resamples to another number of samples per second."""
         if rate == self.rate:
             return self
         import av
@@ -50,14 +50,14 @@ class Sound:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What an extractor is given of one utterance: the one thing that it needs.
+    """The input of an extractor for one utterance; only the field that it needs is set.
 
     Args:
-        name: Where it is, for errors: "conversation 'monday', utterance 3 (1.0 to 2.5 s)".
-        text: Its words.
-        sound: Its sound.
-        frames: Decodes its pictures, `[height, width, 3]` uint8 in RGB, one after the other; a
-            whole video is never in memory.
+        name: The location, for error messages, such as "row 3, conversation 'monday' (1 to 2.5 s)".
+        text: The words.
+        sound: The sound.
+        frames: A function that decodes the frames, `[height, width, 3]` uint8 in RGB, one at a time
+            to save memory.
 
     Example:
         >>> from graphfusion.recordings import Segment

@@ -1,4 +1,4 @@
-"""The table: a row per utterance, from a CSV or Parquet file or a frame."""
+"""Reads tables with one row per utterance, from a CSV or Parquet file or a pandas frame."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from graphfusion._utils.extras import require
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Every column that a table may have; the first two it must.
+#: All columns of a table; the first two are required.
 COLUMNS = ("conversation", "speaker", "text", "start", "end", "audio", "video", "label", "split")
 _FILES = ("audio", "video")
 _TIMES = ("start", "end")
 
 
 class TableError(ValueError):
-    """A table that is wrong.
+    """Raised if a table is invalid; the message lists every problem.
 
     Args:
-        problems: All that is, each with its row; row 1 is the first utterance.
+        problems: The problems, each with its row; row 1 is the first utterance.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -34,19 +34,19 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Utterance:
-    """A row of the table; what is missing is None.
+    """A row of the table; missing values are None.
 
     Args:
-        row: Its number, from 1.
-        conversation: The conversation's id.
-        speaker: Who said it.
-        text: What was said.
-        start: In seconds, within the files.
-        end: In seconds; None, as `start`: the whole file is the utterance.
-        audio: The path of its sound.
-        video: The path of its pictures.
-        label: Its class's name, or its score.
-        split: "train", or another.
+        row: The number of the row, from 1.
+        conversation: The id of the conversation.
+        speaker: The speaker.
+        text: The words.
+        start: The start in seconds, within the files.
+        end: The end in seconds. If `start` and `end` are None, the utterance is the whole file.
+        audio: The path of the audio file.
+        video: The path of the video file.
+        label: The name of the class, or the score.
+        split: The split, such as "train".
     """
 
     row: int
@@ -62,7 +62,7 @@ class Utterance:
 
     @property
     def name(self) -> str:
-        """Where it is, for errors."""
+        """The location of the utterance, for error messages."""
         times = "" if self.start is None else f" ({self.start:g} to {self.end:g} s)"
         return f"row {self.row}, conversation {self.conversation!r}{times}"
 
@@ -70,26 +70,26 @@ class Utterance:
 def read_table(
     source: "str | PathLike[str] | pd.DataFrame", root: str | PathLike[str] | None = None
 ) -> "pd.DataFrame":
-    """Reads a table of utterances and puts it into one form.
+    """Reads a table of utterances and normalises it.
 
-    Its columns are `conversation` and `speaker`, and, as far as they are known, `text`, `start` and
-    `end` (in seconds; without them the whole file is the utterance), `audio` and `video` (files;
-    one that has both is named twice), `label` and `split` (without it all are "train"). The
-    utterances of a conversation stand in their order.
+    The columns `conversation` and `speaker` are required. Optional are `text`; `start` and `end` in
+    seconds (without them, the utterance is the whole file); the files `audio` and `video`, which
+    may be the same; `label`; and `split` ("train" if missing). The utterances of a conversation
+    must be in order.
 
     Args:
-        source: A `.csv` or `.parquet` file, or a frame.
-        root: The folder that the paths in it start from; None: the file's own, or for a frame the
-            current one.
+        source: The path of a `.csv` or `.parquet` file, or a pandas frame.
+        root: The folder of relative paths in the table; None: the file's folder, or for a frame the
+            current folder.
 
     Returns:
-        A frame with all of the columns, absolute paths, and None or NaN for what is missing.
+        A pandas frame with all columns, absolute paths, and None or NaN for missing values.
 
     Raises:
         ImportError: If pandas is not installed.
-        TableError: If a column is missing or unknown, or a cell that must be there is empty.
-        ValueError: If it is no such file.
-        OSError: If it cannot be read.
+        TableError: If a column is missing or unknown, or a required cell is empty.
+        ValueError: If the file has another suffix.
+        OSError: If the file cannot be read.
 
     Example::
 
@@ -108,7 +108,7 @@ def read_table(
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         elif path.suffix == ".csv":
-            # Text as it is written: "0012" is an id, and "NA" and "null" may be words.
+            # As strings: "0012" is an id, and "NA" and "null" can be words.
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         else:
             raise ValueError(f"source must be a .csv or .parquet file or a frame, but got {path}.")
@@ -118,14 +118,14 @@ def read_table(
 
 
 def utterances(table: "pd.DataFrame") -> Iterator[Utterance]:
-    """The rows of a table that :func:`read_table` has read."""
+    """Yields the rows of a table returned by :func:`read_table`."""
     columns = [table[name].tolist() for name in COLUMNS]
     for row, values in enumerate(zip(*columns, strict=True), 1):
         yield Utterance(row, *(None if value != value else value for value in values))  # type: ignore[arg-type]
 
 
 def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
-    """The utterances of each conversation, in their order."""
+    """Groups utterances by conversation, keeping their order."""
     whole: dict[str, list[Utterance]] = {}
     for each in rows:
         whole.setdefault(each.conversation, []).append(each)
@@ -188,7 +188,7 @@ def _is_number(cell: Any) -> bool:
 
 
 def _text(cell: Any) -> str:
-    """A cell as text; the 7.0 that a gap in a column made of a 7 is a 7 again."""
+    """Converts a cell to text; whole floats, which pandas makes of integers with gaps, to "7"."""
     return str(int(cell)) if _is_number(cell) and float(cell).is_integer() else str(cell)
 
 

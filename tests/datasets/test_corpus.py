@@ -160,7 +160,7 @@ def test_repr_is_short():
             {"train": [talk()], "test": [talk("other", y=((0.0, 1.0), (1.0, 1.0)))]},
             "'other': y must be labels for classification, as in conversation 'talk', but is for m",
         ),
-        ((), {"train": [talk(y=((0.0, 1.0), (1.0, 1.0)))]}, "'talk': y must be one score"),
+        ((), {"train": [talk(y=((0.0, 1.0), (1.0, 1.0)))]}, "'talk': y must be one floating score"),
         (
             ("a", "b"),
             {"train": [talk()], "dev": [talk("other", audio=torch.zeros(2, 4))]},

@@ -139,9 +139,13 @@ def test_extractors_are_the_corpus_s_own():
         ({"smell": {}}, ValueError, r"extractors must name some of .*, but got \['smell'\]"),
         ({"text": "wav2vec"}, TypeError, "extractors must map modalities to objects"),
         ([], TypeError, "extractors must map modalities to objects"),
-        ({"text": {"model": object()}}, TypeError, "of what JSON has, but: Object of type object"),
-        ({"text": {"rate": float("nan")}}, TypeError, "of what JSON has, but"),
-        ({"text": {"options": {1: 2}}}, TypeError, "strings as keys"),
+        (
+            {"text": {"model": object()}},
+            TypeError,
+            "representable in JSON, but: Object of type object",
+        ),
+        ({"text": {"rate": float("nan")}}, TypeError, "representable in JSON, but"),
+        ({"text": {"options": {1: 2}}}, TypeError, "string keys only"),
     ],
 )
 def test_extractors_that_no_file_could_keep(extractors, error, message):

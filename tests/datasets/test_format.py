@@ -78,10 +78,10 @@ def test_real_data_convert(tmp_path, name):
     corpus = load(real(name))
     save(corpus, tmp_path / "corpus")
     # MELD has two utterances whose audio is all zeros, which is doubtful and no error.
-    doubts = ["audio must be said to be absent where extraction failed"] if "meld" in name else []
+    expected = ["audio must be marked absent where extraction failed"] if "meld" in name else []
     found = [problem.message for problem in validate(tmp_path / "corpus")]
-    assert all(map(str.startswith, found, doubts))
-    assert len(found) == len(doubts)
+    assert all(map(str.startswith, found, expected))
+    assert len(found) == len(expected)
     again = load(tmp_path / "corpus")
     assert again.classes == corpus.classes
     for split, conversations in corpus.splits.items():
@@ -356,7 +356,7 @@ def drop(key):
         ),
         (
             lambda _, tensors: tensors.update(text=torch.zeros(9, 1)),
-            "text must not be in the file: it is neither of the format nor a modality",
+            "text must not be in the file: it is neither a tensor of the format nor a modality",
         ),
     ],
 )

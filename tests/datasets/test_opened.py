@@ -249,7 +249,7 @@ def test_a_sequence_that_changes_is_not_saved(tmp_path):
             return talk
 
     corpus = dataclasses.replace(corpus, splits={"train": Restless(5)})
-    with pytest.raises(ValueError, match="splits must stay as they are, but have"):
+    with pytest.raises(ValueError, match="splits must not change while saving, but have"):
         save(corpus, tmp_path / "corpus")
     assert not list(tmp_path.iterdir())
 
@@ -302,11 +302,11 @@ def test_files_of_the_first_kind_load(tmp_path):
     assert_same(load(path), small_corpus())
     tensors["speaker"][0] = 1
     put_together(path, header, tensors)
-    with pytest.raises(FormatError, match="'one': its data must be as they were written"):
+    with pytest.raises(FormatError, match="'one': its data must match their checksum"):
         load(path).splits["train"][0]
     tensors["ptr"][1] = 2
     put_together(path, header, tensors)
-    with pytest.raises(FormatError, match="the file's index must be as it was written"):
+    with pytest.raises(FormatError, match="the file's index must match its checksum"):
         load(path)
 
 

@@ -257,7 +257,7 @@ def test_several_classes_that_are_wrong():
         "'yes'.",
     ]
     (message,) = problems(frame, label=["joy", "envy"])
-    assert "column 'envy': must be in the table, but is missing (label=None" in message
+    assert "column 'envy': must be in the table, but is missing (pass label=None" in message
     for label, classes, expected in (
         ([], None, "label must name a column, or be None, but is empty"),
         (["joy", "joy"], None, r"label must name each once, but got \['joy', 'joy'\]"),
@@ -316,14 +316,14 @@ def test_all_problems_are_listed_by_row_and_column():
     audio = np.zeros((3, 2))
     assert problems(frame, {"text": "text", "audio": audio}, classes=["calm"]) == [
         "row 2, column 'conversation': must have a conversation, but is None.",
-        "row 3, column 'turn': must be another one in each row of a conversation, but is 2.",
+        "row 3, column 'turn': must be different in each row of a conversation, but is 2.",
         "row 1, column 'split': must be 'train' as in all of conversation 'a', but is 'test'.",
         "row 0, column 'speaker': must have a speaker, but is None.",
         "row 3, column 'speaker': must be a string or an integer, but is 1.5.",
         "row 1, column 'label': must be one of the classes ['calm'], but is 'sad'.",
         "row 2, column 'text': must be a vector of numbers, a list or an array, but is 'no'.",
         "row 1, column 'text': must have 2 numbers, as the first vector has, but is [1.0].",
-        "column 'audio': must be numbers [4, d], a row for each of the table's, but is float64 of "
+        "column 'audio': must be numbers [4, d], one row per row of the table, but is float64 of "
         "shape [3, 2].",
     ]
 
@@ -331,20 +331,36 @@ def test_all_problems_are_listed_by_row_and_column():
 @pytest.mark.parametrize(
     ("changed", "options", "message"),
     [
-        ({}, {"turn": "time"}, r"column 'time': must be .* missing \(turn=None: there is none\)"),
+        (
+            {},
+            {"turn": "time"},
+            r"column 'time': must be .* missing \(pass turn=None if there is none\)",
+        ),
         ({}, {"features": ["smell"]}, "column 'smell': must be in the table, but is missing"),
         ({}, {"conversation": "talk"}, "column 'talk': must be in the table, but is missing; it"),
         ({"split": ["dev"] * 4}, {}, r"column 'split': must have 'train', but has \['dev'\]"),
         ({"turn": list("1234")}, {}, "row 0, column 'turn': must be a number or a time"),
         ({"turn": [1, None, 1, 2]}, {}, "row 1, column 'turn': must have a number or a time"),
-        ({"label": [None, 0.0, 1.0, 1.0]}, {}, "column 'label': labels must be integers, if they"),
-        ({"label": [3, 0, 1, 1]}, {"classes": ["x", "y"]}, "row 0, .* must number one of the 2"),
-        ({"label": [0.5, 0, 1, 1]}, {"classes": ["x", "y"]}, "row 0, .* must number one of the 2"),
+        ({"label": [None, 0.0, 1.0, 1.0]}, {}, "column 'label': labels must be integers if they"),
+        (
+            {"label": [3, 0, 1, 1]},
+            {"classes": ["x", "y"]},
+            "row 0, .* must be the number of a class, in \\[0, 2\\)",
+        ),
+        (
+            {"label": [0.5, 0, 1, 1]},
+            {"classes": ["x", "y"]},
+            "row 0, .* must be the number of a class, in \\[0, 2\\)",
+        ),
         ({"label": ["x", 0, "x", "x"]}, {}, "row 1, column 'label': must be a name like the first"),
         ({"label": [0.5, np.inf, 1, 1]}, {}, "row 1, column 'label': must be finite"),
-        ({"label": [0, 10**12, 1, 1]}, {}, "row 1, column 'label': must be below 1000, to number"),
-        ({"label": HUGE}, {}, "row 1, column 'label': must be below 1000, to number"),
-        ({"label": HUGE}, {"classes": ("x", "y")}, "row 1, .* one of the 2 classes"),
+        (
+            {"label": [0, 10**12, 1, 1]},
+            {},
+            "row 1, column 'label': must be below 1000 to be a class",
+        ),
+        ({"label": HUGE}, {}, "row 1, column 'label': must be below 1000 to be a class"),
+        ({"label": HUGE}, {"classes": ("x", "y")}, "row 1, .* must be the number of a class"),
         ({"label": HUGE}, {"classes": ()}, "row 1, column 'label': must be finite"),
         ({"power": -HUGE}, {"score": "power"}, "row 1, .* must be a finite number"),
         (
@@ -353,7 +369,7 @@ def test_all_problems_are_listed_by_row_and_column():
             "row 1, column 'f': must be finite",
         ),
         ({"text": [[0], [10**400], [1], [1]]}, {}, "row 1, column 'text': must be a vector of"),
-        ({"text": [[0.0], [1e300], [1.0], [1.0]]}, {}, "row 1, column 'text': must be finite, at"),
+        ({"text": [[0.0], [1e300], [1.0], [1.0]]}, {}, "row 1, column 'text': must be finite at"),
         ({"text": ["[0]", "[" * 9000, "[1]", "[1]"]}, {}, "row 1, column 'text': must be a vector"),
         ({"label": list("wxyz")}, {"classes": ()}, "row 0, column 'label': must be a score"),
         ({"power": [1, "x", 2, 3]}, {"score": "power"}, "row 1, .* must be a finite number"),
@@ -399,7 +415,7 @@ def test_what_is_not_finite_is_named_by_row_column_and_position(matrix, form, va
             f"row {row}, column 'c{place}': must be finite, or empty in all columns of m, but"
         )
     else:
-        expected = f"row {row}, column 'm': must be finite, at position {place} of the vector (from"
+        expected = f"row {row}, column 'm': must be finite at position {place} of the vector (from"
     assert found.startswith(expected)
     assert found.endswith(f"but is {value}.")
 
@@ -426,7 +442,7 @@ def test_vectors_of_nan_are_missing_and_counted(matrix, form, data):
 def test_many_problems_are_counted():
     frame = pd.concat([table()] * 30)
     assert problems(frame) == [
-        "row 4, column 'turn': must be another one in each row of a conversation, but is 3, one of "
+        "row 4, column 'turn': must be different in each row of a conversation, but is 3, one of "
         "116 such rows."
     ]
     wide = table(**{f"f{place}": list("abcd") for place in range(30)})
@@ -499,7 +515,7 @@ def test_a_parquet_file_that_says_more_than_it_has(tmp_path):
     zeros = pa.array(np.zeros(rows, np.int8))
     parquet.write_table(pa.table({"x": zeros}), path)
     assert path.stat().st_size < 150_000
-    with pytest.raises(FormatError, match="refused: to read the file takes some 240000000 bytes"):
+    with pytest.raises(FormatError, match="refused: reading the file takes about 240000000 bytes"):
         load(path)
 
 

@@ -402,8 +402,8 @@ def test_columns_are_doubted_as_far_as_standardising_clips_them(level, spread, s
         ]
     elif flat and clipped == 200:
         assert found == [
-            "text must vary in 'train' as elsewhere, but hardly does there, so that standardising "
-            "clips at 200, in 1 of 2 columns, the first: 1."
+            "text must vary in 'train' as elsewhere, but hardly does there, so that "
+            "standardisation clips at 200, in 1 of 2 columns, the first: 1."
         ]
     else:
         assert found == []

@@ -168,7 +168,7 @@ def test_what_is_absent_is_counted_with_its_reason(tmp_path, caplog):
         caplog.clear()
         with (
             caplog.at_level(logging.WARNING),
-            pytest.warns(UserWarning, match="audio must be there for most") as warned,
+            pytest.warns(UserWarning, match="audio must be present in most") as warned,
         ):
             corpus = extract(frame, {"text": Letters(), "audio": Power()}, cache=tmp_path / "f")
         (talk,) = corpus.splits["train"]

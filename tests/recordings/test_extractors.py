@@ -215,7 +215,7 @@ def test_a_folder_has_no_revision(bert):
 
 
 def test_only_ours_are_rebuilt():
-    with pytest.raises(ValueError, match="made by 'os.system', which is none of graphfusion's"):
+    with pytest.raises(ValueError, match="made by 'os.system', which is not built in"):
         rebuild("audio", {"extractor": "os.system"})
 
 

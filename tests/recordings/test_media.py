@@ -118,7 +118,7 @@ def test_frames_of_two_segments_at_once_are_refused(tmp_path):
         first = frames.read(0, 2, 5)
         next(first)
         next(frames.read(1, 2, 5))
-        with pytest.raises(RuntimeError, match="one segment after the other"):
+        with pytest.raises(RuntimeError, match="one segment at a time"):
             next(first)
 
 

@@ -97,7 +97,7 @@ def test_other_options_or_weights_are_refused(folder):
 def test_another_version_is_warned_of(folder):
     other = Letters()
     other.fingerprint = {**other.fingerprint, "versions": {"letters": "2.0"}}
-    with pytest.warns(UserWarning, match="should have the training's versions"):
+    with pytest.warns(UserWarning, match="should have the package versions of the training"):
         load(folder, text=other)
 
 
@@ -188,8 +188,8 @@ def test_a_model_that_does_not_fit_is_refused():
         ("[]", "must be an object with modalities and extractors"),
         ('{"modalities": ["text"]}', "KeyError"),
         ('{"modalities": null, "extractors": {}}', "KeyError"),
-        ('{"modalities": null, "in_channels": {"a": 1}, "extractors": {}}', "features of 'a'"),
-        ('{"modalities": ["text"], "extractors": {}}', "must say what made the features of 'text'"),
+        ('{"modalities": null, "in_channels": {"a": 1}, "extractors": {}}', "fingerprint of 'a'"),
+        ('{"modalities": ["text"], "extractors": {}}', "must have the fingerprint of 'text'"),
     ],
 )
 def test_a_folder_without_fingerprints_is_refused(tmp_path, content, said):

@@ -166,8 +166,8 @@ def test_an_end_may_be_rounded_up(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "classes", "said"),
     [
-        ([0.5, -1.0], None, "say classes=() if they are scores"),
-        (["0.5", "-1.25"], None, "say classes=() if they are scores"),
+        ([0.5, -1.0], None, "pass classes=() if they are scores"),
+        (["0.5", "-1.25"], None, "pass classes=() if they are scores"),
         (["calm"], (), "must be a finite score, but is 'calm'"),
         (["-inf"], (), "must be a finite score, but is '-inf'"),
     ],

@@ -1,1 +1,1 @@
-"""What conversations and corpora must be, and what they are hardly on purpose."""
+"""Checks of conversations and corpora: rules that must hold, and likely mistakes."""

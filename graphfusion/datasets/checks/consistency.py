@@ -1,4 +1,4 @@
-"""What conversations must share to be those of one corpus."""
+"""Consistency checks across the conversations of a corpus: ids, modalities, sizes and labels."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.labels import LabelSpec
-from graphfusion.datasets._lazy import Lazy
+from graphfusion.datasets._lazy import LazyConversations
 from graphfusion.datasets.checks.labels import check_labels
-from graphfusion.datasets.checks.problems import AnyConversation, Faults, Problem, Splits
+from graphfusion.datasets.checks.problems import AnyConversation, Problem, Splits, ValueCheck
 
 _BLANK = {
     "classification": "torch.full([U], -100)",
@@ -19,15 +19,17 @@ _BLANK = {
 
 
 class Consistency:
-    """What no corpus may have, each of its conversations being as it should.
+    """Checks that conversations agree with each other, so that they can form one corpus.
+
+    Values within a conversation are checked elsewhere, by :class:`ValueCheck`.
 
     Args:
-        classes: The names of its classes.
-        splits: The names of its splits.
+        classes: The names of the corpus's classes.
+        splits: The names of the corpus's splits.
 
     Attributes:
-        found: What is wrong with the conversations that were added.
-        spec: What their labels are; those of the first say so.
+        found: The problems of the conversations added so far.
+        spec: The label specification, inferred from the first conversation.
     """
 
     def __init__(self, classes: Sequence[str], splits: Iterable[str]) -> None:
@@ -35,20 +37,20 @@ class Consistency:
         self._splits = dict.fromkeys(splits, 0)
         self._home: dict[str, str] = {}
         self._classes = classes
-        self._labelled: str | None = None  # the first conversation
+        self._labelled: str | None = None  # the id of the first conversation
         self.spec = LabelSpec.of(classes, None)
         self.found: list[Problem] = []
 
     def add(self, split: str, conversation: AnyConversation) -> None:
-        """Compares it with those before."""
+        """Compares a conversation with the ones added before."""
         name = getattr(conversation, "id", None)
         sizes = {modality: value.size(1) for modality, value in conversation.features.items()}
-        self.add_facts(split, name, sizes)
+        self.add_metadata(split, name, sizes)
         if isinstance(name, str):
             self.add_labels(name, conversation.y)
 
-    def add_facts(self, split: str, name: object, sizes: dict[str, int]) -> None:
-        """The same with what is known of a conversation, whose features need not be read."""
+    def add_metadata(self, split: str, name: object, sizes: dict[str, int]) -> None:
+        """Compares the id and modality sizes of a conversation, without reading its features."""
         self._splits[split] += 1
         if not isinstance(name, str):
             message = f"conversations must have a string as id, but got {name!r}."
@@ -59,7 +61,7 @@ class Consistency:
             self.found.append(Problem(name, "id", message))
         self._home[name] = split
         wanted = self._sizes = self._sizes or sizes
-        if list(sizes.items()) != list(wanted.items()):  # their order counts, too
+        if list(sizes.items()) != list(wanted.items()):  # the order of the modalities matters
             message = (
                 f"features must have the modalities and sizes {wanted} of the corpus, "
                 f"but got {sizes}."
@@ -67,7 +69,7 @@ class Consistency:
             self.found.append(Problem(name, "features", message))
 
     def add_labels(self, name: str, y: Tensor | None) -> None:
-        """Checks the labels of a conversation."""
+        """Checks the labels of one conversation."""
         spec = LabelSpec.of(self._classes, y)
         if self._labelled is None:
             self._labelled, self.spec = name, spec
@@ -81,7 +83,10 @@ class Consistency:
         self.found.append(Problem(name, "y", message))
 
     def add_all_labels(self, names: Sequence[str], labels: Sequence[Tensor]) -> None:
-        """Checks those of many, at once, for most are as they should be."""
+        """Checks the labels of many conversations.
+
+        Concatenates them first, since one vectorised check suffices if all are valid.
+        """
         shapes = {y.shape[1:] for y in labels}
         if len(shapes) == 1:
             whole = torch.cat([*labels])
@@ -94,7 +99,7 @@ class Consistency:
             self.add_labels(name, y)
 
     def problems(self) -> Iterator[Problem]:
-        """All of them; without conversations to train on, there is no corpus either."""
+        """Yields all problems, including those of the class names and of an empty "train"."""
         if len(set(self._classes)) != len(self._classes):
             message = f"classes must be unique, but got {', '.join(self._classes[:20]):.200}."
             yield Problem(None, "classes", message)
@@ -108,13 +113,13 @@ class Consistency:
 def inconsistencies(
     classes: Sequence[str], splits: Mapping[str, Sequence[Conversation]]
 ) -> Iterator[Problem]:
-    """What no corpus may have; of conversations in a file, no features are read."""
+    """Yields the inconsistencies between conversations; features in a file are not read."""
     check = Consistency(classes, splits)
     for split, conversations in splits.items():
-        if isinstance(conversations, Lazy):
+        if isinstance(conversations, LazyConversations):
             sizes = conversations.in_channels
             for name in conversations.ids:
-                check.add_facts(split, name, sizes)
+                check.add_metadata(split, name, sizes)
             check.add_all_labels(conversations.ids, conversations.labels())
         else:
             for conversation in conversations:
@@ -123,13 +128,13 @@ def inconsistencies(
 
 
 def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
-    """Refuses what no corpus may be made of.
+    """Checks the arguments of a corpus.
 
     Raises:
-        TypeError: If `classes` is one string, or `splits` or `turns` no mapping.
+        TypeError: If `classes` is one string, or `splits` or `turns` is not a mapping.
         ValueError: If conversations are inconsistent.
     """
-    if isinstance(classes, str):  # a sequence of letters
+    if isinstance(classes, str):  # would pass as a sequence of letters
         raise TypeError(f"classes must be a sequence of names, but got {classes!r}.")
     if not isinstance(splits, Mapping):
         raise TypeError(
@@ -141,9 +146,9 @@ def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
         raise ValueError(str(problem))
 
 
-def errors(classes: Sequence[str], splits: Splits) -> list[Problem]:
-    """What stands in the way of a corpus, all of it."""
-    checks = Faults(), Consistency(classes, splits)
+def corpus_problems(classes: Sequence[str], splits: Splits) -> list[Problem]:
+    """Lists every problem that prevents conversations from forming a corpus."""
+    checks = ValueCheck(), Consistency(classes, splits)
     for split, conversations in splits.items():
         for conversation in conversations:
             for check in checks:

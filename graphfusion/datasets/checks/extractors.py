@@ -1,4 +1,4 @@
-"""What made the features of each modality, to be kept beside them."""
+"""Checks and selects the extractor fingerprints that a corpus stores for each modality."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def check_extractors(value: object, modalities: Collection[str]) -> dict[str, dict[str, Any]]:
-    """A copy of the fingerprints by modality, if they are what JSON can keep.
+    """Returns a copy of the fingerprints by modality, after checking that JSON can represent them.
 
     Raises:
-        TypeError: If they are no mapping of mappings, or have what JSON has not.
-        ValueError: If they name what is no modality.
+        TypeError: If `value` is not a mapping of mappings, or contains non-JSON values.
+        ValueError: If it names an unknown modality.
     """
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
         raise TypeError(f"extractors must map modalities to objects, but got {value!r:.200}.")
@@ -20,16 +20,19 @@ def check_extractors(value: object, modalities: Collection[str]) -> dict[str, di
     try:
         copy: dict[str, dict[str, Any]] = json.loads(json.dumps(whole, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"extractors must be of what JSON has, but: {error}.") from error
+        raise TypeError(f"extractors must be representable in JSON, but: {error}.") from error
     if not _has_string_keys(whole):
-        raise TypeError("extractors must have strings as keys, but have others.")
+        raise TypeError("extractors must have string keys only, but have others.")
     return copy
 
 
 def select_extractors(
     extractors: Mapping[str, Mapping[str, Any]], groups: Sequence[Sequence[str]]
 ) -> dict[str, Mapping[str, Any]]:
-    """The fingerprints of some modalities; of those that are joined, by name."""
+    """Selects the fingerprints of the given groups of modalities.
+
+    A group of several modalities keeps a mapping from modality to fingerprint.
+    """
     chosen: dict[str, Mapping[str, Any]] = {}
     for group in groups:
         known = {name: extractors[name] for name in group if name in extractors}
@@ -39,7 +42,7 @@ def select_extractors(
 
 
 def _has_string_keys(value: object) -> bool:
-    """Whether all keys are strings; JSON would make some of others, and of two of them one."""
+    """Returns whether all keys are strings; JSON would convert others, and may merge two keys."""
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and _has_string_keys(each) for key, each in value.items())
     return not isinstance(value, list | tuple) or all(map(_has_string_keys, value))

@@ -1,4 +1,4 @@
-"""What the labels of a conversation must be, for each task."""
+"""Checks the labels of conversations for each task."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,17 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion.data.labels import MISSING, LabelSpec
-from graphfusion.datasets.checks.problems import Problem, infinite, search
+from graphfusion.datasets.checks.problems import Problem, infinite_scores, violations
 
 _EXPECTED = {
-    "classification": f"one int64 an utterance, {MISSING} where missing",
-    "regression": "one score, floating, an utterance (there are no classes), NaN where missing",
+    "classification": f"one int64 per utterance, {MISSING} where missing",
+    "regression": "one floating score per utterance (there are no classes), NaN where missing",
     "multilabel": "floating [U, {size}], 1 where a class applies, 0 where not, NaN where missing",
 }
 
 
 def check_labels(name: str, y: Tensor | None, spec: LabelSpec) -> Iterator[Problem]:
-    """What is wrong with the labels of a conversation, or of many."""
+    """Yields the problems of the labels of one conversation, or of several concatenated."""
     try:
         check_tensor("y", y, spec.shape, spec.dtype)
     except (TypeError, ValueError):
@@ -26,13 +26,13 @@ def check_labels(name: str, y: Tensor | None, spec: LabelSpec) -> Iterator[Probl
         return
     assert y is not None  # noqa: S101 - for the type checker
     if spec.task == "regression":
-        yield from infinite(name, "y", y)
+        yield from infinite_scores(name, "y", y)
     elif spec.task == "multilabel":
         yield from _not_binary(name, y, spec.classes)
     elif not _in_range(y, len(spec.classes)):
         broken = (y != MISSING) & ((y < 0) | (y >= len(spec.classes)))
         rule = f"labels must be in [0, {len(spec.classes)}), or {MISSING} where missing"
-        yield from search(name, "y", rule, broken, y)
+        yield from violations(name, "y", rule, broken, y)
 
 
 def _not_binary(name: str, y: Tensor, classes: tuple[str, ...]) -> Iterator[Problem]:
@@ -42,18 +42,18 @@ def _not_binary(name: str, y: Tensor, classes: tuple[str, ...]) -> Iterator[Prob
         row, column = places[0].tolist()
         got = f"{float(y[row, column]):g} for {classes[column]!r}"
         rule = "labels must be 0 or 1, or NaN where missing"
-        yield from search(name, "y", rule, broken.any(1), got)
+        yield from violations(name, "y", rule, broken.any(1), got)
 
 
 def _in_range(y: Tensor, num_classes: int) -> bool:
-    """Whether all are class numbers; quick, for most are."""
+    """Returns whether all labels are class numbers: a fast path, since most corpora pass."""
     if len(y) == 0:
         return True
     low, high = y.aminmax()
     return int(low) >= 0 and int(high) < num_classes
 
 
-def examples(y: Tensor) -> set[int]:
-    """The numbers of the classes that have an example among class numbers or rows of 0 and 1."""
+def classes_present(y: Tensor) -> set[int]:
+    """Returns the classes that occur in labels `[U]` (class numbers) or `[U, K]` (0 and 1)."""
     found = (y == 1).any(0).nonzero() if y.dim() > 1 else y[y >= 0].unique()
     return set(found.flatten().tolist())

@@ -1,4 +1,4 @@
-"""What can be wrong with conversations: each rule once, for readers and for the validator."""
+"""The `Problem` record, and the rules for the values of a conversation."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,14 @@ Splits: TypeAlias = Mapping[str, Sequence[RawConversation]] | Mapping[str, Seque
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a file that should be otherwise.
+    """A problem in a file or corpus.
 
     Args:
-        conversation: The id of the conversation that has it; None: it concerns the whole file.
-        field: What of it is wrong: "id", "y", "features.text"; None: the reader got no further.
-        message: What was expected, and what came.
+        conversation: The id of the affected conversation; None: the problem concerns the whole
+            file.
+        field: The affected field, such as "id", "y" or "features.text"; None: the file could not be
+            read that far.
+        message: What was expected, and what was found.
     """
 
     conversation: str | None
@@ -35,44 +37,44 @@ class Problem:
 
 
 class Check(Protocol):
-    """Looks at conversations one after the other, and then says what is wrong."""
+    """The interface of checks: conversations are added one at a time, then problems reported."""
 
     def add(self, split: str, conversation: AnyConversation) -> None:
-        """Looks at one; it is not kept."""
+        """Checks one conversation, without keeping a reference to it."""
 
     def problems(self) -> Iterable[Problem]:
-        """What is wrong with those that were added."""
+        """Returns the problems of the conversations that were added."""
 
 
-class Faults:
-    """What no conversation may have."""
+class ValueCheck:
+    """Checks the values of each conversation, see :func:`value_problems`."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
 
     def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
-        """Looks at its values."""
-        self._found += faults(conversation)
+        """Checks the values of one conversation."""
+        self._found += value_problems(conversation)
 
     def problems(self) -> list[Problem]:
-        """All of them."""
+        """Returns the problems of all conversations that were added."""
         return self._found
 
 
-def faults(conversation: AnyConversation) -> Iterator[Problem]:
-    """What no conversation may have."""
+def value_problems(conversation: AnyConversation) -> Iterator[Problem]:
+    """Yields the invalid values of a conversation: non-finite features or scores, speakers < 0."""
     present = conversation.present
     for name, values in conversation.features.items():
         if not all_finite(values):
             broken = ~values.isfinite() & present[name][:, None]
             rows = broken.any(1)
-            place = int(broken[int(rows.int().argmax())].int().argmax())  # of the first such row
+            place = int(broken[int(rows.int().argmax())].int().argmax())  # in the first such row
             got, rule = f"NaN or infinity at position {place}", f"{name} must be finite"
-            yield from search(conversation.id, f"features.{name}", rule, rows, got)
+            yield from violations(conversation.id, f"features.{name}", rule, rows, got)
     score = getattr(conversation, "score", None)
     if score is not None and score.is_floating_point() and score.dim() == 1:
-        yield from infinite(conversation.id, "score", score)
-    yield from search(
+        yield from infinite_scores(conversation.id, "score", score)
+    yield from violations(
         conversation.id,
         "speaker",
         "speaker must not be negative",
@@ -81,23 +83,23 @@ def faults(conversation: AnyConversation) -> Iterator[Problem]:
     )
 
 
-def infinite(conversation: str, field: str, values: Tensor) -> Iterator[Problem]:
-    """A problem for infinite scores `[U]`, of which NaN are missing ones."""
+def infinite_scores(conversation: str, field: str, values: Tensor) -> Iterator[Problem]:
+    """Yields a problem if scores `[U]` are infinite; NaN marks missing scores and is allowed."""
     rule = f"{field} must be finite, or NaN where missing"
-    yield from search(conversation, field, rule, values.isinf(), "infinity")
+    yield from violations(conversation, field, rule, values.isinf(), "infinity")
 
 
-def search(
+def violations(
     conversation: str, field: str, rule: str, broken: Tensor, got: Tensor | str
 ) -> Iterator[Problem]:
-    """One problem for all utterances that break a rule.
+    """Yields one problem for all utterances that violate a rule, or none.
 
     Args:
-        conversation: Its id.
-        field: What of it.
+        conversation: The id of the conversation.
+        field: The field that was checked.
         rule: What was expected.
-        broken: `[U]` bool.
-        got: What came, in words or `[U]` values.
+        broken: `[U]` bool, True for utterances that violate the rule.
+        got: What was found: a description, or values `[U]`.
     """
     places = broken.nonzero().flatten().tolist()
     if places:

@@ -1,13 +1,13 @@
-"""Which splits a corpus must have to be trained on."""
+"""Checks that the splits of a corpus can be used for training."""
 
 from collections.abc import Iterator, Mapping
 
-#: Names of the split that chooses the epoch, if a corpus has one.
+#: Accepted names of the validation split, on which the best epoch is selected.
 VALIDATION = ("dev", "val", "valid", "validation")
 
 
 def wrong_names(sizes: Mapping[str, int]) -> Iterator[str]:
-    """What is wrong with a corpus's splits, by name and number of conversations, for training."""
+    """Yields a message if a corpus has splits other than train, test and one for validation."""
     validation = [name for name in VALIDATION if sizes.get(name)]
     unknown = [name for name in sizes if name not in ("train", "test", *VALIDATION)]
     if unknown or len(validation) > 1:
@@ -18,7 +18,7 @@ def wrong_names(sizes: Mapping[str, int]) -> Iterator[str]:
 
 
 def too_few(sizes: Mapping[str, int]) -> Iterator[str]:
-    """Whether there is nothing that could choose the epoch."""
+    """Yields a message if there are too few conversations to select the epoch on."""
     if sizes.get("train") == 1 and not any(sizes.get(name) for name in VALIDATION):
         yield (
             "must have at least two training conversations to hold one out, or a split of "

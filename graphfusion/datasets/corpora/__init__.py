@@ -1,1 +1,1 @@
-"""One reader of each published corpus."""
+"""Published data sets, one class each."""

@@ -1,4 +1,4 @@
-"""Finds the file of a data set that people know by name, and says where to get it."""
+"""Locates the file of a published data set in a folder, and matches its class names."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from graphfusion.datasets._load import detect, load
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.datasets.readers._options import Asked
+from graphfusion.datasets.readers._options import ReaderKwargs
 from graphfusion.datasets.readers._reading import FormatError
 
-# The nouns and adjectives for one emotion; files have either, or the first letters of it.
+# Adjective and noun for each emotion; files use either, possibly abbreviated.
 _WORDS = (
     ("happy", "happiness"),
     ("sad", "sadness"),
@@ -25,30 +25,33 @@ _WORDS = (
 
 
 def load_from(
-    root: str | PathLike[str], names: Sequence[str], source: str, asked: Asked | None = None
+    root: str | PathLike[str],
+    names: Sequence[str],
+    source: str,
+    options: ReaderKwargs | None = None,
 ) -> tuple[Path, Corpus]:
-    """Reads the first of some files that is in a folder, or in its subfolder `raw`.
+    """Loads the first file that exists in a folder, or in its subfolder `raw`.
 
     Args:
         root: The folder.
-        names: The files.
-        source: Who gives out the data and on which terms, in a sentence or more.
-        asked: What to say of the file to :func:`load`, where its format does not say it itself.
+        names: The names of the files, in order of preference.
+        source: Who distributes the data and under which terms, for the error message.
+        options: The options of :func:`load`, for formats that do not store them.
 
     Returns:
-        The file and what it holds.
+        The path of the file, and the corpus.
 
     Raises:
-        FileNotFoundError: If there is none of them; it names the source.
-        FormatError: If anything in the file is wrong.
+        FileNotFoundError: If none of the files exists; it names the source.
+        FormatError: If the file is invalid.
     """
     for name in names:
         for folder in (Path(root), Path(root, "raw")):
             if (folder / name).is_file():
                 path = folder / name
-                if asked is None or detect(path) == "safetensors":
+                if options is None or detect(path) == "safetensors":
                     return path, load(path)
-                return path, load(path, **asked)
+                return path, load(path, **options)
     raise FileNotFoundError(
         f"root must be a folder with {' or '.join(names)}, itself or in its subfolder raw, but "
         f"{root} has none of them. Nothing is downloaded here. {source}"
@@ -56,20 +59,19 @@ def load_from(
 
 
 def match_classes(path: Path, found: Sequence[str], classes: Sequence[str]) -> list[int]:
-    """Finds a data set's classes among a file's.
+    """Matches the classes of a file to those of a data set.
 
     Args:
-        path: The file.
-        found: Its classes, in any order: the noun or the adjective for each, or the first three of
-            its letters or more; or, as :func:`load_pickle` names them, numbered in the order of
-            `classes`.
-        classes: The data set's.
+        path: The path of the file, for the error message.
+        found: The file's classes, in any order: nouns or adjectives, or at least their first three
+            letters; or, as :func:`load_pickle` names them, numbers in the order of `classes`.
+        classes: The classes of the data set.
 
     Returns:
-        For each of the file's classes, which of the data set's it is.
+        For each class of the file, its number in the data set.
 
     Raises:
-        FormatError: If they are not the data set's.
+        FormatError: If the classes differ.
     """
     words = [next((each for each in _WORDS if name in each), (name,)) for name in classes]
     numbers = [_place(name.lower(), words) for name in found]

@@ -1,4 +1,4 @@
-"""IEMOCAP: ten actors in pairs, six emotions or four."""
+"""The IEMOCAP data set: dyadic conversations of ten actors, with six or four emotions."""
 
 from os import PathLike
 from typing import ClassVar
@@ -15,36 +15,36 @@ _SIX = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 _FOUR = _SIX[:4]
 _EXCITED, _FRUSTRATED = 4, 5
 _SOURCE = (
-    "IEMOCAP belongs to the University of Southern California, which gives it to those who sign "
-    "its release form (https://sail.usc.edu/iemocap/). Features of it are shared by authors of the "
-    "field, such as those of MMGCN (https://github.com/hujingwen6666/MMGCN); the same terms hold."
+    "IEMOCAP is distributed by the University of Southern California to those who sign its release "
+    "form (https://sail.usc.edu/iemocap/). Features are published with research code, such as that "
+    "of MMGCN (https://github.com/hujingwen6666/MMGCN); the same terms apply."
 )
 
 
 class IEMOCAP(Corpus):
-    """IEMOCAP (`Busso et al., 2008 <https://doi.org/10.1007/s10579-008-9076-6>`_) from features.
+    """IEMOCAP (`Busso et al., 2008 <https://doi.org/10.1007/s10579-008-9076-6>`_) as features.
 
-    Conversations of two actors each. The field trains on sessions 1 to 4 and tests on session 5,
-    and has no official validation split.
+    Each conversation has two speakers. By convention, sessions 1 to 4 are for training and session
+    5 is for testing. There is no official validation split.
 
-    Six classes: happy, sad, neutral, angry, excited, frustrated, in this order whatever the file's.
-    A pickle does not name them; its labels are taken to number them in this order, as the field's
-    scripts say. Four classes: happy (with the excited), sad, neutral, angry; utterances of the
-    frustrated are left out, and so is a conversation without any others, unless they are kept as
-    context, without a label.
+    Six classes: happy, sad, neutral, angry, excited and frustrated, in this order regardless of the
+    file. Pickles do not name the classes; their labels are assumed to number them in this order, as
+    in published research code. Four classes: happy (including excited), sad, neutral and angry.
+    Frustrated utterances, and conversations without any others, are then removed; `keep_context`
+    keeps them without a label.
 
     Args:
-        root: The folder that holds one of `raw_file_names`, itself or in its subfolder `raw`. The
-            pickles are those that :func:`load_pickle` describes.
+        root: The folder that contains one of `raw_file_names`, directly or in its subfolder `raw`.
+            See :func:`load_pickle` for the layouts of pickles.
         num_classes: 6 or 4.
-        keep_context: Whether four classes keep the utterances of the frustrated, without a label
-            (`y` is -100).
+        keep_context: Whether to keep frustrated utterances without a label (`y` is -100) if there
+            are four classes.
 
     Raises:
-        FileNotFoundError: If there is none of the files; it says who gives them out.
-        FormatError: If anything in the file is wrong, or its classes are others.
+        FileNotFoundError: If none of the files exists; the message names who distributes them.
+        FormatError: If the file is invalid, or has other classes.
         TypeError: If `keep_context` is not a bool.
-        ValueError: If `num_classes` is neither.
+        ValueError: If `num_classes` is neither 6 nor 4.
     """
 
     raw_file_names: ClassVar[tuple[str, ...]] = (

@@ -1,4 +1,4 @@
-"""MELD: several speakers of a television series, seven emotions."""
+"""The MELD data set: multi-party conversations of a television series, with seven emotions."""
 
 from os import PathLike
 from typing import ClassVar
@@ -11,29 +11,29 @@ from graphfusion.datasets.labels import relabel, translate
 
 _SEVEN = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 _SOURCE = (
-    "MELD is given out by its authors (https://affective-meld.github.io/) under the GPL 3.0; the "
-    "series belongs to its makers. Features of it are shared by authors of the field, such as "
-    "those of MMGCN (https://github.com/hujingwen6666/MMGCN)."
+    "MELD is distributed by its authors (https://affective-meld.github.io/) under the GPL 3.0; the "
+    "series belongs to its producers. Features are published with research code, such as that of "
+    "MMGCN (https://github.com/hujingwen6666/MMGCN)."
 )
 
 
 class MELD(Corpus):
-    """MELD (`Poria et al., ACL 2019 <https://arxiv.org/abs/1810.02508>`_) from features.
+    """MELD (`Poria et al., ACL 2019 <https://arxiv.org/abs/1810.02508>`_) as features.
 
-    Conversations of up to nine speakers. There are official splits for training ("train"),
-    validation ("dev") and test; the pickles of the field hold the first two together as "train".
+    Conversations have up to nine speakers. There are official splits for training ("train"),
+    validation ("dev") and test. Published pickles merge the first two into "train".
 
-    The classes are neutral, surprise, fear, sadness, joy, disgust and anger, in this order whatever
-    the file's. A pickle does not name them; its labels are taken to number them in this order, as
-    the field's scripts say.
+    The classes are neutral, surprise, fear, sadness, joy, disgust and anger, in this order
+    regardless of the file. Pickles do not name the classes; their labels are assumed to number them
+    in this order, as in published research code.
 
     Args:
-        root: The folder that holds one of `raw_file_names`, itself or in its subfolder `raw`. The
-            pickles are those that :func:`load_pickle` describes.
+        root: The folder that contains one of `raw_file_names`, directly or in its subfolder `raw`.
+            See :func:`load_pickle` for the layouts of pickles.
 
     Raises:
-        FileNotFoundError: If there is none of the files; it says who gives them out.
-        FormatError: If anything in the file is wrong, or its classes are others.
+        FileNotFoundError: If none of the files exists; the message names who distributes them.
+        FormatError: If the file is invalid, or has other classes.
     """
 
     raw_file_names: ClassVar[tuple[str, ...]] = (

@@ -1,4 +1,4 @@
-"""CMU-MOSI and CMU-MOSEI: people who say what they think of something; two classes or seven."""
+"""The data sets CMU-MOSI and CMU-MOSEI: opinion videos, with two or seven sentiment classes."""
 
 from os import PathLike
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets.checks.problems import search
+from graphfusion.datasets.checks.problems import violations
 from graphfusion.datasets.corpora._root import load_from
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.labels import relabel
@@ -15,14 +15,13 @@ from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.sentiment import SENTIMENTS, cut
 
 _SOURCE = (
-    "{name} is given out by the MultiComp Lab of Carnegie Mellon University, on the terms that it "
-    "states (https://github.com/A2Zadeh/CMU-MultimodalSDK); the videos belong to those who "
-    "published them."
+    "{name} is distributed by the MultiComp Lab of Carnegie Mellon University under its terms "
+    "(https://github.com/A2Zadeh/CMU-MultimodalSDK); the videos belong to their publishers."
 )
 
 
 class _Sentiment(Corpus):
-    """Videos of one speaker each, with a score of sentiment for every utterance."""
+    """Base class of data sets of single-speaker videos with a sentiment score per utterance."""
 
     raw_file_names: ClassVar[tuple[str, ...]]
     _name: ClassVar[str]
@@ -32,7 +31,7 @@ class _Sentiment(Corpus):
             raise ValueError(f"num_classes must be 2 or 7, but got {num_classes!r}.")
         source = _SOURCE.format(name=self._name)
         path, corpus = load_from(root, self.raw_file_names, source, {"labels": "scores"})
-        # In memory: an open file makes its conversations anew, without a score that was set.
+        # Read into memory, since a lazy sequence would lose the attribute `score` that is set here.
         read = {split: [*conversations] for split, conversations in corpus.splits.items()}
         for conversation in (each for conversations in read.values() for each in conversations):
             conversation.score = _score(path, conversation)
@@ -44,45 +43,43 @@ class _Sentiment(Corpus):
 def _score(path: Path, conversation: Conversation) -> Tensor:
     score: Tensor = conversation.score if "score" in conversation else conversation.y
     if not score.is_floating_point():
-        raise FormatError(f"{path}: score must be in the file to be cut, but is not.")
+        raise FormatError(f"{path}: score must be in the file, but is missing.")
     rule = "scores must be in [-3, 3]"
-    for problem in search(conversation.id, "score", rule, score.abs() > 3, f"{_far(score):g}"):
+    for problem in violations(conversation.id, "score", rule, score.abs() > 3, f"{_far(score):g}"):
         raise FormatError(f"{path}: {problem}", [problem])
     return score
 
 
 def _far(score: Tensor) -> float:
-    """The first score out of range, or 0."""
+    """Returns the first score out of range, or 0."""
     return float(next(iter(score[score.abs() > 3]), 0.0))
 
 
 class MOSI(_Sentiment):
-    """CMU-MOSI (`Zadeh et al., 2016 <https://arxiv.org/abs/1606.06259>`_) from features.
+    """CMU-MOSI (`Zadeh et al., 2016 <https://arxiv.org/abs/1606.06259>`_) as features.
 
-    A conversation is a video, in which one person speaks. Every utterance has a `score` in
-    [-3, 3], from which the classes are cut (NaN: there is none, and no label); the file's own
-    classes are not used.
+    A conversation is a video of one speaker. Every utterance has a `score` in [-3, 3] (NaN where
+    missing), which determines the class; the file's own classes are not used.
 
-    Two classes: negative (below 0) and positive (above 0); an utterance of score 0 is left out, and
-    so is a conversation without any others. Seven classes, highly negative to highly positive,
-    are the score rounded to the nearest integer from -3 to 3, halves to the even one, which is how
-    the field computes Acc-7.
+    Two classes: negative (below 0) and positive (above 0). Utterances with score 0, and
+    conversations without any others, are removed. Seven classes, highly negative to highly
+    positive: the score rounded to the nearest integer in [-3, 3], halves to the even one, as for
+    the metric Acc-7.
 
-    All modalities of the file are taken over; choose with :meth:`Corpus.select`. The text features
-    released with bc-LSTM were trained on the labels of the training videos, so that a validation
-    set cut from these looks near perfect: do not use them where an epoch is to be picked.
+    All modalities of the file are loaded; choose with :meth:`Corpus.select`. The text features
+    released with bc-LSTM were trained on the labels of the training videos. The accuracy on a
+    validation split of these is therefore close to perfect: do not use them to select an epoch.
 
     Args:
-        root: The folder that holds one of `raw_file_names`, itself or in its subfolder `raw`. An
-            archive has the array `score`, or scores as `label`; a pickle is one that
-            :func:`load_pickle` describes, with scores as labels.
+        root: The folder that contains one of `raw_file_names`, directly or in its subfolder `raw`.
+            An .npz file has the array `score`, or scores as `label`. A pickle has scores as labels,
+            see :func:`load_pickle`.
         num_classes: 2 or 7.
 
     Raises:
-        FileNotFoundError: If there is none of the files; it says who gives them out.
-        FormatError: If anything in the file is wrong, or there are no scores, or others
-            than from -3 to 3.
-        ValueError: If `num_classes` is neither.
+        FileNotFoundError: If none of the files exists; the message names who distributes them.
+        FormatError: If the file is invalid, has no scores, or has scores out of range.
+        ValueError: If `num_classes` is neither 2 nor 7.
     """
 
     raw_file_names: ClassVar[tuple[str, ...]] = ("mosi.safetensors", "mosi.npz", "mosi.pkl")
@@ -90,19 +87,18 @@ class MOSI(_Sentiment):
 
 
 class MOSEI(_Sentiment):
-    """CMU-MOSEI (`Zadeh et al., ACL 2018 <https://aclanthology.org/P18-1208/>`_) from features.
+    """CMU-MOSEI (`Zadeh et al., ACL 2018 <https://aclanthology.org/P18-1208/>`_) as features.
 
-    Ten times as many utterances as :class:`MOSI`, of which all else holds.
+    It has ten times as many utterances as :class:`MOSI`, and the same scores and classes.
 
     Args:
-        root: As of :class:`MOSI`.
-        num_classes: 2 or 7, as of :class:`MOSI`.
+        root: The folder, see :class:`MOSI`.
+        num_classes: 2 or 7, see :class:`MOSI`.
 
     Raises:
-        FileNotFoundError: If there is none of the files; it says who gives them out.
-        FormatError: If anything in the file is wrong, or there are no scores, or others
-            than from -3 to 3.
-        ValueError: If `num_classes` is neither.
+        FileNotFoundError: If none of the files exists; the message names who distributes them.
+        FormatError: If the file is invalid, has no scores, or has scores out of range.
+        ValueError: If `num_classes` is neither 2 nor 7.
     """
 
     raw_file_names: ClassVar[tuple[str, ...]] = ("mosei.safetensors", "mosei.npz", "mosei.pkl")

@@ -1,1 +1,1 @@
-"""File formats."""
+"""Readers of `.npz` files and pickles."""

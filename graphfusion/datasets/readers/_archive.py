@@ -1,4 +1,4 @@
-"""Reads the arrays of an .npz file without trusting what its headers declare."""
+"""Reads the arrays of an .npz file without trusting the sizes that its headers declare."""
 
 import io
 import zipfile
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from graphfusion.datasets.readers._reading import check_dtype, check_layout
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_PIECE = 2**20  # bytes
-_LONGEST_HEADER = 1024  # an honest one takes 128; Python's parser, which reads it, far more memory
+_CHUNK = 2**20  # bytes
+# Typical headers take 128 bytes. Python's parser, which reads them, needs far more memory.
+_MAX_HEADER = 1024
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a member of an archive says of its array; it is as large as the member."""
+    """The header of an array in an archive; `nbytes` is the size of the data that follow."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -31,14 +32,15 @@ class Header:
 
 
 class Archive:
-    """An .npz file, of which nothing but the headers has been inflated.
+    """An open .npz file; only the headers have been decompressed.
 
     Args:
-        data: The file.
+        data: The bytes of the file.
 
     Raises:
-        ValueError: If what it declares cannot be true, or needs code to be read.
-        Exception: Of whatever kind zipfile, zlib and numpy raise on broken bytes.
+        ValueError: If declared sizes are impossible, or a dtype cannot be read without running
+            code.
+        Exception: Any exception that zipfile, zlib or numpy raise on corrupt data.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -46,7 +48,7 @@ class Archive:
         self._members: dict[str, zipfile.ZipInfo] = {}
         self.headers: dict[str, Header] = {}
         members = self._zip.infolist()
-        # Members that overlap would make many large arrays of the same few bytes.
+        # Overlapping members could expand the same few bytes to many large arrays.
         if sum(member.compress_size for member in members) > len(data):
             raise ValueError("refused: the archive's members are larger than the archive.")
         for member in members:
@@ -56,7 +58,7 @@ class Archive:
             if not name:
                 raise ValueError("the archive's arrays must have names, but one has none.")
             if name in self._members:
-                raise ValueError(f"{name} must be in the archive once, but comes again.")
+                raise ValueError(f"{name} must be in the archive once, but occurs twice.")
             self._members[name] = member
             try:
                 _check_sizes(member)
@@ -66,16 +68,16 @@ class Archive:
                 raise ValueError(f"{name}: {error}") from error
 
     def read(self, name: str) -> NDArray[Any]:
-        """Inflates one array."""
+        """Decompresses one array."""
         header = self.headers[name]
         raw, filled = np.empty(header.nbytes, np.uint8), 0
         with self._zip.open(self._members[name]) as file:
             _read_header(file, self._members[name])
-            # In pieces: at once, zipfile would hold all of it twice. No more than is declared is
-            # asked for, which bounds what a longer stream inflates to.
-            while piece := file.read(min(_PIECE, header.nbytes - filled)):
-                raw[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
-                filled += len(piece)
+            # In chunks, since zipfile would otherwise hold the whole array twice. Reading at most
+            # the declared number of bytes bounds the memory that a longer stream can take.
+            while chunk := file.read(min(_CHUNK, header.nbytes - filled)):
+                raw[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
+                filled += len(chunk)
         if filled != header.nbytes:
             raise ValueError(
                 f"{name}: {header.nbytes} bytes must follow the header, but got {filled}."
@@ -86,9 +88,9 @@ class Archive:
 
 def _read_header(file: Any, member: zipfile.ZipInfo) -> Header:
     version = npy.read_magic(file)
-    if version not in _HEADERS:  # 3.0 is for names of fields, which no array here has
+    if version not in _HEADERS:  # 3.0 differs only for structured dtypes, which are refused
         raise ValueError(f"the .npy version must be 1.0 or 2.0, but got {version}.")
-    shape, fortran, dtype = _HEADERS[version](file, _LONGEST_HEADER)
+    shape, fortran, dtype = _HEADERS[version](file, _MAX_HEADER)
     check_dtype(dtype)
     size = member.file_size - file.tell()
     check_layout(shape, dtype, size)
@@ -96,15 +98,15 @@ def _read_header(file: Any, member: zipfile.ZipInfo) -> Header:
 
 
 def _check_sizes(member: zipfile.ZipInfo) -> None:
-    """Checks that a member's declared size is one that its bytes in the archive can give."""
+    """Checks that the compressed bytes of a member can decompress to its declared size."""
     if member.compress_type == zipfile.ZIP_STORED:
         possible = member.file_size == member.compress_size
     elif member.compress_type == zipfile.ZIP_DEFLATED:
-        # Deflate at its densest spends 2 bits on 258 bytes: 1032 times.
+        # The maximum ratio of Deflate: 2 bits for 258 bytes.
         possible = member.file_size <= 1032 * member.compress_size
     else:
         raise ValueError("refused: members must be stored or deflated.")
     if not possible:
         raise ValueError(
-            f"refused: {member.compress_size} bytes cannot inflate to {member.file_size}."
+            f"refused: {member.compress_size} bytes cannot decompress to {member.file_size}."
         )

@@ -1,4 +1,4 @@
-"""What a reader makes of a file, its values not yet checked."""
+"""The contents of a file as a reader returns them, before values are validated."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from graphfusion.data.conversation import Conversation
 
 @dataclass(frozen=True)
 class RawConversation:
-    """A conversation as a file has it, its values not yet checked.
+    """A conversation as stored in a file, before its values are validated.
 
     Args:
-        id: Its name.
+        id: The id of the conversation.
         features: `{modality: [U, d_m]}`, floating.
         speaker: `[U]` int64.
-        y: `[U]`, int64 (a class; -100: missing) or floating (a score; NaN: missing); or floating
-            `[U, K]` (several classes at once).
-        present: `{modality: [U] bool}`, for each of the modalities.
-        score: `[U]`, floating, a score besides the class, if there is one (NaN: missing).
+        y: `[U]`, int64 (class numbers; -100: missing) or floating (scores; NaN: missing); or
+            floating `[U, K]` (multilabel).
+        present: `{modality: [U] bool}`, for each modality.
+        score: `[U]`, floating (NaN: missing): an optional score in addition to the class.
     """
 
     id: str
@@ -31,7 +31,7 @@ class RawConversation:
     score: Tensor | None = None
 
     def checked(self) -> Conversation:
-        """The same as a `Conversation`, which checks its values."""
+        """Converts to a `Conversation`, which validates the values."""
         further = {} if self.score is None else {"score": self.score}
         present = self.present
         return Conversation(self.features, self.speaker, self.y, present, id=self.id, **further)
@@ -39,13 +39,13 @@ class RawConversation:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Args:
-        classes: The names of the classes; none where the labels are scores.
-        splits: `{split: conversations}`; those of a file that stays open are read when asked for.
-        unused: The ids of further conversations, which are in no split.
-        extractors: What made the features of each modality, as far as the file says.
+        classes: The names of the classes; empty: the labels are scores.
+        splits: `{split: conversations}`.
+        unused: The ids of conversations that are in no split.
+        extractors: `{modality: fingerprint}` of the extractors, if the file stores them.
     """
 
     classes: tuple[str, ...]
@@ -55,5 +55,5 @@ class Contents:
 
 
 T = TypeVar("T")
-# What to make of a file's contents: a corpus, say, or a list of its problems.
+# A callback that converts the contents of a file, for example to a corpus or a list of problems.
 Finish: TypeAlias = Callable[[Contents], T]

@@ -1,4 +1,4 @@
-"""What a file's labels are: numbers of classes, several classes at once, or scores."""
+"""Infers the kind of a file's labels (classes, multilabel or scores) and converts them."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -9,86 +9,86 @@ from torch import Tensor
 
 from graphfusion.data.labels import MISSING
 
-Kind: TypeAlias = Literal["classes", "scores", "several"]
+Kind: TypeAlias = Literal["classes", "scores", "multilabel"]
 _Numbers: TypeAlias = NDArray[np.float64]
 
 
-def label_kind(values: _Numbers, integers: bool, named: bool, asked: Kind | None) -> Kind:
-    """Says what all labels of a file are.
+def label_kind(values: _Numbers, integers: bool, named: bool, requested: Kind | None) -> Kind:
+    """Infers whether the labels of a file are classes or scores.
 
     Args:
-        values: The labels, NaN where there is none.
-        integers: Whether the file has them as integers.
-        named: Whether it names classes.
-        asked: What the caller says they are; None: what the file says.
+        values: All labels of the file, NaN where missing.
+        integers: Whether the file stores them as integers.
+        named: Whether the file names the classes.
+        requested: The kind that the caller requested; None: inferred.
 
     Raises:
-        ValueError: If it may be either: floats that could number classes, without their names.
+        ValueError: If the kind is ambiguous: whole floats of 0 or more, without class names.
     """
-    if asked == "scores" and integers and named:
-        raise ValueError("scores must be in the file, but its labels are numbers of classes.")
-    if asked is not None:
-        return asked
+    if requested == "scores" and integers and named:
+        raise ValueError("scores must be in the file, but its labels are class numbers.")
+    if requested is not None:
+        return requested
     if integers or named:
         return "classes"
     known = values[~np.isnan(values)]
     if known.size and (known >= 0).all() and (known == np.floor(known)).all():
         raise ValueError(
-            "labels must be integers, if they number classes, but are floats without a fraction "
-            "or a sign, which may be either (a gap in a table makes floats of integers): write "
-            "integers and -1 where missing, or name the classes, or say labels='classes' or "
+            "labels must be integers if they are class numbers, but are whole floats, which can be "
+            "class numbers or scores (missing values turn a table's integers into floats): store "
+            "integers, with -1 where missing, or name the classes, or pass labels='classes' or "
             "labels='scores'."
         )
     return "scores"
 
 
 def to_y(kind: Kind, values: _Numbers, integers: bool) -> Tensor:
-    """A conversation's labels as a `Conversation` has them.
+    """Converts the labels of a conversation to the `y` of a `Conversation`.
 
     Args:
-        kind: What they are.
-        values: `[U]`, or `[U, K]` of several classes at once, NaN where there is none.
-        integers: Whether the file has them as integers; -1 and -100 are missing there.
+        kind: The kind of the labels.
+        values: `[U]`, or `[U, K]` for multilabel, NaN where missing.
+        integers: Whether the file stores them as integers; -1 and -100 are then missing, too.
 
     Returns:
-        `[U]` int64, -100 where missing, of classes; float32, NaN where missing, of scores and
-        `[U, K]` of several classes at once.
+        For classes, `[U]` int64, -100 where missing. For scores `[U]` and multilabel `[U, K]`,
+        float32, NaN where missing.
 
     Raises:
-        ValueError: If classes are to be numbered by what is no integer, or several are not 0 and 1.
+        ValueError: If class numbers are not whole, or multilabel values are not 0 or 1.
     """
     if kind == "scores":
         return to_score(values)
     missing = np.isnan(values)
     if integers:
         missing |= (values == -1) | (values == MISSING)
-    if kind == "several":
-        return _several(values, missing)
+    if kind == "multilabel":
+        return _multilabel(values, missing)
     broken = ~missing & ((values != np.floor(values)) | np.isinf(values))
-    if not integers:  # -1.0 may be a score
+    if not integers:  # a float of -1.0 may be a score instead of "missing"
         broken |= values < 0
     (bad,) = np.nonzero(broken)
     if bad.size:
         raise ValueError(
-            "labels must be whole numbers of classes, NaN where missing, but utterance "
-            f"{bad[0]} has {values[bad[0]]:g}; scores come without classes."
+            "labels must be whole class numbers, NaN where missing, but utterance "
+            f"{bad[0]} has {values[bad[0]]:g}; a file of scores must not name classes."
         )
     whole = np.where(missing, MISSING, np.clip(values, -(2.0**62), 2.0**62))
     return torch.from_numpy(whole.astype(np.int64))
 
 
-def _several(values: _Numbers, missing: NDArray[np.bool_]) -> Tensor:
+def _multilabel(values: _Numbers, missing: NDArray[np.bool_]) -> Tensor:
     broken = ~missing & (values != 0) & (values != 1)
     if broken.any():
         row, column = np.argwhere(broken)[0].tolist()
         raise ValueError(
-            "labels of several classes must be 1 or 0, or where missing -1 or -100 of integers and "
-            f"NaN of floats, but utterance {row} has {values[row, column]:g} in column {column}."
+            "multilabel values must be 1 or 0, or where missing -1 or -100 (integers) or NaN "
+            f"(floats), but utterance {row} has {values[row, column]:g} in column {column}."
         )
     return to_score(np.where(missing, np.nan, values))
 
 
 def to_score(values: NDArray[Any]) -> Tensor:
-    """As float32, NaN where missing; what is beyond float32 gets infinite, which is refused."""
+    """Converts to float32, NaN where missing; overflow becomes infinity, which is refused later."""
     with np.errstate(over="ignore"):
         return torch.from_numpy(values.astype(np.float32))

@@ -1,11 +1,11 @@
-"""What a caller may say about a file that does not say it itself."""
+"""Options of the readers, for settings that a file does not store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 
-class Asked(TypedDict, total=False):
+class ReaderKwargs(TypedDict, total=False):
     """The keyword arguments of the readers of `.npz` files and pickles."""
 
     labels: Literal["classes", "scores"] | None
@@ -14,8 +14,8 @@ class Asked(TypedDict, total=False):
     splits: Sequence[str] | None
 
 
-class TableAsked(Asked, total=False):
-    """The same, and those of tables."""
+class LoadKwargs(ReaderKwargs, total=False):
+    """The keyword arguments of :func:`load`: those of the readers, and those of tables."""
 
     features: Mapping[str, str | Sequence[str]] | Sequence[str] | None
     conversation: str
@@ -29,17 +29,17 @@ class TableAsked(Asked, total=False):
 
 @dataclass(frozen=True)
 class Options:
-    """The same, checked.
+    """Validated options of the readers of `.npz` files and pickles.
 
     Args:
-        labels: What the labels are; None: what the file says.
-        missing: "nan": vectors, and frames, of nothing but NaN are absent; None: NaN is refused.
-        frames: "mean": a modality's frames are averaged over each utterance, but for those of
-            nothing but zeros, which are padding; None: frames are refused.
-        splits: The names of a tuple's lists of ids, in their order; None: what the file says.
+        labels: The kind of the labels; None: inferred from the file.
+        missing: "nan": vectors and frames that are all NaN are absent; None: NaN is refused.
+        frames: "mean": a modality's frames are averaged over each utterance, excluding all-zero
+            frames, which are padding; None: frames are refused.
+        splits: The names of a tuple's lists of ids, in order; None: inferred from the file.
 
     Raises:
-        ValueError: If one has another value.
+        ValueError: If an option has an invalid value.
     """
 
     labels: Literal["classes", "scores"] | None = None

@@ -1,4 +1,4 @@
-"""What the readers share: how they fail, and what they check before they read an array."""
+"""Shared helpers of the readers: error handling, and checks before an array is allocated."""
 
 import math
 import sys
@@ -17,10 +17,10 @@ from graphfusion.datasets.checks.problems import Problem
 
 
 class FormatError(ValueError):
-    """Something in a file is not as its format asks; the message names the file and what it is.
+    """Raised if a file violates its format; the message names the file and the first problem.
 
     Attributes:
-        problems: All that was found wrong before reading had to end, as :class:`Problem` each.
+        problems: Every :class:`Problem` found before reading had to stop.
     """
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
@@ -29,34 +29,34 @@ class FormatError(ValueError):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
-        """The error that says the first of them, and how many there are."""
+        """Creates one error for several problems; the message has the first and their number."""
         more = f" (the first of {len(problems)} problems)" if len(problems) > 1 else ""
         return cls(f"{problems[0]}{more}", problems)
 
 
 @contextmanager
-def reading(path: str | PathLike[str]) -> Iterator[bytes]:
-    """Gives a file's bytes, and names it in what goes wrong, see :func:`naming`."""
+def open_file(path: str | PathLike[str]) -> Iterator[bytes]:
+    """Context manager that reads a file and names it in errors, see :func:`error_context`."""
     data = read_regular(path)
-    with naming(path):
+    with error_context(path):
         yield data
 
 
 @contextmanager
-def naming(path: str | PathLike[str]) -> Iterator[None]:
-    """Turns every exception that working on a file's content raises into FormatError.
+def error_context(path: str | PathLike[str]) -> Iterator[None]:
+    """Context manager that converts every exception into a FormatError that names the file.
 
-    Broken bytes surface as anything from IndexError to RecursionError, depending on where they
-    strike. A caller who reads files of others needs one exception to catch.
+    Corrupt data can raise anything from IndexError to RecursionError. Callers who read untrusted
+    files need a single exception to catch.
     """
     try:
         yield
-    except ImportError:  # of an optional package; nothing in a file imports any
+    except ImportError:  # an optional package is missing; file contents never import anything
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:  # it cannot be opened again
+        if isinstance(error, OSError) and error.filename is not None:  # cannot be reopened
             raise
-        # The message of a ValueError is enough; others need the name of their type.
+        # The message of a ValueError is self-explanatory; other errors need their type's name.
         problem = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         if str(problem).startswith(f"{path}: "):
             raise
@@ -66,8 +66,8 @@ def naming(path: str | PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def about(conversation: str) -> Iterator[None]:
-    """Names the conversation in the ValueErrors raised within that do not name it themselves."""
+def conversation_context(conversation: str) -> Iterator[None]:
+    """Context manager that adds the conversation's id to any ValueError raised inside."""
     try:
         yield
     except FormatError:
@@ -77,23 +77,23 @@ def about(conversation: str) -> Iterator[None]:
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
-    """Checks that a dtype is one of numbers or strings; to read objects is to run code."""
+    """Checks that a dtype is numeric or a string; reading object arrays would run code."""
     if dtype.kind not in "biufSU" or dtype.itemsize == 0:
         kind = "strings of no size" if dtype.kind in "SU" else dtype.name
         raise ValueError(f"refused: arrays must hold numbers or strings, but got {kind}.")
 
 
 def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> None:
-    """Checks, before anything is allocated, that an array takes exactly the bytes that there are.
+    """Checks that an array needs exactly the available bytes, before it is allocated.
 
     Args:
-        shape: As the file declares it.
-        dtype: As the file declares it.
-        available: The number of bytes that the file has for this array.
+        shape: The declared shape.
+        dtype: The declared dtype.
+        available: The number of bytes that the file stores for this array.
     """
-    # 32 sizes of 63 bits are multiplied at once; a million of them would take minutes.
+    # The limit of 32 dimensions keeps the product cheap: a million of them would take minutes.
     if len(shape) > 32 or not all(0 <= size <= sys.maxsize for size in shape):
-        raise ValueError("an array's shape must be up to 32 sizes, none negative.")
+        raise ValueError("an array must have at most 32 dimensions, none of a negative size.")
     needed = math.prod(shape) * dtype.itemsize
     if needed != available:
         raise ValueError(
@@ -103,13 +103,13 @@ def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> 
 
 
 def describe(array: NDArray[Any]) -> str:
-    """An array's kind and shape, in words for a message."""
+    """Describes an array's dtype and shape, for error messages."""
     kind = "strings" if array.dtype.kind in "SU" else array.dtype.name
     return f"{kind} of shape {list(array.shape)}"
 
 
 def number_speakers(names: Iterable[Hashable]) -> Tensor:
-    """Numbers those who speak by first appearance."""
+    """Numbers speakers from 0 by first appearance: returns `[U]` int64."""
     numbers: dict[Hashable, int] = {}
     found = [numbers.setdefault(who, len(numbers)) for who in names]
     return torch.tensor(found, dtype=torch.int64)

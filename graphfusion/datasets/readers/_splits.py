@@ -1,27 +1,27 @@
-"""Which conversations of a pickle are in which split."""
+"""Assigns the conversations of a pickle to splits."""
 
 from collections.abc import Mapping, Sequence
 
-from graphfusion.datasets.readers._shapes import SPLITS
-from graphfusion.datasets.readers._stand_ins import Array
+from graphfusion.datasets.readers._safe_objects import Array
 from graphfusion.datasets.readers._tables import Key, Table, keys_of
+from graphfusion.datasets.readers._tuple_layouts import SPLITS
 
-# How the field's ids begin or end that say their split themselves.
+# Words in the ids of published pickles that name the split.
 _WORDS = {"train": ("train",), "test": ("test",), "dev": ("dev", "val")}
 
 
 def find_splits(
-    places: Mapping[str, object], known: Table, asked: Sequence[str] | None
+    places: Mapping[str, object], known: Table, requested: Sequence[str] | None
 ) -> dict[str, list[Key]]:
-    """The ids in each split.
+    """Returns the conversation ids of each split.
 
     Args:
-        places: A tuple's elements by what they are.
-        known: A table with all conversations.
-        asked: The splits' names in the order of the tuple's lists; None: what the file says.
+        places: The elements of the tuple by name.
+        known: A table with an entry for every conversation.
+        requested: The names of the splits in the order of the tuple's lists; None: inferred.
 
     Raises:
-        ValueError: If there are three lists whose order the file does not say.
+        ValueError: If the order of three lists is ambiguous.
     """
     lists = {name: places[name] for name in (*SPLITS, "third") if name in places}
     third = lists.get("third")
@@ -29,44 +29,49 @@ def find_splits(
         del lists["third"]
     splits = {name: keys_of(name, value) for name, value in lists.items()}
     names = list(splits)
-    if asked is not None:
-        if len(asked) != len(names):
+    if requested is not None:
+        if len(requested) != len(names):
             raise ValueError(
-                f"splits must be {len(names)} names, for as many lists of ids, but got {asked!r}."
+                f"splits must be {len(names)} names, for as many lists of ids, but got "
+                f"{requested!r}."
             )
-        names = list(asked)
+        names = list(requested)
     elif "third" in splits:
-        names = ["train", *_order(splits["test"], splits["third"])]
+        names = ["train", *_infer_order(splits["test"], splits["third"])]
     return dict(zip(names, splits.values(), strict=True))
 
 
 def _lists_ids(value: object, known: Table) -> bool:
-    """Whether an element lists conversations; some of them are enough, the rest is a mistake."""
+    """Returns whether an element lists known ids; one suffices, unknown ids are reported later."""
     items: object = value.array.reshape(-1).tolist() if isinstance(value, Array) else value
     if not isinstance(items, list | tuple | set):
         return False
     return any(type(item) in (str, int) and item in known for item in items)
 
 
-def _order(second: Sequence[Key], third: Sequence[Key]) -> tuple[str, str]:
-    """Which of two lists is the test's, as far as their ids say it."""
-    says = _says(second), _says(third)
-    if says[0] == "test" and says[1] != "test":
+def _infer_order(second: Sequence[Key], third: Sequence[Key]) -> tuple[str, str]:
+    """Infers from their ids which of two lists is the test split.
+
+    Raises:
+        ValueError: If the ids do not determine it.
+    """
+    named = _named_split(second), _named_split(third)
+    if named[0] == "test" and named[1] != "test":
         return "test", "dev"
-    if says[1] == "test" and says[0] != "test":
+    if named[1] == "test" and named[0] != "test":
         return "dev", "test"
-    if says == (None, "dev"):
+    if named == (None, "dev"):
         return "test", "dev"
-    if says == ("dev", None):
+    if named == ("dev", None):
         return "dev", "test"
     raise ValueError(
-        "which list of ids is the test's, the second or the third, must be known, but is not: "
-        "say splits=('train', 'test', 'dev') or splits=('train', 'dev', 'test')."
+        "the ids must identify the second or the third list as the test split, but do not: "
+        "pass splits=('train', 'test', 'dev') or splits=('train', 'dev', 'test')."
     )
 
 
-def _says(keys: Sequence[Key]) -> str | None:
-    """The split that all ids name: by a word in them, or IEMOCAP's session 5, which is the test."""
+def _named_split(keys: Sequence[Key]) -> str | None:
+    """Returns the split that all ids name: by a word, or by IEMOCAP's session 5, the test split."""
     for split, words in _WORDS.items():
         if keys and all(any(word in str(key).lower() for word in words) for key in keys):
             return split

@@ -1,4 +1,4 @@
-"""What a pickle's tables have for a conversation: entries, vectors, speakers, labels."""
+"""Extracts a conversation's vectors, speakers and labels from the tables of a pickle."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from graphfusion.datasets.readers._contents import RawConversation
 from graphfusion.datasets.readers._options import Options
 from graphfusion.datasets.readers._reading import describe
-from graphfusion.datasets.readers._stand_ins import Array, Budget, plain
+from graphfusion.datasets.readers._safe_objects import Array, Budget, check_keys
 from graphfusion.datasets.readers._vectors import average, check_vectors
 
-# To say None takes a byte; so many numbers that stand in its place are counted as one byte.
+# None takes one byte in a pickle; the NaN that replace it count as one byte per 64 numbers.
 _NONES = 64
 
 Key: TypeAlias = str | int
@@ -21,12 +21,12 @@ Table: TypeAlias = dict[Any, Any]
 
 
 def keys_of(split: str, value: object) -> list[Key]:
-    """The ids that a list, tuple, set or array of them has."""
+    """Returns the ids in a list, tuple, set or array."""
     if isinstance(value, Array):
         value = value.array.reshape(-1).tolist() if value.array.ndim < 2 else None
         value = value and [each.decode("latin1") if type(each) is bytes else each for each in value]
     if isinstance(value, set):
-        value = sorted(value)  # a set's own order may change from run to run
+        value = sorted(value)  # the order of a set may change between runs
     if not isinstance(value, list | tuple) or not all(type(key) in (str, int) for key in value):
         raise ValueError(
             f"the {split} ids must be a list, tuple, set or array of strings or integers, but got "
@@ -38,7 +38,7 @@ def keys_of(split: str, value: object) -> list[Key]:
 def sequence(
     tables: Mapping[str, Table], name: str, key: Key
 ) -> list[Any] | tuple[Any, ...] | NDArray[Any]:
-    """What a table has for a conversation, as it is."""
+    """Returns a table's value for a conversation: a list, a tuple or an array."""
     if key not in tables[name]:
         raise ValueError(f"{name} must have the conversation, but does not.")
     value = tables[name][key]
@@ -52,7 +52,11 @@ def sequence(
 def entries(
     tables: Mapping[str, Table], name: str, key: Key, size: int, budget: Budget
 ) -> list[Any]:
-    """What a table has for a conversation, one an utterance: a scalar, list, tuple or array."""
+    """Returns a table's entries for a conversation: a scalar, list or array per utterance.
+
+    Raises:
+        ValueError: If their number is not `size`.
+    """
     values = sequence(tables, name, key)
     if len(values) != size:
         raise ValueError(
@@ -62,11 +66,11 @@ def entries(
 
 
 def to_list(values: object, budget: Budget) -> list[Any]:
-    """The entries of a list, tuple or array."""
+    """Converts a list, tuple or array to a list of its entries."""
     if isinstance(values, Array):
         values = np.atleast_1d(values.array)
     if isinstance(values, np.ndarray):
-        if values.dtype.kind in "SU":  # strings are copied, and may be as long as the file
+        if values.dtype.kind in "SU":  # copies strings, each possibly as long as the file
             budget.spend(values.nbytes)
         return values.tolist() if values.ndim == 1 else list(values)
     assert isinstance(values, list | tuple)  # noqa: S101 - for the type checker
@@ -74,8 +78,8 @@ def to_list(values: object, budget: Budget) -> list[Any]:
 
 
 def label_values(values: list[Any]) -> tuple[NDArray[np.float64], set[type]]:
-    """Labels as numbers, NaN where there is none, and the types that they have in the file."""
-    plain([value for value in values if not isinstance(value, np.ndarray | list | tuple)])
+    """Converts labels to float64, NaN where missing; also returns their types in the file."""
+    check_keys([value for value in values if not isinstance(value, np.ndarray | list | tuple)])
     for utterance, value in enumerate(values):
         if type(value) not in (int, float, type(None)):
             raise ValueError(
@@ -89,16 +93,16 @@ def label_values(values: list[Any]) -> tuple[NDArray[np.float64], set[type]]:
 def matrix(
     name: str, values: list[Any], budget: Budget, options: Options
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Stacks the vectors of a conversation's utterances, NaN where there is None.
+    """Stacks the vectors of a conversation's utterances, with NaN for None.
 
     Args:
-        name: The modality.
-        values: A vector an utterance, or None.
-        budget: What may be copied.
-        options: What the caller says.
+        name: The name of the modality.
+        values: One vector or None per utterance.
+        budget: The limit on copies.
+        options: The options of the reader.
 
     Returns:
-        `[U, d]`, or `[U, 0]` if all of these are None; and which utterances have it, `[U]`.
+        The vectors `[U, d]`, or `[U, 0]` if all are None, and their presence `[U]` bool.
     """
     vectors = [
         None if value is None else vector(name, utterance, value, budget, options)
@@ -119,7 +123,7 @@ def matrix(
 
 
 def fill_absent(conversations: Sequence[RawConversation], budget: Budget) -> None:
-    """Gives those that have nothing of a modality vectors as long as the others', of NaN."""
+    """Replaces features `[U, 0]` by NaN of the other conversations' width, in place."""
     for name in conversations[0].features if conversations else ():
         sizes = [each.features[name].size(1) for each in conversations]
         width = max(sizes)
@@ -135,10 +139,10 @@ def fill_absent(conversations: Sequence[RawConversation], budget: Budget) -> Non
 def vector(
     name: str, utterance: int, value: object, budget: Budget, options: Options
 ) -> NDArray[Any]:
-    """One utterance's vector."""
-    place = f"{name} must be vectors of numbers, but utterance {utterance}'s is"
+    """Converts the entry of one utterance to a vector `[d]`, averaging frames if requested."""
+    found = f"{name} must be vectors of numbers, but utterance {utterance} has"
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        budget.spend(value.size)  # the mean of frames is a copy, too
+        budget.spend(value.size)  # the mean over frames is a copy, too
         if value.ndim != 1:
             try:
                 check_vectors(name, value.shape, options.frames)
@@ -147,21 +151,21 @@ def vector(
             return average(value, options.missing)
         if len(value):
             return value
-    # Numbers only: numpy would walk whatever is nested in them, however deep or often repeated.
+    # Only flat numbers, since NumPy would traverse nested sequences, however deep or repeated.
     elif isinstance(value, list | tuple) and value:
         budget.spend(len(value))
         if all(type(number) in (int, float, bool) for number in value):
             try:
                 return np.array(value, np.float64)
             except OverflowError:  # an integer of hundreds of digits
-                raise ValueError(f"{place} none: it has a number beyond all floats.") from None
+                raise ValueError(f"{found} a number out of the range of floats.") from None
         odd = next(each for each in value if type(each) not in (int, float, bool))
-        raise ValueError(f"{place} none: it is a {type(value).__name__} with {_what(odd)}.")
-    raise ValueError(f"{place} none, but {_what(value)}.")
+        raise ValueError(f"{found} a {type(value).__name__} with {_what(odd)}.")
+    raise ValueError(f"{found} {_what(value)}.")
 
 
 def speakers_of(values: list[Any], budget: Budget) -> list[Hashable]:
-    """Who speaks: names, integers or one-hot rows, all of one kind."""
+    """Returns the speaker of each utterance, from names, integers or one-hot rows of one kind."""
     kinds = [_kind(value) for value in values]
     for utterance, kind in enumerate(kinds):
         if kind is None or kind is not kinds[0]:
@@ -171,7 +175,7 @@ def speakers_of(values: list[Any], budget: Budget) -> list[Hashable]:
                 f"{utterance} has {_what(values[utterance])}{first}."
             )
     if kinds[0] is not list:
-        return list(plain(values))
+        return list(check_keys(values))
     rows, _ = matrix("speakers", values, budget, Options())
     (bad,) = np.nonzero(((rows == 1).sum(1) != 1) | ((rows == 0).sum(1) != rows.shape[1] - 1))
     if bad.size:

@@ -1,7 +1,7 @@
-"""Unpickles numpy arrays, numpy scalars and plain containers; no code that a file names ever runs.
+"""Restricted unpickler: builds only NumPy arrays, NumPy scalars and plain containers.
 
-A pickle is a program. Here its instructions are a fixed list that can only build containers, the
-names that it may ask for a fixed table, and what it gets for them the stand-ins of this package.
+A pickle is a program. Here, only opcodes from a fixed list are executed, and only globals from a
+fixed table are resolved, to safe replacements. No code that a file names ever runs.
 """
 
 import io
@@ -10,20 +10,20 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from graphfusion.datasets.readers._stand_ins import (
-    ONLY,
+from graphfusion.datasets.readers._safe_objects import (
+    ALLOWED,
     Array,
     DType,
-    Maker,
-    StandIn,
+    SafeCallable,
+    SafeFactory,
     check_arguments,
-    plain,
+    check_keys,
 )
 
 _Instruction: TypeAlias = Callable[[Any], None]
 
-# The instructions that are safe as the standard library does them; below are ours for some more.
-# Those that make objects, look in registries or ask for buffers and persistent ids are not here.
+# Opcodes whose implementation in the standard library is safe; others are overridden below. Opcodes
+# that create objects, or use the extension registry, buffers or persistent ids, are left out.
 _SAFE = """
     NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
     STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
@@ -36,7 +36,7 @@ _SAFE = """
 
 class _Instructions(dict[int, _Instruction]):
     def __missing__(self, opcode: int) -> _Instruction:
-        raise ValueError(f"refused: the pickle has the instruction {opcode:#04x}; {ONLY}")
+        raise ValueError(f"refused: the pickle has the instruction {opcode:#04x}; {ALLOWED}")
 
 
 def _safe_instructions() -> _Instructions:
@@ -45,16 +45,16 @@ def _safe_instructions() -> _Instructions:
 
 
 class Unpickler(pickle._Unpickler):
-    """Reads one pickle of any protocol, Python 2's included; arrays come as :class:`Array`.
+    """Loads one pickle of any protocol, including Python 2's; arrays come as :class:`Array`.
 
-    The base class is the pure-Python one on purpose. The C one allocates what a header declares
-    before it looks whether that follows: a memo as large as its highest index, a string of 2^62.
+    The base class is the pure-Python unpickler on purpose. The C implementation allocates declared
+    sizes before checking them: a memo as large as its highest index, or a string of 2^62 bytes.
 
     Args:
-        data: The file.
+        data: The bytes of the file.
     """
 
-    # What the base class has, for the type checker.
+    # Attributes of the base class, for the type checker.
     stack: list[Any]
     append: Callable[[object], None]
     read: Callable[[int], bytes]
@@ -64,22 +64,26 @@ class Unpickler(pickle._Unpickler):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self._make = Maker(len(data))
+        self._make = SafeFactory(len(data))
 
     def find_class(self, module: str, name: str) -> object:
-        """Gives the stand-in for a name, or refuses; nothing is imported."""
+        """Returns the safe replacement of a global, without importing anything.
+
+        Raises:
+            ValueError: If there is none.
+        """
         if (module, name) not in self._make.names:
-            asked = f"{module}.{name}"[:100]
-            raise ValueError(f"refused: the pickle asks for {asked}; {ONLY}")
+            name = f"{module}.{name}"[:100]
+            raise ValueError(f"refused: the pickle references {name}; {ALLOWED}")
         return self._make.names[module, name]
 
     def _load_reduce(self) -> None:
         arguments = self.stack.pop()
-        stand_in = self.stack[-1]
-        if not isinstance(stand_in, StandIn):
-            raise ValueError(f"refused: the pickle calls {type(stand_in).__name__}; {ONLY}")
+        target = self.stack[-1]
+        if not isinstance(target, SafeCallable):
+            raise ValueError(f"refused: the pickle calls {type(target).__name__}; {ALLOWED}")
         check_arguments(arguments)
-        self.stack[-1] = stand_in.call(*arguments)
+        self.stack[-1] = target.call(*arguments)
 
     dispatch[pickle.REDUCE[0]] = _load_reduce
 
@@ -92,7 +96,7 @@ class Unpickler(pickle._Unpickler):
             _, shape, dtype, fortran, raw = state
             target.array = self._make.new_array(raw, dtype, shape, "F" if fortran else "C")
         else:
-            raise ValueError(f"refused: the pickle changes {type(target).__name__}; {ONLY}")
+            raise ValueError(f"refused: the pickle changes {type(target).__name__}; {ALLOWED}")
 
     dispatch[pickle.BUILD[0]] = _load_build
 
@@ -120,8 +124,8 @@ class Unpickler(pickle._Unpickler):
         items = self.pop_mark()
         target = self.stack[-1]
         if not isinstance(target, set):
-            raise ValueError(f"refused: the pickle adds to {type(target).__name__}; {ONLY}")
-        target.update(plain(items))
+            raise ValueError(f"refused: the pickle adds to {type(target).__name__}; {ALLOWED}")
+        target.update(check_keys(items))
 
     dispatch[pickle.ADDITEMS[0]] = _load_additems
 
@@ -140,5 +144,5 @@ class Unpickler(pickle._Unpickler):
 
 def _fill(target: object, items: list[Any]) -> None:
     if not isinstance(target, dict):
-        raise ValueError(f"refused: the pickle sets items of {type(target).__name__}; {ONLY}")
-    target.update(zip(plain(items[::2]), items[1::2], strict=True))
+        raise ValueError(f"refused: the pickle sets items of {type(target).__name__}; {ALLOWED}")
+    target.update(zip(check_keys(items[::2]), items[1::2], strict=True))

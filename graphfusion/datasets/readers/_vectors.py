@@ -1,4 +1,4 @@
-"""From the arrays of a file to the features of a conversation."""
+"""Converts the arrays of a file to the features of a conversation."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,29 +12,34 @@ from graphfusion.datasets.readers._options import Options
 
 
 def check_vectors(name: str, shape: tuple[int, ...], frames: Literal["mean"] | None) -> None:
-    """Checks the shape of what an utterance, or each of several, has of a modality.
+    """Checks the shape of the features of one utterance.
 
     Args:
-        name: The modality.
-        shape: `[d]`, or `[T, d]` where frames are averaged.
-        frames: As of :class:`Options`.
+        name: The name of the modality.
+        shape: `[d]`, or `[T, d]` if frames are averaged.
+        frames: See :class:`Options`.
+
+    Raises:
+        ValueError: If the shape is another one.
     """
     if len(shape) == 2 and frames is None:
         raise ValueError(
-            f"{name} must be one vector an utterance, but has frames, {list(shape)}: average them "
-            "beforehand, or say frames='mean'."
+            f"{name} must be one vector per utterance, but has frames, {list(shape)}: average them "
+            "beforehand, or set frames='mean'."
         )
     if len(shape) not in (1, 2) or 0 in shape:
-        raise ValueError(f"{name} must be one vector an utterance, but has {list(shape)}.")
+        raise ValueError(f"{name} must be one vector per utterance, but has {list(shape)}.")
 
 
 def average(frames: NDArray[Any], missing: Literal["nan"] | None) -> NDArray[Any]:
-    """The mean of the frames `[..., T, d]` that are not all zeros, as padding is: `[..., d]`.
+    """Averages frames over time, excluding all-zero frames, which are padding.
 
     Args:
-        frames: Numbers of any dtype.
-        missing: As of :class:`Options`; "nan": nor are frames of nothing but NaN in the mean. It
-            is NaN where there are none but these.
+        frames: `[..., T, d]`, of any numeric dtype.
+        missing: See :class:`Options`; "nan": frames that are all NaN are excluded, too.
+
+    Returns:
+        `[..., d]` float64; NaN where excluding NaN frames leaves no frame.
     """
     counted = (frames != 0).any(-1)
     lacking = np.zeros_like(counted) if missing is None else np.isnan(frames).all(-1)
@@ -50,13 +55,13 @@ def to_features(
     masks: Mapping[str, NDArray[np.bool_]],
     options: Options,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """A conversation's features and presence; its values are not checked.
+    """Converts arrays to a conversation's features and presence masks; values are not checked.
 
     Args:
-        arrays: `{modality: [U, d]}` (or `[U, T, d]`), numbers of any dtype; what is beyond float32
-            gets infinite.
-        masks: `{modality: [U]}`, which utterances have it; not named: all of them.
-        options: What the caller says.
+        arrays: `{modality: [U, d]}` or `[U, T, d]`, of any numeric dtype; values beyond float32
+            become infinite.
+        masks: `{modality: [U]}`, presence masks; modalities without one are present everywhere.
+        options: The options of the reader.
 
     Returns:
         `{modality: [U, d] float32}` and `{modality: [U] bool}`.

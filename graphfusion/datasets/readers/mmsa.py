@@ -1,4 +1,4 @@
-"""MMSA's pickles: a dict of splits, each a dict of arrays with a row per utterance."""
+"""Reads MMSA's pickles: a dict of splits, each a dict of arrays with one row per utterance."""
 
 from itertools import chain
 from typing import Any
@@ -9,30 +9,30 @@ from numpy.typing import NDArray
 from graphfusion.datasets.readers._contents import Contents, RawConversation
 from graphfusion.datasets.readers._labels import to_y
 from graphfusion.datasets.readers._options import Options
-from graphfusion.datasets.readers._reading import about, describe, number_speakers
-from graphfusion.datasets.readers._stand_ins import Array, Budget
+from graphfusion.datasets.readers._reading import conversation_context, describe, number_speakers
+from graphfusion.datasets.readers._safe_objects import Array, Budget
 from graphfusion.datasets.readers._tables import fill_absent, label_values, matrix, to_list
 from graphfusion.datasets.readers._vectors import check_vectors, to_features
 
 _SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 _MODALITIES = ("text", "audio", "vision")
-_BETWEEN = "$_$"  # between the names of a video and of a clip of it
+_BETWEEN = "$_$"  # separates the video's name from the clip's number
 
 
 def read_splits(held: dict[Any, Any], budget: Budget, options: Options) -> Contents:
-    """Cuts MMSA's arrays into conversations: a video is one, of one speaker, its clips in order.
+    """Splits MMSA's arrays into conversations: one per video, with one speaker, clips in order.
 
     Args:
         held: `{split: {name: array or list}}`, the splits "train", "valid" and "test".
-        budget: What may be copied.
-        options: What the caller says; labels are scores, the `regression_labels`.
+        budget: The limit on copies.
+        options: The options of the reader; labels are scores, from `regression_labels`.
 
     Raises:
-        ValueError: If it is no such dict.
+        ValueError: If `held` has another structure.
     """
     if not set(held) <= set(_SPLITS) or not all(isinstance(each, dict) for each in held.values()):
         raise ValueError(
-            f"a dict must be of the splits {', '.join(_SPLITS)}, dicts each, but has "
+            f"a dict must map the splits {', '.join(_SPLITS)} to dicts, but has "
             f"{', '.join(map(repr, list(held)[:5]))}."
         )
     if options.labels == "classes":
@@ -58,7 +58,7 @@ def _read(held: dict[Any, Any], budget: Budget, options: Options) -> list[RawCon
     found = []
     for video, places in _videos(ids).items():
         arrays, masks = {}, {}
-        with about(video):
+        with conversation_context(video):
             for name, values in rows.items():
                 if isinstance(values, np.ndarray):
                     arrays[name] = values[places]
@@ -73,7 +73,7 @@ def _read(held: dict[Any, Any], budget: Budget, options: Options) -> list[RawCon
 
 
 def _videos(ids: list[Any]) -> dict[str, list[int]]:
-    """The rows of each video, in the order of its clips."""
+    """Returns the rows of each video, in the order of its clips."""
     clips: dict[str, list[tuple[int, int]]] = {}
     for row, name in enumerate(ids):
         video, between, clip = name.partition(_BETWEEN) if type(name) is str else ("", "", "")
@@ -86,7 +86,7 @@ def _videos(ids: list[Any]) -> dict[str, list[int]]:
 def _rows(
     name: str, held: object, size: int, budget: Budget, options: Options
 ) -> NDArray[Any] | list[Any]:
-    """A modality's vectors or frames, as one array if they are one in the file."""
+    """Returns a modality's vectors or frames, as one array if the file stores one."""
     if isinstance(held, Array) and held.array.ndim > 1:
         if held.array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must be numbers, but got {describe(held.array)}.")
@@ -103,7 +103,7 @@ def _rows(
 
 
 def _flat(labels: list[Any]) -> list[Any]:
-    """Labels of shape `[U]` or `[U, 1]`."""
+    """Flattens labels of shape `[U]` or `[U, 1]` to a list of scalars."""
     return [
         each.item() if isinstance(each, np.ndarray) and each.size == 1 else each for each in labels
     ]

@@ -1,4 +1,4 @@
-"""Plain .npz files with one row per utterance."""
+"""Reads .npz files with one row per utterance."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -13,56 +13,55 @@ from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._archive import Archive
 from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
 from graphfusion.datasets.readers._labels import Kind, label_kind, to_score, to_y
-from graphfusion.datasets.readers._options import Asked, Options
-from graphfusion.datasets.readers._reading import about, number_speakers, reading
-from graphfusion.datasets.readers._rows import (
+from graphfusion.datasets.readers._npz_layout import (
     Layout,
     check_cost,
-    check_layout_of_rows,
+    read_layout,
 )
+from graphfusion.datasets.readers._options import Options, ReaderKwargs
+from graphfusion.datasets.readers._reading import conversation_context, number_speakers, open_file
 from graphfusion.datasets.readers._vectors import to_features
 
 
-def load_npz(path: str | PathLike[str], **options: Unpack[Asked]) -> Corpus:
-    """Reads a corpus from an .npz file without pickles, as `numpy.savez` writes it.
+def load_npz(path: str | PathLike[str], **options: Unpack[ReaderKwargs]) -> Corpus:
+    """Loads a corpus from an .npz file without pickled objects, as `numpy.savez` writes it.
 
-    Its arrays have one row per utterance, the utterances of a conversation one after the other:
+    Its arrays have one row per utterance; the utterances of a conversation are contiguous:
 
-    - `dialogue`, the conversation's id; `speaker`, a name; `split`, a name, the same for a whole
-      conversation ("train" must occur);
-    - `label`: integers that number the `classes`, -1 or -100 where missing; or floats. With
-      `classes`, floats are whole numbers of those, NaN where missing; without, they are scores, NaN
-      where missing, and the corpus has no classes. Several classes at once are `[U, K]`, a column
-      of 1 and 0 (or of bools; of a single class, of bools alone) for each of the `classes`, missing
-      in the same ways;
-    - each further array of floats is a modality `[U, d]`, in the file's order;
-    - `has_NAME`, bools, says which utterances have the modality NAME; or `present`, bools `[U, M]`,
-      says it of all, with columns in the order of the modalities;
-    - `score`, a score besides the class, becomes the conversations' attribute `score` `[U]`;
-    - `turn`, integers, must increase within each conversation;
-    - `utt` and further strings are not taken over. Anything else is refused.
+    - `dialogue`: the id of the conversation.
+    - `speaker`: a name.
+    - `split`: a name, the same for a whole conversation. "train" must occur.
+    - `label`: integers are class numbers, -1 or -100 where missing. Floats are class numbers if
+      there are `classes`, and scores otherwise, NaN where missing. A corpus of scores has no
+      classes. Multilabel `[U, K]`: a column of 1 and 0, or of bools, for each of the `classes`,
+      missing in the same ways. With a single class, the column must be of bools.
+    - Every other array of floats is a modality `[U, d]`, in the file's order.
+    - `has_NAME`: bools, the presence mask of the modality NAME. Or `present`: bools `[U, M]`, the
+      masks of all modalities, in their order.
+    - `score`: a score in addition to the class, stored as the conversations' `score` `[U]`.
+    - `turn`: integers that must increase within each conversation.
+    - `utt` and further strings are ignored. Anything else is refused.
 
     Args:
-        path: The file.
-        **options: What the file does not say itself. `labels="classes"` or `"scores"`: what the
-            labels are; `score`, if there is one, is then the score. `missing="nan"`: vectors of
-            nothing but NaN are absent. `frames="mean"`: modalities may be `[U, T, d]` and are
-            averaged over T, less the frames of nothing but zeros, which are padding.
+        path: The path of the file.
+        **options: Settings that the file does not store. `labels="classes"` or `"scores"`: the
+            kind of the labels; with "scores", the array `score`, if there is one, is used as label.
+            `missing="nan"`: vectors that are all NaN are absent. `frames="mean"`: modalities may
+            be `[U, T, d]` and are averaged over T, excluding all-zero frames, which are padding.
 
     Raises:
-        FormatError: If anything in the file is wrong. Nothing that it declares is allocated
-            before it is known to be there, and nothing inflated before all of it is known to take
-            at most 1032 times the file's size and 32 MiB.
-        OSError: If it cannot be opened.
+        FormatError: If the file is invalid. Declared sizes are checked before anything is
+            allocated. Reading takes at most 1032 times the file's size plus 32 MiB of memory.
+        OSError: If the file cannot be opened.
     """
     return read_npz(path, make_corpus, Options(**options))
 
 
 def read_npz(path: str | PathLike[str], finish: Finish[T], options: Options) -> T:
-    """Makes something of what the file has, once it is cut into conversations."""
-    with reading(path) as data:
+    """Reads an .npz file and returns `finish` applied to its contents."""
+    with open_file(path) as data:
         archive = Archive(data)
-        layout = check_layout_of_rows(archive.headers, options)
+        layout = read_layout(archive.headers, options)
         check_cost(archive.headers, layout, 1, len(data))
         return finish(_contents(archive, layout, options, len(data)))
 
@@ -77,18 +76,18 @@ def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> 
         label, score = score, None
     else:
         label = archive.read("label")
-        label = label if layout.several else label.reshape(-1)
+        label = label if layout.multilabel else label.reshape(-1)
     integers = label.dtype.kind in "iu"
     values = label.astype(np.float64)
-    kind: Kind = "several"
-    if not layout.several:
+    kind: Kind = "multilabel"
+    if not layout.multilabel:
         kind = label_kind(values, integers, layout.named, options.labels)
     masks = _masks(archive, layout)
     parts = _features(archive, layout, runs, masks, options)
 
     splits: dict[str, list[RawConversation]] = {}
     for (name, rows), (features, present) in zip(runs, parts, strict=True):
-        with about(name):
+        with conversation_context(name):
             y = to_y(kind, values[rows], integers)
         raw = RawConversation(
             name,
@@ -105,19 +104,19 @@ def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> 
 def _runs(
     dialogue: Sequence[str], split: Sequence[str], turn: NDArray[Any] | None
 ) -> list[tuple[str, slice]]:
-    """The rows of each conversation, which stand together and in order."""
+    """Returns the rows of each conversation, after checking that they are contiguous and sorted."""
     home: dict[str, str] = {}
     runs = []
     start = 0
     for name, run in groupby(dialogue):
         rows = slice(start, start + len(list(run)))
-        with about(name):
+        with conversation_context(name):
             found = sorted(set(split[rows]))
             if len(found) > 1 or home.get(name, found[0]) != found[0]:
                 both = sorted({*found, home.get(name, found[0])})
                 raise ValueError(
-                    f"split must be one for a conversation, but got {both}; where each split "
-                    "numbers its dialogues anew, put the split in front of the number."
+                    f"split must be the same in all rows of a conversation, but got {both}; if "
+                    "dialogue numbers restart in each split, prefix them with its name."
                 )
             if name in home:
                 raise ValueError(f"utterances must be contiguous, but row {start} is apart.")
@@ -135,13 +134,13 @@ def _runs(
 
 
 def _masks(archive: Archive, layout: Layout) -> dict[str, NDArray[np.bool_]]:
-    """What the file says of presence; what two arrays say must be the same."""
+    """Returns the presence masks by modality; `has_NAME` and `present` must not contradict."""
     masks = {name: _bools(array, archive.read(array)) for name, array in layout.masks.items()}
     if "present" in archive.headers:
         columns = _bools("present", archive.read("present")).T
         for name, column in zip(layout.modalities, columns, strict=True):
             if name in masks and (masks[name] != column).any():
-                raise ValueError(f"present and has_{name} must say the same, but do not.")
+                raise ValueError(f"present and has_{name} must be equal, but differ.")
             masks[name] = column
     return masks
 
@@ -153,7 +152,7 @@ def _features(
     masks: dict[str, NDArray[np.bool_]],
     options: Options,
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each conversation's features and presence, one modality's array inflated at a time."""
+    """Returns each conversation's features and presence, decompressing one modality at a time."""
     parts: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {}) for _ in runs]
     for name in layout.modalities:
         whole = archive.read(name)

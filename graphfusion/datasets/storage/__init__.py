@@ -1,1 +1,1 @@
-"""The library's own format: how a corpus lies in a file, is opened and is written."""
+"""Reads and writes the library's own file format."""

@@ -1,7 +1,7 @@
 """Checksums of a corpus: one of its index, and one of each conversation.
 
-A conversation's is that of what it holds alone, so it is the same in memory, in a file, and among
-other conversations.
+A conversation's checksum covers its own content only. It is the same in memory and in a file, and
+does not depend on other conversations.
 """
 
 import json
@@ -16,18 +16,18 @@ from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
 
 KEY = "checksums"
-_ALGORITHM = "sha256"  # most processors compute it, twice as fast as others
-_DAMAGED = "the file's index must be as it was written, but is damaged."
-_BYTES = 8  # that damage goes unnoticed is as likely as 1 in 2^64
+_ALGORITHM = "sha256"  # accelerated by most processors, and then twice as fast as others
+_DAMAGED = "the file's index must match its checksum, but is damaged."
+_BYTES = 8  # damage goes unnoticed with a probability of 1 in 2^64
 
 
 def conversation_checksum(name: str, tensors: Mapping[str, Tensor]) -> str:
-    """The checksum of a conversation.
+    """Computes the checksum of a conversation.
 
     Args:
-        name: Its id.
-        tensors: What it holds, by the names of the format; `present`, where all is present, counts
-            as left out.
+        name: The id of the conversation.
+        tensors: Its tensors, by their names in the format; a `present` that is all True counts as
+            left out.
     """
     digest = sha256(_text(name))
     for field, values in sorted(tensors.items()):
@@ -42,13 +42,13 @@ def fingerprint(
     columns: Mapping[str, Sequence[Any]],
     splits: Mapping[str, Iterable[tuple[str, int, str]]],
 ) -> str:
-    """The checksum of all that a corpus holds.
+    """Computes the checksum of a whole corpus.
 
     Args:
-        classes: Its classes.
-        modalities: Its modalities, in their order.
-        columns: What each of its tensors is.
-        splits: `{split: (id, number of utterances, checksum)}` of each conversation.
+        classes: The names of the classes.
+        modalities: The names of the modalities, in order.
+        columns: The dtype and trailing shape of each tensor.
+        splits: `{split: [(id, number of utterances, checksum)]}`, for each conversation.
     """
     digest = sha256(json.dumps([classes, modalities, sorted(columns.items())]).encode())
     for split, conversations in splits.items():
@@ -57,21 +57,21 @@ def fingerprint(
 
 
 class IndexDigest:
-    """The checksum of an index, whose labels come one conversation after the other.
+    """Computes the checksum of an index incrementally, one conversation's labels at a time.
 
     Args:
-        ptr: Where the conversations are.
+        ptr: `[B + 1]`, the offsets of the conversations.
     """
 
     def __init__(self, ptr: Tensor) -> None:
         self._digest = sha256(to_bytes(ptr))
 
     def add(self, y: Tensor) -> None:
-        """Adds labels: they are part of the index, since they are read without the rest."""
+        """Adds labels, which are part of the index since they can be read without the features."""
         self._digest.update(to_bytes(y))
 
     def finish(self, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-        """The checksum, of what the file says of itself and of its tensors, besides."""
+        """Returns the checksum, after adding the header and the dtypes and shapes of tensors."""
         self._digest.update(_layout(header, tensors))
         return self._digest.hexdigest()[: 2 * _BYTES]
 
@@ -82,48 +82,48 @@ def with_checksums(
     conversations: Sequence[str],
     digest: IndexDigest,
 ) -> dict[str, Any]:
-    """The header of a corpus file, with the checksums of all that is in it.
+    """Returns the header of a corpus file with all checksums added.
 
     Args:
-        header: What the file says of itself.
-        tensors: What it holds, or tensors like it.
-        conversations: The checksum of each.
-        digest: With all labels.
+        header: The header without checksums.
+        tensors: The tensors of the file, or meta tensors like them.
+        conversations: The checksum of each conversation.
+        digest: The digest of the index, to which all labels have been added.
     """
     found = {"algorithm": _ALGORITHM, "conversations": conversations}
     return {**header, KEY: {"index": digest.finish({**header, KEY: found}, tensors), **found}}
 
 
 class Checksums:
-    """What a file has in the way of checksums, its index being right.
+    """The checksums of a file, whose index is verified on creation.
 
     Args:
-        header: What the file says of itself.
-        tensors: What it holds, or tensors like it; of `ptr` and `y` the values count.
+        header: The header of the file.
+        tensors: The tensors of the file: `ptr` and `y` with values, the others may be meta tensors.
 
     Raises:
-        FormatError: If the index has changed since the file was written. Nothing is known about
-            the conversations, then.
+        FormatError: If the index has changed since the file was written. Conversations cannot be
+            verified then.
     """
 
     def __init__(self, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        self.early = False
+        self.legacy = False
         self.conversations: list[str] | None = None
         if (found := header.get(KEY)) is not None:
             if problem := self._problem(found, header, tensors):
                 raise FormatError.of([Problem(None, KEY, problem)])
-            self.early = "algorithm" not in found
+            self.legacy = "algorithm" not in found
             self.conversations = found["conversations"]
 
     def check(self, place: int, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Checks that a conversation is as it was written.
+        """Checks that a conversation has not changed since it was written.
 
         Raises:
-            FormatError: If it is not.
+            FormatError: If its checksum differs.
         """
-        checksum = _early_conversation if self.early else conversation_checksum
+        checksum = _legacy_checksum if self.legacy else conversation_checksum
         if self.conversations and self.conversations[place] != checksum(name, tensors):
-            message = "its data must be as they were written, but are damaged."
+            message = "its data must match their checksum, but are damaged."
             raise FormatError.of([Problem(name, KEY, message)])
 
     def _problem(
@@ -132,7 +132,7 @@ class Checksums:
         size = sum(map(len, header["splits"].values()))
         given = found.get("conversations") if isinstance(found, dict) else None
         if not isinstance(found, dict) or not isinstance(given, list) or len(given) != size:
-            return f"{KEY} must be of the index and {size} conversations."
+            return f"{KEY} must cover the index and {size} conversations."
         if found.get("algorithm") not in (None, _ALGORITHM):
             return f"{KEY} must be of {_ALGORITHM}, but got {found['algorithm']!r:.80}."
         rest = {**header, KEY: {key: value for key, value in found.items() if key != "index"}}
@@ -141,14 +141,14 @@ class Checksums:
             digest.add(tensors["y"])
             index = digest.finish(rest, tensors)
         else:
-            early = blake2b(_layout(rest, tensors), digest_size=_BYTES)
-            early.update(to_bytes(tensors["ptr"]))
-            index = early.hexdigest()
+            legacy = blake2b(_layout(rest, tensors), digest_size=_BYTES)
+            legacy.update(to_bytes(tensors["ptr"]))
+            index = legacy.hexdigest()
         return None if found.get("index") == index else _DAMAGED
 
 
-def _early_conversation(name: str, tensors: Mapping[str, Tensor]) -> str:
-    """As the first files have it."""
+def _legacy_checksum(name: str, tensors: Mapping[str, Tensor]) -> str:
+    """Computes a conversation's checksum as the first releases of the format did."""
     digest = blake2b(_text(name), digest_size=_BYTES)
     for _, values in sorted(tensors.items()):
         digest.update(to_bytes(values))
@@ -165,6 +165,6 @@ def _text(name: str) -> bytes:
 
 
 def to_bytes(tensor: Tensor) -> memoryview:
-    """The bytes of a tensor, without a copy where it lies in one piece on the CPU."""
+    """Returns the bytes of a tensor, without a copy if it is contiguous and on the CPU."""
     raw: Any = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     return memoryview(raw)

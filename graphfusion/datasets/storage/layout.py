@@ -1,4 +1,4 @@
-"""How a file of the library's own format must be laid out, and all that is otherwise."""
+"""Checks the header and the tensor layout of a file in the library's own format."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 def read_header(data: bytes) -> dict[str, Any]:
-    """What the file says of itself; format and version are those that this module reads."""
+    """Reads the corpus header from the metadata, after checking its format and version."""
     metadata = json.loads(data, object_pairs_hook=_unique).get("__metadata__") or {}
     try:
         header = json.loads(metadata.get("corpus", "null"), object_pairs_hook=_unique)
@@ -26,9 +26,7 @@ def read_header(data: bytes) -> dict[str, Any]:
         raise ValueError(f"corpus, in the metadata, must be JSON, but: {error}") from error
     found = header.get("format") if isinstance(header, dict) else None
     if found != FORMAT:
-        raise ValueError(
-            f"format must be {FORMAT!r}, but got {found!r}: the file holds something else."
-        )
+        raise ValueError(f"format must be {FORMAT!r}, but got {found!r}: the file is not a corpus.")
     if header.get("version") != VERSION:
         raise ValueError(
             f"version must be {VERSION}, but got {header.get('version')!r}: another release of "
@@ -45,7 +43,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_header(header: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the names that the header gives."""
+    """Yields the problems of the header: classes, modalities, splits and extractors."""
     for key, fits, expected in (
         ("classes", _are_names, "a list of strings"),
         ("modalities", _are_keys, "a list of different names, at least one"),
@@ -73,13 +71,13 @@ def _are_lists(value: object) -> bool:
 
 
 def check_tensors(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Iterator[Problem]:
-    """What is wrong with the tensors but for the values of the data, the header being right."""
+    """Yields the problems of the tensors' names, dtypes, shapes and `ptr`, given a valid header."""
     ids = list(chain.from_iterable(header["splits"].values()))
     modalities = header["modalities"]
-    y = tensors.get("y")  # which says how many utterances there are
+    y = tensors.get("y")  # its length is the number of utterances
     size = len(y) if y is not None and y.dim() else "U"
     spec = LabelSpec.of(header["classes"], y)
-    # A dtype of None: any floating one.
+    # A dtype of None stands for any floating dtype.
     expected: dict[str, tuple[list[int | str], torch.dtype | None]] = {
         "ptr": ([len(ids) + 1], torch.int64),
         "speaker": ([size], torch.int64),
@@ -101,7 +99,9 @@ def check_tensors(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> I
         elif name in expected:
             wrong[name] = f"{name} must be in the file, but is missing."
     for name in sorted(tensors.keys() - expected.keys() - optional.keys()):
-        wrong[name] = f"{name} must not be in the file: it is neither of the format nor a modality."
+        wrong[name] = (
+            f"{name} must not be in the file: it is neither a tensor of the format nor a modality."
+        )
     for name, message in wrong.items():
         yield Problem(None, name, message)
     if not {"ptr", "y"} & wrong.keys():

@@ -1,4 +1,4 @@
-"""The rows of a file's tensors, read for one conversation or for many at once."""
+"""Reads the rows of a file's tensors, for one conversation or for a batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -11,13 +11,13 @@ from graphfusion.datasets.storage.source import Source
 
 
 class Rows:
-    """What conversations have of a file's tensors.
+    """Reads the rows of conversations from a file's tensors.
 
     Args:
         source: The file.
-        columns: Its tensors, all of a row an utterance, one after the other.
+        columns: The tensors with one row per utterance.
         modalities: The names of the modalities.
-        ptr: Where the conversations are.
+        ptr: `[B + 1]`, the offsets of the conversations.
     """
 
     def __init__(
@@ -31,17 +31,17 @@ class Rows:
         self._source = source
         self._ptr = ptr
         self._names = {name: f"features.{name}" for name in modalities}
-        # Worked out once: it takes longer than to read a conversation.
+        # Computed once, since it takes longer than reading a conversation.
         self._columns = [
             (name, each.dtype, each.shape[1:], each.offset, each.row_bytes)
             for name, each in columns.items()
         ]
 
     def read(self, places: Sequence[int]) -> list[dict[str, Tensor]]:
-        """What some conversations have, by the tensors' names.
+        """Reads the tensors of the given conversations, by name.
 
-        What is read of one alone holds no more than its own. What is read of several is a part of
-        what these have together.
+        Tensors of a single conversation own their memory. Those of several are views of tensors
+        that the batch shares.
 
         Raises:
             FormatError: If the file has changed.
@@ -62,16 +62,16 @@ class Rows:
         return found
 
     def features(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The features of a conversation among its tensors, by modality."""
+        """Selects the features among a conversation's tensors, by modality."""
         return {name: tensors[field] for name, field in self._names.items()}
 
     def masks(self, found: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """Which modalities the utterances of some conversations have, by modality."""
+        """Returns the presence masks of each conversation, by modality."""
         if "present" not in found[0]:
             sizes = [len(each["y"]) for each in found]
             whole = [torch.ones(sum(sizes), dtype=torch.bool).split(sizes) for _ in self._names]
             return [dict(zip(self._names, each, strict=True)) for each in zip(*whole, strict=True)]
-        # Clones: who keeps one, or pickles it, does not want the others.
+        # Cloned, so that keeping or pickling one mask does not keep the others.
         return [
             {name: each["present"][:, m].clone() for m, name in enumerate(self._names)}
             for each in found
@@ -79,13 +79,13 @@ class Rows:
 
 
 def read_whole(source: Source, column: Column) -> Tensor:
-    """A tensor of a file."""
+    """Reads a whole tensor."""
     source.check()
     return to_rows(source.read([(column.offset, column.nbytes)]), column.dtype, column.shape)
 
 
 def to_rows(data: bytearray, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
-    """A tensor of its bytes, which it keeps; a bool of any byte but 0 is true."""
+    """Creates a tensor that shares the memory of `data`; for bool, any nonzero byte is True."""
     if dtype == torch.bool:
         return (torch.frombuffer(data, dtype=torch.uint8) != 0).view(shape)
     values = torch.frombuffer(data, dtype=dtype)

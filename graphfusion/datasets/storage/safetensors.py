@@ -1,7 +1,7 @@
-"""Where the tensors of a safetensors file are, and how to write one of any size.
+"""Parses and renders the header of a safetensors file.
 
-The file begins with the size of its header in eight bytes; the header, in JSON, says what each
-tensor is and where it stands among the bytes that follow.
+The file begins with the size of its header in eight bytes. The header, in JSON, has the dtype, the
+shape and the position of each tensor in the bytes that follow.
 """
 
 import json
@@ -32,12 +32,12 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class Column(NamedTuple):
-    """A tensor of the file.
+    """The position and layout of a tensor in a file.
 
     Args:
-        dtype: Of what.
-        shape: Its sizes.
-        offset: Its first byte's place in the file.
+        dtype: The dtype.
+        shape: The shape.
+        offset: The position of its first byte.
     """
 
     dtype: torch.dtype
@@ -46,37 +46,38 @@ class Column(NamedTuple):
 
     @property
     def row_bytes(self) -> int:
-        """How many bytes a row takes."""
+        """The number of bytes of a row."""
         return torch.Size(self.shape[1:]).numel() * self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
-        """How many bytes it takes."""
+        """The number of bytes of the tensor."""
         return self.shape[0] * self.row_bytes
 
     def meta(self) -> Tensor:
-        """A tensor like it that holds nothing."""
+        """Creates a meta tensor of the same dtype and shape."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
 def check_file(path: str) -> None:
-    """Checks that a file is safetensors, whole, and can be read in places on this machine.
+    """Checks that a file is complete, valid safetensors, and that this machine is little-endian.
 
     Raises:
         ImportError: If safetensors is not installed.
-        ValueError: If it is damaged.
+        NotImplementedError: If the processor is big-endian.
+        ValueError: If the file is damaged.
     """
     with open_safetensors(path):
         pass
     if sys.byteorder != "little":
-        raise NotImplementedError("files are read in places on little-endian processors only.")
+        raise NotImplementedError("files can be read on little-endian processors only.")
 
 
 def parse_columns(header: bytes) -> dict[str, Column]:
-    """What the tensors of a file are, which is known to be one.
+    """Parses the header of a file that passed :func:`check_file`.
 
     Raises:
-        ValueError: If one is of a dtype that no corpus has.
+        ValueError: If a tensor has an unsupported dtype.
     """
     start = 8 + len(header)
     columns = {}
@@ -91,13 +92,13 @@ def parse_columns(header: bytes) -> dict[str, Column]:
 
 
 def place_columns(shapes: Mapping[str, tuple[torch.dtype, Sequence[int]]]) -> dict[str, Column]:
-    """Lines up tensors, from the first byte after a header that is not yet known.
+    """Assigns positions to tensors, relative to the end of the header.
 
-    The larger their items, the earlier, as safetensors itself does, so that all are aligned; and
-    `present` last, which may turn out to be superfluous.
+    Tensors with larger items come first, as in safetensors itself, so that all are aligned.
+    `present` comes last, since the writer may drop it.
 
     Raises:
-        ValueError: If one is of a dtype that cannot be written.
+        ValueError: If a tensor has an unsupported dtype.
     """
     columns: dict[str, Column] = {}
     offset = 0
@@ -112,7 +113,7 @@ def place_columns(shapes: Mapping[str, tuple[torch.dtype, Sequence[int]]]) -> di
 
 
 def render_header(columns: Mapping[str, Column], metadata: Mapping[str, Any]) -> bytes:
-    """The header of a file with these tensors, whose offsets are from its end."""
+    """Renders the header of a file; offsets of the columns are relative to the header's end."""
     header: dict[str, Any] = {"__metadata__": metadata}
     for name, column in columns.items():
         header[name] = {

@@ -1,4 +1,4 @@
-"""A file that is read in places, by any process, until the last reader is gone."""
+"""A file with random access that supports pickling, forking and threads."""
 
 import io
 import os
@@ -14,13 +14,13 @@ from graphfusion.datasets.readers._reading import FormatError
 
 
 class Identity(NamedTuple):
-    """The identity of an opened file.
+    """The identity of an opened file, to detect changes.
 
     Args:
-        size: In bytes.
-        modified: When its content changed, in nanoseconds.
-        inode: Its number in the file system.
-        header: A checksum of how it begins.
+        size: The size in bytes.
+        modified: The time of the last modification in nanoseconds.
+        inode: The inode number.
+        header: The checksum of the header.
     """
 
     size: int
@@ -30,26 +30,26 @@ class Identity(NamedTuple):
 
 
 class Source:
-    """A file that begins with the size of its header, eight bytes, and its header.
+    """An open file that starts with an eight-byte header size, followed by the header.
 
-    It pickles as its path and what identifies the file. A process that was
-    forked opens it again, since those that share a descriptor share its position, too.
+    It pickles as its path and identity. A forked process reopens the file, since processes that
+    share a descriptor would also share its position.
 
     Args:
-        path: The file.
-        expected: What it must be; None: it is opened for the first time.
+        path: The path of the file.
+        expected: The identity that the file must have; None: any.
 
     Raises:
-        FormatError: If it is another file now.
-        OSError: If it cannot be opened, or is no regular file.
+        FormatError: If the file has another identity.
+        OSError: If it cannot be opened, or is not a regular file.
     """
 
     def __init__(self, path: str | os.PathLike[str], expected: Identity | None = None) -> None:
-        self.path = os.path.abspath(path)  # noqa: PTH100 - the same for a process elsewhere
+        self.path = os.path.abspath(path)  # noqa: PTH100 - valid in other working directories
         self._handle = _Handle(self.path)
         stat = self._handle.stat()
         self.header = self._header(stat.st_size)
-        self.identity = Identity(*_known(stat), sha256(self.header).hexdigest())
+        self.identity = Identity(*_stat_key(stat), sha256(self.header).hexdigest())
         if expected is not None and self.identity != expected:
             raise self._changed()
 
@@ -57,24 +57,24 @@ class Source:
         return type(self), (self.path, self.identity)
 
     def check(self) -> None:
-        """Checks that the file is as it was when it was opened.
+        """Checks that the file has not changed since it was opened; reopens it after a fork.
 
         Raises:
-            FormatError: If it is not.
+            FormatError: If it has changed.
         """
         if self._handle.process != os.getpid():
             self._handle = type(self)(self.path, self.identity)._handle
-        if _known(self._handle.stat()) != self.identity[:3]:
+        if _stat_key(self._handle.stat()) != self.identity[:3]:
             raise self._changed()
 
     def read(self, pieces: Sequence[tuple[int, int]]) -> bytearray:
-        """Reads pieces of it, one after the other, after :meth:`check`.
+        """Reads byte ranges and concatenates them; call :meth:`check` before.
 
         Args:
-            pieces: Where each starts, and how many bytes it has.
+            pieces: The offset and the number of bytes of each range.
 
         Raises:
-            FormatError: If the file ends before.
+            FormatError: If the file ends too early.
         """
         found = bytearray(sum(size for _, size in pieces))
         if self._handle.read(pieces, found) < len(found):
@@ -93,7 +93,7 @@ class Source:
 
 
 class _Handle:
-    """An open file, closed with its last reference."""
+    """A file descriptor that is closed with its last reference."""
 
     def __init__(self, path: str) -> None:
         self.process = os.getpid()
@@ -107,13 +107,13 @@ class _Handle:
         return os.fstat(self._file.fileno())
 
     def read(self, pieces: Iterable[tuple[int, int]], into: bytearray) -> int:
-        """Reads pieces, each from there on so many bytes, until the file ends; says how many."""
+        """Reads byte ranges `(offset, size)` into a buffer; returns the number of bytes read."""
         done, view = 0, memoryview(into)
         with self._lock:
             for offset, size in pieces:
                 self._file.seek(offset)
                 end = done + size
-                # A system may read less at a time than it is asked to: Linux no more than 2 GiB.
+                # A single call may read less than requested: Linux reads at most 2 GiB.
                 while done < end and (count := self._file.readinto(view[done:end])):
                     done += count
                 if done < end:
@@ -121,5 +121,5 @@ class _Handle:
         return done
 
 
-def _known(stat: os.stat_result) -> tuple[int, int, int]:
+def _stat_key(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino

@@ -1,4 +1,4 @@
-"""A file of the library's own format that is open: its index in memory, its data where they are."""
+"""An open file of the library's own format: the index is in memory, the data stay in the file."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation, trusted_conversation
-from graphfusion.datasets.checks.problems import faults
+from graphfusion.datasets.checks.problems import value_problems
 from graphfusion.datasets.readers._contents import RawConversation
-from graphfusion.datasets.readers._reading import FormatError, naming
+from graphfusion.datasets.readers._reading import FormatError, error_context
 from graphfusion.datasets.storage.checksums import Checksums
 from graphfusion.datasets.storage.layout import check_header, check_tensors, read_header
 from graphfusion.datasets.storage.rows import Rows, read_whole
@@ -19,9 +19,9 @@ from graphfusion.datasets.storage.source import Source
 
 
 class Store:
-    """The conversations of a file, each read when it is asked for.
+    """The conversations of a file, read on access.
 
-    It pickles as the file's path. A conversation's values and its checksum are checked when it is
+    It pickles as the file's path. A conversation's values and checksum are verified when it is
     first read.
 
     Args:
@@ -29,12 +29,12 @@ class Store:
 
     Raises:
         ImportError: If safetensors is not installed.
-        FormatError: If anything but the conversations' values is wrong.
+        FormatError: If the header, the layout of the tensors or the index is invalid.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        with naming(source.path):
+        with error_context(source.path):
             check_file(source.path)
             header = read_header(source.header)
             columns = parse_columns(source.header)
@@ -42,7 +42,7 @@ class Store:
             if problems := list(check_header(header)):
                 raise FormatError.of(problems)
             if (ptr := columns.get("ptr")) and ptr.dtype == torch.int64:
-                tensors["ptr"] = read_whole(source, ptr)  # its values are checked, too
+                tensors["ptr"] = read_whole(source, ptr)  # with values, which are checked below
             if problems := list(check_tensors(header, tensors)):
                 raise FormatError.of(problems)
             self._y = columns["y"]
@@ -61,11 +61,11 @@ class Store:
 
     @property
     def path(self) -> str:
-        """The file."""
+        """The absolute path of the file."""
         return self._source.path
 
     def labels(self) -> list[Tensor]:
-        """The labels of each conversation.
+        """Reads the labels of each conversation.
 
         Raises:
             FormatError: If the file has changed since it was opened.
@@ -73,14 +73,14 @@ class Store:
         return list(read_whole(self._source, self._y).split(self._rows.sizes))
 
     def checksums(self) -> list[str] | None:
-        """The checksum of each conversation; None: the file has none, or those of another kind."""
-        return None if self._checksums.early else self._checksums.conversations
+        """Returns the checksum of each conversation, or None if they are missing or legacy ones."""
+        return None if self._checksums.legacy else self._checksums.conversations
 
     def raw(self, place: int) -> RawConversation:
-        """A conversation as it was written, its values not yet checked.
+        """Reads a conversation without validating its values.
 
         Raises:
-            FormatError: If it is not as it was written.
+            FormatError: If its checksum differs.
         """
         found = self._rows.read([place])
         ((tensors,), (masks,)) = found, self._rows.masks(found)
@@ -89,24 +89,24 @@ class Store:
         return RawConversation(name, features, tensors["speaker"], tensors["y"], masks, score)
 
     def conversation(self, place: int) -> Conversation:
-        """A conversation, checked.
+        """Reads and validates a conversation.
 
         Raises:
-            FormatError: If anything in it is wrong, or the file has changed since it was opened.
-            OSError: If it cannot be opened again, or read.
+            FormatError: If it is invalid, or the file has changed since it was opened.
+            OSError: If the file cannot be reopened or read.
         """
         if self._checked[place]:
             (conversation,) = self._trusted([place])
             return conversation
-        with naming(self.path):
+        with error_context(self.path):
             raw = self.raw(place)
-            if problems := list(faults(raw)):
+            if problems := list(value_problems(raw)):
                 raise FormatError.of(problems)
         self._checked[place] = True
         return raw.checked()
 
     def batch(self, places: Sequence[int]) -> list[Conversation]:
-        """Some conversations at once, which takes less time; they share what they hold."""
+        """Reads several conversations at once, which is faster; their tensors share memory."""
         if places and all(self._checked[place] for place in places):
             return self._trusted(places)
         return [self.conversation(place) for place in places]

@@ -1,4 +1,4 @@
-"""A conversation as the tensors that the library's own format has for it."""
+"""Converts a conversation to the tensors of the library's own format."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from graphfusion.datasets.checks.problems import AnyConversation
 
 
 def to_tensors(conversation: AnyConversation, modalities: Sequence[str]) -> dict[str, Tensor]:
-    """What a conversation holds, by the names of the format.
+    """Returns a conversation's tensors by their names in the format.
 
     Args:
-        conversation: Which one.
+        conversation: The conversation.
         modalities: The names of its modalities, in the order of the columns of `present`.
     """
     present = [conversation.present[name] for name in modalities]

@@ -1,4 +1,4 @@
-"""Writes a corpus of any size: each conversation is looked at once, and not kept."""
+"""Writes a corpus of any size in one pass, holding one conversation at a time."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_tensor
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._lazy import Lazy
+from graphfusion.datasets._lazy import LazyConversations
 from graphfusion.datasets._progress import Progress
 from graphfusion.datasets.checks.consistency import Consistency
-from graphfusion.datasets.checks.problems import Problem, faults
+from graphfusion.datasets.checks.problems import Problem, value_problems
 from graphfusion.datasets.storage.checksums import (
     KEY,
     IndexDigest,
@@ -29,15 +29,15 @@ _ALIGNMENT = 8
 
 
 class Writer:
-    """What a corpus's file has where, and how it gets there.
+    """Plans the layout of a corpus file, and writes it.
 
-    The labels and ids are asked for first, since a file begins with what it holds; the
-    conversations then, once.
+    Labels and ids are read first, to reserve space for the header at the beginning of the file.
+    The conversations are then read once.
 
     Args:
-        classes: The corpus's classes.
-        splits: Its splits.
-        header: What the file is to say of itself.
+        classes: The names of the classes.
+        splits: The conversations of each split.
+        header: The header of the file, without splits and checksums.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Writer:
         header: Mapping[str, Any],
     ) -> None:
         self._splits = splits
-        facts = {split: _facts(each) for split, each in splits.items()}
+        facts = {split: _index_entries(each) for split, each in splits.items()}
         ids = {split: [name for name, _ in each] for split, each in facts.items()}
         self._header = {**header, "splits": ids}
         self._modalities: list[str] = header["modalities"]
@@ -66,15 +66,15 @@ class Writer:
         )
 
     def write(self, file: BinaryIO, progress: Progress) -> None:
-        """Writes it all.
+        """Writes the file.
 
         Raises:
-            ValueError: If a conversation holds what could not be read again.
+            ValueError: If a conversation is invalid or inconsistent with the others.
         """
         start = self._start()
         ptr = torch.tensor(self._ptr)
         digest, checksums, whole = IndexDigest(ptr), [], True
-        columns = {name: _Spool(file, start, each) for name, each in self._columns.items()}
+        columns = {name: _ColumnBuffer(file, start, each) for name, each in self._columns.items()}
         columns["ptr"].add(ptr)
         for name, tensors in progress(self._conversations(), len(self._ptr) - 1):
             whole = whole and bool(tensors["present"].all())
@@ -88,12 +88,12 @@ class Writer:
         meta = {name: each.meta() for name, each in kept.items()}
         header = self._render(kept, with_checksums(self._header, meta, checksums, digest))
         file.seek(0)
-        # What the header does not need of the place that was left for it is blank.
+        # The rest of the space that was reserved for the header is filled with blanks.
         file.write((start - 8).to_bytes(8, "little") + header.ljust(start - 8))
         file.truncate(start + sum(each.nbytes for each in kept.values()))
 
     def _start(self) -> int:
-        """Where the data begin: behind the longest header that there may be."""
+        """Returns the offset of the data: the end of the longest possible header, aligned."""
         blank = "0" * 16
         checksums = {
             "algorithm": "sha256",
@@ -104,7 +104,7 @@ class Writer:
         return -(-(8 + len(longest)) // _ALIGNMENT) * _ALIGNMENT
 
     def _render(self, columns: Mapping[str, Column], header: Mapping[str, Any]) -> bytes:
-        # One entry: safetensors has no order among several.
+        # A single entry, since safetensors does not preserve the order of several.
         return render_header(columns, {"corpus": json.dumps(header)})
 
     def _conversations(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -115,11 +115,11 @@ class Writer:
                 if conversation.id != name:
                     found = repr(conversation.id)
                     raise ValueError(
-                        f"splits must stay as they are, but have {found} for {name!r}."
+                        f"splits must not change while saving, but have {found} for {name!r}."
                     )
                 self._consistency.add(split, conversation)
-                # It can have been changed since the corpus was made.
-                _refuse([*faults(conversation), *self._consistency.found])
+                # Checked again, since it may have been modified after the corpus was created.
+                _raise_first([*value_problems(conversation), *self._consistency.found])
                 tensors = self._tensors(conversation)
                 self._check(name, self._ptr[place + 1] - self._ptr[place], tensors)
                 yield name, tensors
@@ -148,8 +148,8 @@ class Writer:
                 raise ValueError(f"conversation {name!r}: {error}") from error
 
 
-class _Spool:
-    """Collects a tensor's rows, and writes many at once where they belong."""
+class _ColumnBuffer:
+    """Buffers the rows of one tensor, and writes them in large blocks at its position."""
 
     def __init__(self, file: BinaryIO, start: int, column: Column) -> None:
         self._file = file
@@ -168,14 +168,14 @@ class _Spool:
         self._buffer = bytearray()
 
 
-def _facts(conversations: Sequence[Conversation]) -> list[tuple[str, int]]:
-    """The id and number of utterances of each."""
-    if isinstance(conversations, Lazy):
+def _index_entries(conversations: Sequence[Conversation]) -> list[tuple[str, int]]:
+    """Returns the id and the number of utterances of each conversation."""
+    if isinstance(conversations, LazyConversations):
         sizes = map(len, conversations.labels())
         return list(zip(conversations.ids, sizes, strict=True))
     return [(each.id, len(each.y)) for each in conversations]
 
 
-def _refuse(problems: Sequence[Problem]) -> None:
+def _raise_first(problems: Sequence[Problem]) -> None:
     if problems:
         raise ValueError(str(problems[0]))

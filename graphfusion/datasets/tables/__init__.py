@@ -1,1 +1,1 @@
-"""Tables with a row for each utterance, as corpora and back."""
+"""Conversion between corpora and tables with one row per utterance."""

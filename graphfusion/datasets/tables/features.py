@@ -1,4 +1,4 @@
-"""The features of a table: columns of vectors, groups of columns, or arrays beside it."""
+"""Reads the features of a table: from columns of vectors, groups of columns, or extra arrays."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -11,15 +11,15 @@ from torch import Tensor
 from graphfusion._utils.warn import warn
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
-# A column of vectors, columns of numbers, or an array with a row for each of the table's.
+# A column of vectors, columns of numbers, or an array with one row per row of the table.
 Source: TypeAlias = str | Sequence[str] | NDArray[Any] | Tensor
 
 
 def sources_of(features: object) -> dict[str, Source]:
-    """Where each modality is; columns that are modalities have their names.
+    """Converts `features` to `{modality: source}`; names alone are both modality and column.
 
     Raises:
-        TypeError: If it is neither a mapping nor a sequence of names, or there is no modality.
+        TypeError: If it is neither a mapping nor a sequence of names, or is empty.
     """
     if isinstance(features, Mapping) and features:
         return dict(features)
@@ -32,7 +32,7 @@ def sources_of(features: object) -> dict[str, Source]:
 
 
 def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
-    """The columns whose first value is a vector, of those that are nothing else.
+    """Returns the columns whose first value is a vector, except those in `taken`.
 
     Raises:
         ValueError: If there is none.
@@ -47,7 +47,7 @@ def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
     if not found:
         raise ValueError(
             "features must be columns of vectors, but the table has none; where a modality is "
-            "several columns of numbers, say features={NAME: [COLUMN, ...]}."
+            "several columns of numbers, pass features={NAME: [COLUMN, ...]}."
         )
     return found
 
@@ -55,21 +55,22 @@ def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
 def read_features(
     name: str, source: Source, frame: Any, problems: TableProblems
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """A modality's vectors, and which rows have it.
+    """Reads a modality's vectors and presence mask.
 
     Args:
-        name: The modality.
-        source: Where it is.
-        frame: The table, of pandas, with all columns that the source names.
-        problems: Where to say what is wrong.
+        name: The name of the modality.
+        source: Where its vectors are stored.
+        frame: The pandas table, with all columns that the source names.
+        problems: Collects problems.
 
     Warns:
-        UserWarning: If vectors of nothing but NaN count as missing.
+        UserWarning: If vectors that are all NaN count as missing.
 
     Returns:
-        `[rows, d]` floating and `[rows]`; `[rows, 0]` if something is wrong.
+        The vectors `[rows, d]`, floating, and their presence `[rows]` bool. The vectors are
+        `[rows, 0]` if there are problems.
     """
-    given = np.ones(len(frame), bool)  # where there is a vector, be it of NaN
+    given = np.ones(len(frame), bool)  # where there is a vector, even if it is all NaN
     if isinstance(source, str):
         given = ~frame[source].isna().to_numpy(bool)
         column, matrix = source, _stack(source, frame[source], problems)
@@ -85,11 +86,11 @@ def read_features(
         return matrix, here
     _check_finite(column, source, matrix, here, problems)
     if not here.any():
-        problems.table(column, "must have a vector in some row, but has none.")
+        problems.add_column(column, "must have a vector in some row, but has none.")
     elif lacking := int((~here & given).sum()):
         warn(
             f"{name} counts as missing in {lacking} of {len(here)} rows, whose vectors are nothing "
-            "but NaN; null in a column of vectors says so itself."
+            "but NaN; use null in a column of vectors to mark missing ones without this warning."
         )
     return matrix, here
 
@@ -101,42 +102,42 @@ def _check_finite(
     here: NDArray[np.bool_],
     problems: TableProblems,
 ) -> None:
-    """Names the row, the column and the place in the vector of what is not finite."""
+    """Adds a problem with row, column and position for values that are not finite."""
     broken = ~np.isfinite(matrix) & here[:, None]
     if isinstance(source, str | np.ndarray | Tensor):
         rows = broken.any(1).nonzero()[0].tolist()
         if rows:
             place = int(broken[rows[0]].argmax())
-            rule = f"must be finite, at position {place} of the vector (from 0), too"
-            problems.rows(column, rule, rows, lambda row: float(matrix[row, place]))
+            rule = f"must be finite at position {place} of the vector (from 0)"
+            problems.add_rows(column, rule, rows, lambda row: float(matrix[row, place]))
         return
     rule = f"must be finite, or empty in all columns of {column}"
     for each, values, wrong in zip(source, matrix.T, broken.T, strict=True):
-        problems.rows(each, rule, wrong.nonzero()[0].tolist(), values.tolist().__getitem__)
+        problems.add_rows(each, rule, wrong.nonzero()[0].tolist(), values.tolist().__getitem__)
 
 
 def columns_of(source: Source) -> list[str]:
-    """The columns that a modality takes of the table."""
+    """Returns the table's columns that a source refers to."""
     if isinstance(source, str):
         return [source]
     return [] if isinstance(source, np.ndarray | Tensor) else list(source)
 
 
 def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
-    """The vectors of a column, of NaN where there is none."""
+    """Stacks the vectors of a column, with NaN where missing."""
     cells = [_vector(each) for each in series.tolist()]
     nulls = series.isna().to_numpy(bool)
     odd = [row for row, each in enumerate(cells) if each is None and not nulls[row]]
     rule = "must be a vector of numbers, a list or an array"
-    problems.rows(column, rule, odd, lambda row: series.iloc[row])
+    problems.add_rows(column, rule, odd, lambda row: series.iloc[row])
     known = [each for each in cells if each is not None]
     width = len(known[0]) if known else 0
     other = [row for row, each in enumerate(cells) if each is not None and len(each) != width]
     rule = f"must have {width} numbers, as the first vector has"
-    problems.rows(column, rule, other, lambda row: series.iloc[row])
+    problems.add_rows(column, rule, other, lambda row: series.iloc[row])
     if odd or other or not known:
         if not known and not odd:
-            problems.table(column, "must have a vector in some row, but has none.")
+            problems.add_column(column, "must have a vector in some row, but has none.")
         return np.empty((len(cells), 0), np.float32)
     dtype = np.result_type(*{each.dtype for each in known})
     absent = np.full(width, np.nan, dtype)
@@ -144,7 +145,7 @@ def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
 
 
 def _vector(cell: object) -> NDArray[Any] | None:
-    """A cell's vector; a string holds one if it is a list in JSON, as in CSV."""
+    """Converts a cell to a vector, or None; strings, as in CSV, are parsed as JSON lists."""
     if isinstance(cell, str):
         try:
             cell = json.loads(cell)
@@ -154,7 +155,7 @@ def _vector(cell: object) -> NDArray[Any] | None:
         if not all(type(each) in (int, float) or isinstance(each, np.number) for each in cell):
             return None
         try:
-            with np.errstate(over="ignore"):  # what is beyond float32 gets infinite, and is refused
+            with np.errstate(over="ignore"):  # overflow becomes infinity, which is refused later
                 cell = np.array(cell, np.float64).astype(np.float32)
         except OverflowError:  # an integer of hundreds of digits
             return None
@@ -174,8 +175,8 @@ def _array(
         or array.shape[1] == 0
         or array.dtype.kind not in "fiu"
     ):
-        message = f"must be numbers [{size}, d], a row for each of the table's"
-        problems.table(name, f"{message}, but is {array.dtype} of shape {list(array.shape)}.")
+        message = f"must be numbers [{size}, d], one row per row of the table"
+        problems.add_column(name, f"{message}, but is {array.dtype} of shape {list(array.shape)}.")
         return np.empty((size, 0), np.float32)
     return array
 
@@ -191,7 +192,7 @@ def _columns(columns: list[str], frame: Any, problems: TableProblems) -> NDArray
             for row, value in enumerate(values)
             if not nulls[row] and (isinstance(value, bool) or not isinstance(value, int | float))
         ]
-        problems.rows(column, "must be a number", odd, values.__getitem__)
+        problems.add_rows(column, "must be a number", odd, values.__getitem__)
         if odd:
             return np.empty((len(frame), 0), np.float32)
         matrix[:, place] = [

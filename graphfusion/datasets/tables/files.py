@@ -1,11 +1,11 @@
-"""Tables in files, Parquet and CSV."""
+"""Loads a corpus from a Parquet or CSV file."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.datasets.readers._reading import naming
+from graphfusion.datasets.readers._reading import error_context
 from graphfusion.datasets.tables.features import find_vectors
 from graphfusion.datasets.tables.frames import read_csv, read_parquet
 from graphfusion.datasets.tables.from_table import Columns
@@ -18,23 +18,23 @@ def load_table(
     classes: Sequence[str] | None = None,
     **columns: Any,
 ) -> Corpus:
-    """Reads a corpus from a table in a file.
+    """Loads a corpus from a Parquet or CSV file.
 
     Args:
-        path: The file.
+        path: The path of the file.
         form: "parquet" or "csv".
-        features: As of `Corpus.from_table`; None: all columns of vectors.
-        classes: As of `Corpus.from_table`.
-        **columns: Likewise.
+        features: See `Corpus.from_table`; None: all columns of vectors.
+        classes: See `Corpus.from_table`.
+        **columns: The names of columns, see `Corpus.from_table`.
 
     Raises:
-        FormatError: If anything in it is wrong.
+        FormatError: If the file is invalid.
         ImportError: If pandas or pyarrow is not installed.
-        OSError: If it cannot be opened.
-        TypeError: If there is no such option.
+        OSError: If the file cannot be opened.
+        TypeError: If an option is unknown.
     """
     roles = Columns(**columns)
-    with naming(path):
+    with error_context(path):
         if form == "csv":
             texts = [roles.conversation, roles.speaker, roles.split]
             frame = read_csv(path, [each for each in texts if each is not None])

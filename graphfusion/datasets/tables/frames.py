@@ -1,4 +1,4 @@
-"""Tables of other libraries and of files, as pandas has them."""
+"""Converts tables of other libraries, CSV files and Parquet files to pandas."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -7,22 +7,22 @@ from typing import Any
 
 from graphfusion._utils.extras import require
 from graphfusion._utils.files import open_regular
-from graphfusion.datasets.readers._rows import check_bound
+from graphfusion.datasets.readers._npz_layout import check_bound
 
 _PURPOSE = "read and write tables"
-_ITEM = 8  # bytes that a value takes, at most, but for strings, of which each stands there once
+_ITEM = 8  # maximum bytes per value; repeated strings share one object
 
 
 def to_pandas(frame: object) -> Any:
-    """A frame of pandas with the same columns, its rows numbered from 0.
+    """Converts a table to a pandas frame whose rows are numbered from 0.
 
     Args:
-        frame: Of pandas, Arrow, or whatever speaks Arrow's or the data frames' interchange
-            protocol, or has `to_pandas`.
+        frame: A frame of pandas or Arrow, or any object that supports Arrow's C stream or the
+            dataframe interchange protocol, or has a method `to_pandas`.
 
     Raises:
         ImportError: If pandas or pyarrow is not installed.
-        TypeError: If it is none of these.
+        TypeError: If `frame` is none of these.
     """
     require("tables", _PURPOSE)
     import pandas as pd
@@ -42,16 +42,16 @@ def to_pandas(frame: object) -> Any:
 
 
 def is_csv(path: str | PathLike[str]) -> bool:
-    """Whether a file is CSV or the like, by its name."""
+    """Returns whether a file's name ends in .csv or .tsv."""
     return Path(path).suffix.lower() in (".csv", ".tsv")
 
 
 def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
-    """The table of a CSV file; empty cells are missing, and nothing else is.
+    """Reads a CSV file into pandas; only empty cells are missing.
 
     Args:
-        path: The file; its values are separated by tabs if its name ends in ".tsv".
-        texts: The columns that are no numbers, whatever they look like.
+        path: The path of the file; ".tsv" selects tabs as separators.
+        texts: The columns to read as strings, even if they look like numbers.
     """
     require("tables", _PURPOSE)
     import pandas as pd
@@ -63,15 +63,15 @@ def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
             dtype=dict.fromkeys(texts, str),
             keep_default_na=False,  # "None" may be a name
             na_values=[""],
-            low_memory=False,  # else a column's type may change within it
+            low_memory=False,  # otherwise a column can have several types
         )
 
 
 def read_parquet(path: str | PathLike[str]) -> Any:
-    """The table of a Parquet file.
+    """Reads a Parquet file into pandas.
 
     Raises:
-        ValueError: If it declares more values than its size can explain.
+        ValueError: If it declares more values than its size can justify.
     """
     require("tables", _PURPOSE)
     import pyarrow as pa
@@ -82,15 +82,16 @@ def read_parquet(path: str | PathLike[str]) -> Any:
         found = parquet.ParquetFile(file)
         groups = [found.metadata.row_group(each) for each in range(found.num_row_groups)]
         check_bound(sum(each.total_byte_size for each in groups), size)
-        # Arrow ends the process where `column` meets a broken chunk, and not where it is scanned.
+        # Scan first: Arrow aborts the process if `column` meets a corrupt chunk; a scan raises.
         found.scan_contents()
         chunks = [group.column(each) for group in groups for each in range(group.num_columns)]
         check_bound(_ITEM * sum(each.num_values for each in chunks), size)
         texts = [each.name for each in found.schema_arrow if pa.types.is_string(each.type)]
-        found = parquet.ParquetFile(file, read_dictionary=texts)  # a repeated string stays one
+        # As dictionaries, so that repeated strings share memory.
+        found = parquet.ParquetFile(file, read_dictionary=texts)
         return _from_arrow(found.read())
 
 
 def _from_arrow(table: Any) -> Any:
-    # Integers with gaps would become floats, which may be scores as well.
+    # Otherwise integers with nulls would become floats, which could be taken for scores.
     return table.to_pandas(integer_object_nulls=True).reset_index(drop=True)

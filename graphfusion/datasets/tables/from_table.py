@@ -1,4 +1,4 @@
-"""From a table with a row for each utterance to the conversations of a corpus."""
+"""Converts a table with one row per utterance to the conversations of a corpus."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from graphfusion.datasets.tables.problems import TableProblems
 
 @dataclass(frozen=True)
 class Columns:
-    """Which of a table's columns is what; None: there is none.
+    """The names of a table's columns; None: the table has no such column.
 
     Args:
-        conversation: Which conversation a row is of.
-        turn: What its utterances are sorted by.
-        speaker: Who says it.
-        label: Its label; several columns, one for each of several classes at once.
-        split: Its conversation's split.
-        score: Its score, besides a class.
+        conversation: The id of the row's conversation.
+        turn: The sort key of the utterances.
+        speaker: The speaker.
+        label: The label; several columns for multilabel, one per class.
+        split: The split of the row's conversation.
+        score: A score in addition to the class.
     """
 
     conversation: str = "conversation"
@@ -45,7 +45,7 @@ class Columns:
 
     @property
     def taken(self) -> list[str]:
-        """All columns that have a role."""
+        """The names of all columns that have a role."""
         found: list[str] = []
         for each in vars(self).values():
             found += each if isinstance(each, tuple) else [each]
@@ -58,17 +58,20 @@ def read_table(
     columns: Columns,
     classes: Sequence[str] | None,
 ) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
-    """The classes and splits of a corpus, and the turns of each conversation's utterances.
+    """Reads the classes, splits and turns of a corpus from a table.
 
     Args:
-        frame: The table, of whatever library.
-        features: Where each modality is, or columns that are modalities.
-        columns: Which column is what.
-        classes: The classes' names.
+        frame: A table of any supported library.
+        features: The source of each modality, or the names of columns.
+        columns: The names of the other columns.
+        classes: The names of the classes; None: inferred from the labels.
+
+    Returns:
+        The classes; `{split: conversations}`; and `{id: turns}`.
 
     Raises:
-        FormatError: With all that is wrong.
-        TypeError: If `frame` is no table, or `features` names no modalities.
+        FormatError: If the table is invalid; it lists every problem.
+        TypeError: If `frame` is not a table, or `features` names no modalities.
     """
     return _read(to_pandas(frame), sources_of(features), columns, classes)
 
@@ -81,7 +84,7 @@ def _read(
 ) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
     problems = TableProblems()
     _check_columns(frame, features, columns, problems)
-    problems.refuse()
+    problems.raise_if_any()
     size = len(frame)
     ids = _names(frame, columns.conversation, "conversation", problems)
     members: dict[str, list[int]] = {}
@@ -104,7 +107,7 @@ def _read(
         score = values_of(frame, columns.score)
         further["score"] = read_scores(columns.score, *score, problems)
     vectors = {name: read_features(name, each, frame, problems) for name, each in features.items()}
-    problems.refuse()
+    problems.raise_if_any()
     corpus: dict[str, list[Conversation]] = {split: [] for split in dict.fromkeys(splits)}
     for name, rows in members.items():
         picked = torch.tensor(rows)
@@ -130,39 +133,39 @@ def _check_columns(
         names = getattr(columns, role)
         for name in names if isinstance(names, tuple) else [names]:
             if name is not None:
-                wanted.setdefault(name, f" ({role}=None: there is none)")
+                wanted.setdefault(name, f" (pass {role}=None if there is none)")
     for source in features.values():
         wanted |= dict.fromkeys(columns_of(source), "")
     for name, hint in wanted.items():
         if name not in there:
             message = f"must be in the table, but is missing{hint}; it has {there!r:.200}."
-            problems.table(name, message)
+            problems.add_column(name, message)
         elif there.count(name) > 1:
-            problems.table(name, "must be in the table once, but comes twice.")
+            problems.add_column(name, "must be in the table once, but comes twice.")
     if not problems.found and len(frame) == 0:
-        problems.table(columns.conversation, "must have a row, but has none.")
+        problems.add_column(columns.conversation, "must have a row, but has none.")
 
 
 def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[str]:
-    """A name a row: strings or integers."""
+    """Reads one name per row, from strings or integers."""
     values, missing = values_of(frame, column)
     empty = missing.nonzero()[0].tolist()
-    problems.rows(column, f"must have a {what}", empty, lambda _: None)
+    problems.add_rows(column, f"must have a {what}", empty, lambda _: None)
     odd = [
         row
         for row, value in enumerate(values)
         if not missing[row] and (isinstance(value, bool) or not isinstance(value, str | int))
     ]
-    problems.rows(column, "must be a string or an integer", odd, values.__getitem__)
+    problems.add_rows(column, "must be a string or an integer", odd, values.__getitem__)
     return [str(value) for value in values]
 
 
 def _sort(
     series: Any, column: str, members: dict[str, list[int]], problems: TableProblems
 ) -> list[Any]:
-    """Sorts the rows of each conversation by a column of numbers or times, and gives its values."""
+    """Sorts the rows of each conversation in place by a column, and returns its values."""
     missing = series.isna().to_numpy(bool).nonzero()[0].tolist()
-    problems.rows(column, "must have a number or a time", missing, lambda _: None)
+    problems.add_rows(column, "must have a number or a time", missing, lambda _: None)
     times = series.dtype.kind in "mM"
     values: list[Any] = series.tolist()
     odd = [
@@ -172,15 +175,15 @@ def _sort(
     ]
     odd = sorted(set(odd) - set(missing))
     rule = "must be a number or a time (strings sort as '10' before '9')"
-    problems.rows(column, rule, odd, values.__getitem__)
+    problems.add_rows(column, rule, odd, values.__getitem__)
     if missing or odd:
         return values
     twice = []
     for rows in members.values():
         rows.sort(key=values.__getitem__)
         twice += [later for row, later in pairwise(rows) if values[row] == values[later]]
-    rule = "must be another one in each row of a conversation"
-    problems.rows(column, rule, sorted(twice), values.__getitem__)
+    rule = "must be different in each row of a conversation"
+    problems.add_rows(column, rule, sorted(twice), values.__getitem__)
     return values
 
 
@@ -191,6 +194,6 @@ def _check_splits(
         first = splits[rows[0]]
         other = sorted(row for row in rows if splits[row] != first)
         rule = f"must be {first!r} as in all of conversation {name!r}"
-        problems.rows(column, rule, other, splits.__getitem__)
+        problems.add_rows(column, rule, other, splits.__getitem__)
     if "train" not in splits:
-        problems.table(column, f"must have 'train', but has {sorted(set(splits))!r:.200}.")
+        problems.add_column(column, f"must have 'train', but has {sorted(set(splits))!r:.200}.")

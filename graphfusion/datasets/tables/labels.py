@@ -1,4 +1,4 @@
-"""The labels of a table: names of classes, their numbers, several classes at once, or scores."""
+"""Reads the labels of a table: class names, class numbers, multilabel columns, or scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
-_MOST = 1000  # classes that a table may have without their names, or as many as it has rows
+_MAX_UNNAMED = 1000  # maximum number of classes without names, or the number of rows if larger
 
 
 def values_of(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
-    """What a column of a frame of pandas has, and where it has nothing."""
+    """Returns the values of a pandas column, and a mask of missing ones."""
     return frame[column].tolist(), frame[column].isna().to_numpy(bool)
 
 
@@ -26,28 +26,28 @@ def read_labels(
     classes: Sequence[str] | None,
     problems: TableProblems,
 ) -> tuple[tuple[str, ...], Tensor]:
-    """The classes, and the labels of each row.
+    """Reads the names of the classes, and the label of each row.
 
     Args:
-        frame: The table, of pandas.
-        label: The column of labels; several: one for each class; None: there is none.
-        classes: The classes; none of them: the labels are scores; None: what the labels say.
-        problems: Where to say what is wrong.
+        frame: The pandas table.
+        label: The column of labels; several columns: multilabel, one per class; None: no labels.
+        classes: The names of the classes; empty: the labels are scores; None: inferred.
+        problems: Collects problems.
 
     Raises:
-        ValueError: If `classes` are others than the several columns.
+        ValueError: If `classes` differ from the names of several columns.
     """
     if label is None:
         return unlabelled(len(frame), classes)
     if isinstance(label, str):
         return _single(label, *values_of(frame, label), classes, problems)
-    return _several(frame, tuple(label), classes, problems)
+    return _multilabel(frame, tuple(label), classes, problems)
 
 
-def _several(
+def _multilabel(
     frame: Any, label: tuple[str, ...], classes: Sequence[str] | None, problems: TableProblems
 ) -> tuple[tuple[str, ...], Tensor]:
-    """A column of 0 and 1 for each class, NaN where it has nothing."""
+    """Reads multilabel columns of 0 and 1, one per class, NaN where missing."""
     if classes is not None and tuple(classes) != label:
         raise ValueError(
             f"classes must be left out where label names a column for each, {list(label)}, but got "
@@ -59,14 +59,14 @@ def _several(
         known = [row for row in range(len(values)) if not missing[row]]
         odd = [row for row in known if not _is_binary(values[row])]
         rule = "must be 1 or 0, true or false, or null where missing"
-        problems.rows(column, rule, odd, values.__getitem__)
+        problems.add_rows(column, rule, odd, values.__getitem__)
         if not odd:
             y[known, place] = [values[row] for row in known]
     return label, torch.from_numpy(y)
 
 
 def _is_binary(value: object) -> bool:
-    return isinstance(value, int | float) and value in (0, 1)  # bools are integers
+    return isinstance(value, int | float) and value in (0, 1)  # bool is a subclass of int
 
 
 def _single(
@@ -76,7 +76,7 @@ def _single(
     classes: Sequence[str] | None,
     problems: TableProblems,
 ) -> tuple[tuple[str, ...], Tensor]:
-    """One column: `values`, and where they are missing, `[rows]`."""
+    """Reads a single column of class names, class numbers or scores."""
     known = [row for row in range(len(values)) if not missing[row]]
     if not known:
         return unlabelled(len(values), classes)
@@ -84,14 +84,15 @@ def _single(
     kind = str if names else (int, float)
     odd = [row for row in known if not isinstance(values[row], kind) or values[row] is True]
     if odd:
-        rule = "must be a name like the first" if names else "must be a number like the first"
-        problems.rows(column, rule, odd, values.__getitem__)
+        kind_name = "name" if names else "number"
+        rule = f"must be a {kind_name} like the first label"
+        problems.add_rows(column, rule, odd, values.__getitem__)
         return unlabelled(len(values), classes)
     return (_named if names else _numbered)(column, values, known, classes, problems)
 
 
 def unlabelled(size: int, classes: Sequence[str] | None) -> tuple[tuple[str, ...], Tensor]:
-    """The same where there are no labels at all: as classes if some are given, else as scores."""
+    """Returns the classes and missing labels `[size]`: class numbers, or scores without classes."""
     classes = tuple(classes or ())
     return classes, LabelSpec.of(classes, None).blank(size)
 
@@ -99,10 +100,10 @@ def unlabelled(size: int, classes: Sequence[str] | None) -> tuple[tuple[str, ...
 def read_scores(
     column: str, values: list[Any], missing: NDArray[np.bool_], problems: TableProblems
 ) -> Tensor:
-    """A score a row."""
+    """Reads one score per row, `[rows]` float32, NaN where missing."""
     known = [row for row in range(len(values)) if not missing[row]]
     odd = [row for row in known if isinstance(values[row], bool) or not _is_finite(values[row])]
-    problems.rows(column, "must be a finite number", odd, values.__getitem__)
+    problems.add_rows(column, "must be a finite number", odd, values.__getitem__)
     whole = np.full(len(values), np.nan)
     if not odd:
         whole[known] = [values[row] for row in known]
@@ -121,7 +122,7 @@ def _named(
     numbers = {name: number for number, name in enumerate(classes)}
     unknown = [row for row in known if values[row] not in numbers]
     rule = f"must be one of the classes {list(classes)}" if classes else "must be a score"
-    problems.rows(column, rule, unknown, values.__getitem__)
+    problems.add_rows(column, rule, unknown, values.__getitem__)
     y = torch.full((len(values),), MISSING)
     y[known] = torch.tensor([numbers.get(values[row], MISSING) for row in known])
     return tuple(classes), y
@@ -141,24 +142,27 @@ def _numbered(
         scores = classes is not None and not classes
         kind = label_kind(whole, integers, bool(classes), "scores" if scores else None)
     except ValueError as error:
-        problems.table(column, str(error))
+        problems.add_column(column, str(error))
         return unlabelled(len(values), classes)
     if kind == "scores":
         infinite = np.isinf(whole).nonzero()[0].tolist()
-        problems.rows(column, "must be finite", infinite, values.__getitem__)
+        problems.add_rows(column, "must be finite", infinite, values.__getitem__)
         return (), to_score(whole)
     if classes is None:
-        most = max(_MOST, len(values))
-        wild = (whole >= most).nonzero()[0].tolist()  # as many classes would be made up
-        problems.rows(column, f"must be below {most}, to number a class", wild, values.__getitem__)
-        if wild:
+        # One large number would otherwise create as many classes.
+        most = max(_MAX_UNNAMED, len(values))
+        large = (whole >= most).nonzero()[0].tolist()
+        problems.add_rows(
+            column, f"must be below {most} to be a class number", large, values.__getitem__
+        )
+        if large:
             return unlabelled(len(values), classes)
         classes = [str(number) for number in range(int(np.nanmax(whole)) + 1)]
     absent = np.isnan(whole) | (integers & ((whole == -1) | (whole == MISSING)))
     fits = (whole >= 0) & (whole < len(classes)) & (whole == np.floor(whole))
-    rule = f"must number one of the {len(classes)} classes from 0 on"
+    rule = f"must be the number of a class, in [0, {len(classes)})"
     broken = (~absent & ~fits).nonzero()[0].tolist()
-    problems.rows(column, rule, broken, values.__getitem__)
+    problems.add_rows(column, rule, broken, values.__getitem__)
     return tuple(classes), unlabelled(len(values), classes)[1] if broken else to_y(
         kind, whole, integers
     )

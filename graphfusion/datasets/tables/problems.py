@@ -1,4 +1,4 @@
-"""Collects all that is wrong with a table, by row and column."""
+"""Collects the problems of a table by row and column."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ _SHOWN = 20
 
 
 def to_float(value: float) -> float:
-    """A number as a float; an integer beyond all of them is infinite, which is refused later."""
+    """Converts a number to float; integers out of range become infinity, which is refused later."""
     try:
         return float(value)
     except OverflowError:
@@ -18,30 +18,30 @@ def to_float(value: float) -> float:
 
 
 class TableProblems:
-    """What is wrong with a table; rows are counted from 0, whatever their index says."""
+    """Collects the problems of a table; rows are counted from 0, whatever the frame's index."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
-    def table(self, column: str, message: str) -> None:
-        """Something is wrong with a whole column."""
+    def add_column(self, column: str, message: str) -> None:
+        """Adds a problem of a whole column."""
         self.found.append(Problem(None, column, f"column {column!r}: {message}"))
 
-    def rows(
+    def add_rows(
         self, column: str, rule: str, rows: Sequence[int], got: Callable[[int], object]
     ) -> None:
-        """Some rows break a rule: the first is named, and how many there are."""
+        """Adds one problem for all rows that violate a rule, with their number and the first."""
         if rows:
             first = int(rows[0])
             others = f", one of {len(rows)} such rows" if len(rows) > 1 else ""
             message = f"row {first}, column {column!r}: {rule}, but is {got(first)!r:.80}{others}."
             self.found.append(Problem(None, column, message))
 
-    def refuse(self) -> None:
-        """Ends here if anything is wrong.
+    def raise_if_any(self) -> None:
+        """Raises an error if there are problems.
 
         Raises:
-            FormatError: With all of it.
+            FormatError: It lists every problem.
         """
         if not self.found:
             return

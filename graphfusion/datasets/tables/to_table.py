@@ -1,4 +1,4 @@
-"""From a corpus to a table with a row for each utterance."""
+"""Converts a corpus to a table with one row per utterance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,17 +16,17 @@ _BEFORE, _AFTER = ("conversation", "turn", "split", "speaker"), ("score",)
 def to_frame(
     spec: LabelSpec, splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str]
 ) -> Any:
-    """The table, of pandas; see `Corpus.to_table`.
+    """Converts a corpus to a pandas frame, see `Corpus.to_table`.
 
     Raises:
         ImportError: If pandas or pyarrow is not installed.
-        ValueError: If a modality, or one of several classes, has the name of another column.
+        ValueError: If a modality, or a class of multilabel, has the name of another column.
     """
     require("tables", "write tables")
     import pandas as pd
 
-    several = spec.task == "multilabel"
-    labels = spec.classes if several else ("label",)
+    multilabel = spec.task == "multilabel"
+    labels = spec.classes if multilabel else ("label",)
     own = [*_BEFORE, *labels, *_AFTER]
     if taken := [name for name in modalities if name in own]:
         raise ValueError(f"modalities must have other names than columns, but got {taken}.")
@@ -49,14 +49,14 @@ def to_frame(
         del columns["score"]
     dtypes: dict[str, Any] = dict.fromkeys(modalities, object)
     if spec.classes:
-        dtypes |= dict.fromkeys(labels, "Int64" if several else object)
+        dtypes |= dict.fromkeys(labels, "Int64" if multilabel else object)
     return pd.DataFrame(
         {name: pd.Series(values, dtype=dtypes.get(name)) for name, values in columns.items()}
     )
 
 
 def _labels(y: Tensor, spec: LabelSpec) -> list[list[Any]]:
-    """What each column of labels has."""
+    """Returns the values of each column of labels."""
     if spec.task == "multilabel":
         return [[None if each != each else int(each) for each in row] for row in y.T.tolist()]
     if spec.task == "regression":
@@ -65,9 +65,9 @@ def _labels(y: Tensor, spec: LabelSpec) -> list[list[Any]]:
 
 
 def _vectors(features: Tensor, present: Tensor) -> list[Any]:
-    """An array a row, None where there is none."""
+    """Converts features to one array per row, None where absent."""
     values = features.detach().cpu()
-    if values.dtype not in (torch.float64, torch.float32, torch.float16):  # numpy has no others
+    if values.dtype not in (torch.float64, torch.float32, torch.float16):  # unknown to NumPy
         values = values.float()
     rows = zip(values.numpy(), present.tolist(), strict=True)
     return [row.copy() if here else None for row, here in rows]

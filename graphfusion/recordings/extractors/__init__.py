@@ -1,4 +1,4 @@
-"""Extractors: a feature vector for each segment of text, sound or video."""
+"""Built-in extractors: one feature vector per segment of text, audio or video."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from graphfusion.recordings.extractors.speech_model import SpeechModel
 from graphfusion.recordings.extractors.transformer_text import TransformerText
 from graphfusion.recordings.fingerprint import Fingerprint
 
-#: Those that a fingerprint is enough to make.
+#: The extractors that can be created from a fingerprint.
 BUILT_IN: dict[str, Callable[..., Extractor]] = {
     "OpenSmile": OpenSmile,
     "SentenceText": SentenceText,
@@ -21,23 +21,23 @@ BUILT_IN: dict[str, Callable[..., Extractor]] = {
 
 
 def rebuild(modality: str, fingerprint: Fingerprint) -> Extractor:
-    """Makes the extractor that a fingerprint is of.
+    """Creates a built-in extractor from its fingerprint.
 
-    Only ours are made, by name: no code is run that a file names.
+    Only built-in extractors are created, so that no code named by a file is run.
 
     Args:
-        modality: Whose it is, for the error.
-        fingerprint: What its `fingerprint` was.
+        modality: The name of the modality, for the error message.
+        fingerprint: The fingerprint of the extractor.
 
     Raises:
-        ValueError: If it is none of ours.
-        OSError: If its model is not to be found.
+        ValueError: If the extractor is not built in.
+        OSError: If its model cannot be found.
     """
     kind = fingerprint.get("extractor")
     if kind not in BUILT_IN:
         raise ValueError(
             f"extractors must be given for {modality!r}, whose features were made by {kind!r}, "
-            "which is none of graphfusion's."
+            "which is not built in."
         )
     source = {name: fingerprint[name] for name in ("model", "revision") if name in fingerprint}
     return BUILT_IN[kind](**source, **fingerprint.get("options", {}))

@@ -1,4 +1,4 @@
-"""A stand-in for a real description of faces: OpenCV's cascade, and gradients in what it finds."""
+"""A baseline extractor for faces: OpenCV's cascade detector and histograms of gradients."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,18 +12,18 @@ from graphfusion.recordings.extractors.protocol import Absent, Need
 from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Picture, Segment
 
-_SIDE = 32  # of a face, in pixels
+_SIDE = 32  # width and height of a face in pixels
 
 
 class Faces:
-    """The largest face's histograms of oriented gradients, averaged over an utterance.
+    """Histograms of oriented gradients of the largest face, averaged over an utterance.
 
-    **A stand-in**, which needs no model but the cascade that lies in OpenCV's package: it finds
-    frontal faces and coarse shapes, not expressions. For results, use an
-    extractor of your own. The largest face need not be the speaker's.
+    **A baseline only.** It needs no model but the cascade that OpenCV's package includes. It
+    describes frontal faces and coarse shapes, not expressions. The largest face need not be the
+    speaker's. Use an extractor of your own for good results.
 
     Raises:
-        ImportError: If OpenCV is not installed, or is one without cascades (5 and newer).
+        ImportError: If OpenCV is not installed, or has no cascades (versions 5 and newer).
 
     References:
         Viola, Jones: *Rapid object detection using a boosted cascade of simple features*, CVPR
@@ -42,15 +42,15 @@ class Faces:
                 f"OpenCV must be older than 5 to have cascades, but is {cv2.__version__}: "
                 'pip install "opencv-python-headless<5"'
             )
-        # Of several packages that bring the same module.
+        # From the module, since several packages provide it.
         versions = {"versions": {"opencv": cv2.__version__}}
         self.fingerprint = make_fingerprint("Faces", {}, ()) | versions
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns `[324]` float32 of each segment's frames, or that there is no face in any."""
+        """Returns a vector `[324]` float32 for each segment, or `Absent` if no frame has a face."""
         import cv2
 
-        # Made anew: a cascade keeps what it works on, and is not for several threads.
+        # Created for each call, since a cascade is not thread-safe.
         cascade = cv2.CascadeClassifier(_cascade())
         return [self._one(cascade, segment) for segment in segments]
 

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: a folder here, or a name that is downloaded when it is given."""
+"""Loads models of the Hugging Face hub, from a local folder or by name."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,25 +9,25 @@ import torch
 
 from graphfusion.recordings.fingerprint import folder_digest
 
-#: Tokenisers are not for several threads, and torch has threads of its own.
+#: Serialises encoding: tokenisers are not thread-safe, and torch uses several threads itself.
 LOCK = Lock()
 
-# Copies of the weights for other programs.
+# Weights in the formats of other frameworks, which are not downloaded.
 _OTHERS = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
 
 
 def model_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder of a model, and its revision.
+    """Returns the local folder and the revision of a model, downloading it if necessary.
 
-    Nothing is downloaded that is in the hub's cache; with `HF_HUB_OFFLINE=1` nothing at all.
+    Files in the hub's cache are not downloaded again. `HF_HUB_OFFLINE=1` disables downloads.
 
     Args:
-        model: A folder, or the hub's name of a model.
-        revision: The hub's branch, tag or commit; of a folder, None.
+        model: A folder, or the name of a model on the hub.
+        revision: A branch, tag or commit on the hub; must be None for a folder.
 
     Raises:
-        ValueError: If a folder is given a revision.
-        OSError: If there is no such model, or no way to it.
+        ValueError: If a revision is given for a folder.
+        OSError: If the model does not exist or cannot be downloaded.
     """
     if Path(model).is_dir():
         if revision is not None:
@@ -41,23 +41,23 @@ def model_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
 
 @lru_cache
 def model_digest(folder: Path) -> str:
-    """The checksum of a model's files, worked out once a process."""
+    """Returns the checksum of a model's files, computed once per process."""
     return folder_digest(folder)
 
 
 @lru_cache(maxsize=4)
 def load_encoder(folder: Path) -> Any:
-    """The model in a folder, in evaluation mode on the CPU; loaded once a process."""
+    """Loads the model in a folder, in evaluation mode on the CPU; cached per process."""
     from transformers import AutoModel
 
-    # In float32, whatever the weights were saved in: CPUs differ in what else they are good at.
+    # Always float32, since the support of other dtypes differs between CPUs.
     model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     return model.eval()
 
 
 @lru_cache(maxsize=4)
 def load_tokenizer(folder: Path) -> Any:
-    """The tokeniser in a folder."""
+    """Loads the tokeniser in a folder; cached per process."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -65,7 +65,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 @lru_cache(maxsize=4)
 def load_feature_extractor(folder: Path) -> Any:
-    """What prepares sound for the model in a folder."""
+    """Loads the feature extractor in a folder, which prepares audio for its model."""
     from transformers import AutoFeatureExtractor
 
     return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)

@@ -1,4 +1,4 @@
-"""Acoustic features by openSMILE."""
+"""An extractor of acoustic features by openSMILE."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
 
-#: The sizes of the sets of functionals.
+#: The number of features in each set of functionals.
 FEATURE_SETS = {"eGeMAPSv02": 88, "IS09": 384, "IS10": 1582, "ComParE_2016": 6373}
 
 
 class OpenSmile:
-    """One of openSMILE's sets of functionals, statistics of a whole utterance.
+    """Functionals of openSMILE: statistics of acoustic features over a whole utterance.
 
-    **openSMILE's licence allows research and personal use only; its classifier on PyPI says MIT,
-    its licence file says otherwise.** For a product, ask audEERING, or choose another extractor.
+    **openSMILE's licence file allows research and personal use only, although its classifier on
+    PyPI is MIT.** For a product, contact audEERING, or use another extractor.
 
     Args:
         feature_set: "eGeMAPSv02" (88 features), "IS09" (384), "IS10" (1,582; the set that MMGCN and
@@ -28,7 +28,7 @@ class OpenSmile:
 
     Raises:
         ImportError: If openSMILE is not installed.
-        ValueError: If there is no such set.
+        ValueError: If the set is unknown.
 
     References:
         Eyben, Wöllmer, Schuller: *openSMILE*, ACM Multimedia 2010; Eyben et al.: *The Geneva
@@ -50,13 +50,13 @@ class OpenSmile:
         )
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns `[dim]` float32 of each segment's sound, at its own rate."""
+        """Returns a vector `[dim]` float32 for each segment's sound, at its original rate."""
         smile = _smile(self.feature_set)
         return [self._one(smile, segment) for segment in segments]
 
     def _one(self, smile: Any, segment: Segment) -> Any:
         assert segment.sound is not None  # noqa: S101 - it needs audio
-        # openSMILE multiplies by 2^15 and truncates to 16 bits: 1.0 would wrap to -1.
+        # openSMILE multiplies by 2^15 and truncates to 16 bits, so 1.0 would overflow to -1.
         samples = np.clip(segment.sound.samples, -1, 1 - 2**-15)
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # "Segment too short, filling with NaN"

@@ -1,4 +1,4 @@
-"""What an extractor is: a callable from a list of segments to their feature vectors."""
+"""The `Extractor` protocol: a callable from a list of segments to their feature vectors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ NEEDS: tuple[Need, ...] = ("text", "audio", "video")
 
 @dataclass(frozen=True)
 class Absent:
-    """Stands in for the vector of a segment that has none.
+    """The result of an extractor for a segment that has no vector.
 
     Args:
-        reason: Why, in a few words that can be counted: "no face".
+        reason: A short reason, such as "no face"; equal reasons are counted together.
     """
 
     reason: str
@@ -24,30 +24,30 @@ class Absent:
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Turns a list of segments into one vector each.
+    """The interface of extractors: they return one vector per segment.
 
-    Any object with these four will do. It may be called from several threads at once. For an
-    `executor` of other processes it must be picklable.
+    Any object with these four members is an extractor. It must be thread-safe, and picklable for an
+    `executor` of processes.
     """
 
     @property
     def needs(self) -> Need:
-        """What it is given of a segment: "text", "audio" (`sound`) or "video" (`frames`)."""
+        """The input: "text", "audio" (`sound` of a segment) or "video" (`frames`)."""
 
     @property
     def dim(self) -> int:
-        """The size of its vectors."""
+        """The size of the vectors."""
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """All that its vectors depend on: package, version, model, weights, options.
+        """A JSON object with all that the vectors depend on: package, model, weights, options.
 
-        An object of what JSON has. Its "versions", by package, may differ between training and
-        prediction, with a warning; everything else must be the same.
+        The entry "versions" maps packages to versions. It may differ between training and
+        prediction, with a warning; all other entries must be equal.
         """
 
     def __call__(self, segments: Sequence[Segment]) -> Sequence[Any]:
-        """Returns, for each segment, a vector of `dim` finite numbers or :class:`Absent`."""
+        """Returns a vector of `dim` finite numbers, or :class:`Absent`, for each segment."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,18 @@ class _PerSegment:
 def per_segment(
     function: Callable[[Segment], Any], needs: Need, dim: int, fingerprint: Fingerprint
 ) -> Extractor:
-    """Makes an extractor of a function of one segment.
+    """Creates an extractor from a function of one segment.
 
     Args:
-        function: From a :class:`Segment` to a vector of `dim` numbers, or :class:`Absent`.
+        function: A function from a :class:`Segment` to a vector of `dim` numbers, or
+            :class:`Absent`.
         needs: "text", "audio" or "video".
-        dim: The size of its vectors.
-        fingerprint: To be changed whenever the function's vectors change: it is the key of cached
-            features, and is compared with that of a model.
+        dim: The size of the vectors.
+        fingerprint: A JSON object that must change whenever the function's vectors change. It is
+            part of the cache key, and is compared to the fingerprint of a model.
 
     Raises:
-        ValueError: If there is no such need, the size is not positive, or the fingerprint is empty.
+        ValueError: If `needs` is unknown, `dim` is not positive, or `fingerprint` is empty.
 
     Example:
         >>> from graphfusion.recordings import Segment, per_segment

@@ -1,4 +1,4 @@
-"""Sentence vectors by sentence-transformers."""
+"""An extractor of sentence embeddings by sentence-transformers."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,15 +13,15 @@ from graphfusion.recordings.segment import Segment
 
 
 class SentenceText:
-    """An utterance's words as one vector, by a model of sentence-transformers.
+    """Sentence embeddings of an utterance's text, by a model of sentence-transformers.
 
     Args:
-        model: Its name on the hub, from where it is downloaded, or a folder.
-        revision: The hub's branch, tag or commit. Give a commit for results that can be repeated.
+        model: The name of a model on the hub, which is downloaded, or a folder.
+        revision: A branch, tag or commit on the hub. Use a commit for reproducible results.
 
     Raises:
         ImportError: If sentence-transformers is not installed.
-        OSError: If there is no such model, or no way to it.
+        OSError: If the model does not exist or cannot be downloaded.
 
     References:
         Reimers, Gurevych: *Sentence-BERT*, EMNLP 2019.
@@ -45,7 +45,7 @@ class SentenceText:
             self.dim = int(_encoder(self.folder).get_embedding_dimension())
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns `[dim]` float32 of each segment's text."""
+        """Returns a vector `[dim]` float32 for each segment's text."""
         texts = [segment.text for segment in segments]
         with LOCK:
             return list(_encoder(self.folder).encode(texts, show_progress_bar=False))

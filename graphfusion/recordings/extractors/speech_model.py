@@ -1,4 +1,4 @@
-"""Vectors of sound by a speech encoder of the Hugging Face hub."""
+"""An extractor of pooled hidden states of a speech encoder of the Hugging Face hub."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,21 +19,22 @@ _POOLING = ("mean", "mean+std")
 
 
 class SpeechModel:
-    """An utterance's sound as one vector, pooled from the hidden states of a speech encoder.
+    """Pooled hidden states of a speech encoder, for an utterance's sound.
 
-    wav2vec 2.0, HuBERT, WavLM, and whatever else takes samples and returns hidden states. The sound
-    is resampled to the model's rate. Each utterance is encoded by itself.
+    Supports wav2vec 2.0, HuBERT, WavLM, and other models from samples to hidden states. The sound
+    is resampled to the model's rate. Each utterance is encoded separately.
 
     Args:
-        model: A name on the hub, from where it is downloaded, or a folder.
+        model: The name of a model on the hub, which is downloaded, or a folder.
         pooling: "mean" over time, or "mean+std", the mean and the standard deviation.
-        layer: Of which layer: 0 is the first one's input, -1 the last one's output.
-        revision: The hub's branch, tag or commit. Give a commit for results that can be repeated.
+        layer: The layer of the hidden states: 0 is the first layer's input, -1 the last one's
+            output.
+        revision: A branch, tag or commit on the hub. Use a commit for reproducible results.
 
     Raises:
         ImportError: If transformers is not installed.
-        ValueError: If there is no such pooling or layer.
-        OSError: If there is no such model, or no way to it.
+        ValueError: If `pooling` or `layer` is invalid.
+        OSError: If the model does not exist or cannot be downloaded.
     """
 
     needs: Need = "audio"
@@ -61,7 +62,7 @@ class SpeechModel:
         )
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns `[dim]` float32 of each segment's sound."""
+        """Returns a vector `[dim]` float32 for each segment's sound, or `Absent` if too short."""
         import torch
 
         with LOCK, torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Vectors of text by any encoder of the Hugging Face hub."""
+"""An extractor of pooled hidden states of a text encoder of the Hugging Face hub."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,19 +19,19 @@ _POOLING = ("mean", "first")
 
 
 class TransformerText:
-    """An utterance's words as one vector, pooled from the last hidden states of an encoder.
+    """Pooled last hidden states of a text encoder, for an utterance's text.
 
-    Each utterance is encoded by itself, so its vector does not depend on the others'.
+    Each utterance is encoded separately, so its vector does not depend on the others.
 
     Args:
-        model: A name on the hub, from where it is downloaded, or a folder.
+        model: The name of a model on the hub, which is downloaded, or a folder.
         pooling: "mean" over the tokens, or the "first" token (BERT's `[CLS]`, RoBERTa's `<s>`).
-        revision: The hub's branch, tag or commit. Give a commit for results that can be repeated.
+        revision: A branch, tag or commit on the hub. Use a commit for reproducible results.
 
     Raises:
         ImportError: If transformers is not installed.
-        ValueError: If there is no such pooling.
-        OSError: If there is no such model, or no way to it.
+        ValueError: If `pooling` is invalid.
+        OSError: If the model does not exist or cannot be downloaded.
     """
 
     needs: Need = "text"
@@ -53,7 +53,7 @@ class TransformerText:
         )
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns `[dim]` float32 of each segment's text."""
+        """Returns a vector `[dim]` float32 for each segment's text."""
         import torch
 
         with LOCK, torch.inference_mode():
@@ -61,7 +61,7 @@ class TransformerText:
 
     def _one(self, text: str | None) -> Any:
         encoder, tokenizer = load_encoder(self.folder), load_tokenizer(self.folder)
-        # What is longer than the model takes is cut off, as everywhere with these models.
+        # Longer texts are truncated to the model's maximum length.
         longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)
         tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
         (states,) = encoder(**tokens).last_hidden_state

@@ -1,1 +1,1 @@
-"""Importers: a table of utterances from what others write."""
+"""Importers: read the files of data sets and annotation tools as tables of utterances."""

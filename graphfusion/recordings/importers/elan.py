@@ -1,4 +1,4 @@
-"""Annotations of ELAN (`.eaf`): a tier is a speaker."""
+"""Imports annotations of ELAN (`.eaf`), with one tier per speaker."""
 
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -17,23 +17,23 @@ def read_elan(
     video: bool = False,
     split: str = "train",
 ) -> "pd.DataFrame":
-    """Reads an `.eaf` of ELAN: each annotation with times and text is an utterance.
+    """Reads an `.eaf` file of ELAN: each annotation with times and text is an utterance.
 
-    The speaker is the tier's participant or, if it has none, its name. Tiers whose annotations
-    refer to others' are about utterances, and none themselves.
+    The speaker is the tier's participant or, without one, the tier's name. Tiers whose annotations
+    refer to other tiers are ignored.
 
     Args:
-        path: The file.
-        recording: The file of sound, or of sound and video.
-        video: Whether it has pictures, too.
-        split: Its split.
+        path: The path of the `.eaf` file.
+        recording: The path of the audio or video file.
+        video: Whether the recording has video.
+        split: The split of the conversation.
 
     Raises:
-        ValueError: If it is none, or an annotation has no times.
-        OSError: If it cannot be read.
+        ValueError: If the file is not a valid `.eaf`, or an annotation has no times.
+        OSError: If the file cannot be read.
     """
     try:
-        root = ElementTree.fromstring(read_text(path).encode())  # noqa: S314 - expat bounds what entities become
+        root = ElementTree.fromstring(read_text(path).encode())  # noqa: S314 - safe with expat
     except ElementTree.ParseError as error:
         raise ValueError(f"{path} must be XML, but: {error}.") from error
     slots = {
@@ -41,7 +41,7 @@ def read_elan(
         for slot in root.iter("TIME_SLOT")
         if (value := slot.get("TIME_VALUE")) is not None
     }
-    said = []
+    utterances = []
     for tier in root.iter("TIER"):
         speaker = tier.get("PARTICIPANT") or tier.get("TIER_ID") or "?"
         for each in tier.iter("ALIGNABLE_ANNOTATION"):
@@ -52,7 +52,7 @@ def read_elan(
                 )
             text = each.findtext("ANNOTATION_VALUE") or ""
             if text.strip():
-                said.append((speaker, ends[0], ends[1], " ".join(text.split())))
-    if not said:
+                utterances.append((speaker, ends[0], ends[1], " ".join(text.split())))
+    if not utterances:
         raise ValueError(f"{path} must have an annotation with text, but has none.")
-    return timed_table(said, path, recording, video, split)
+    return timed_table(utterances, path, recording, video, split)

@@ -1,4 +1,4 @@
-"""IEMOCAP's folders (Busso et al., 2008), as its release has them."""
+"""Imports the folders of the IEMOCAP release (Busso et al., 2008)."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _LINE = re.compile(r"^(Ses0(\d)\w+_([FM])\w*\d+) \[(\d+\.\d+)-(\d+\.\d+)\]: ?(.*
 _ASIDE = re.compile(r"^[FM]: ")  # a remark without times
 _LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t")
 
-#: The six that are usually predicted; all other utterances are context without a label.
+#: The six emotions that are usually predicted; other utterances have no label.
 EMOTIONS = {
     "hap": "happy",
     "sad": "sad",
@@ -33,18 +33,19 @@ def read_iemocap(
     *,
     test_session: int = 5,
 ) -> "pd.DataFrame":
-    """Reads `Session1` to `Session5`: transcriptions, `EmoEvaluation`, and each dialogue's files.
+    """Reads the transcriptions, labels and media files of `Session1` to `Session5`.
 
-    Sound and video are the dialogue's, with each utterance's times; what is not there is absent.
+    Labels come from `EmoEvaluation`. Audio and video are files of whole dialogues, with the times
+    of each utterance; missing files are left out.
 
     Args:
-        folder: The one with the sessions.
-        emotions: `{abbreviation: class}`; one that is not among them is no label.
-        test_session: The session that is "test"; all others are "train".
+        folder: The folder with the sessions.
+        emotions: `{abbreviation: class}`; utterances with other emotions have no label.
+        test_session: The session of the split "test"; all others are "train".
 
     Raises:
         FileNotFoundError: If there is no transcription.
-        TableError: If a line is none of the kinds that the release has.
+        TableError: If a line of a transcription cannot be parsed.
         OSError: If a file cannot be read.
     """
     files = sorted(Path(folder).glob("Session?/dialog/transcriptions/Ses*.txt"))

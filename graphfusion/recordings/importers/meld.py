@@ -1,4 +1,4 @@
-"""MELD's tables (Poria et al., ACL 2019): a file per split, one clip an utterance."""
+"""Imports the tables of MELD (Poria et al., ACL 2019): one file per split."""
 
 from os import PathLike
 from pathlib import Path
@@ -18,22 +18,22 @@ def read_meld(
     split: str,
     label: Literal["Emotion", "Sentiment"] = "Emotion",
 ) -> "pd.DataFrame":
-    """Reads one of MELD's `..._sent_emo.csv` as a table.
+    """Reads one of MELD's files `..._sent_emo.csv` as a table.
 
-    Its dialogue numbers begin anew in each split, so a conversation's id has the split, too:
-    "train_0". Where bytes of Windows' code page have got among the texts, they are put right. One
-    of the released clips, `dia125_utt3.mp4` of the training part, is damaged: :func:`check_table`
-    finds it, and with `table.loc[row - 1, ["audio", "video"]] = None` it is absent.
+    Dialogue numbers start from 0 in each split, so ids include the split: "train_0". Bytes of
+    Windows code page 1252 among the texts are repaired. The released training clip
+    `dia125_utt3.mp4` is damaged, which :func:`check_table` reports. Set
+    `table.loc[row - 1, ["audio", "video"]] = None` to mark it absent.
 
     Args:
-        path: The table of a split.
-        clips: The folder of its clips, `dia0_utt0.mp4` and so on; None: text alone.
-        split: The split that it is, "train", "dev" or "test".
-        label: Which label.
+        path: The path of the CSV file of a split.
+        clips: The folder of its clips, `dia0_utt0.mp4` and so on; None: text only.
+        split: The name of the split, "train", "dev" or "test".
+        label: The column of labels.
 
     Raises:
         TableError: If a column is missing.
-        OSError: If it cannot be read.
+        OSError: If the file cannot be read.
     """
     rows = []
     names = ("Utterance", "Speaker", label, "Dialogue_ID", "Utterance_ID")
@@ -57,7 +57,7 @@ def read_meld(
 
 
 def _decode(data: bytes) -> str:
-    """UTF-8, with characters of Windows' code page 1252 as bytes or as control characters."""
+    """Decodes UTF-8 that has characters of code page 1252 as bytes or as control characters."""
     text = data.decode("utf-8-sig", "surrogateescape")
     wrong = {0xDC00 + byte for byte in range(0x80, 0x100)} | set(range(0x80, 0xA0))
     table = {code: bytes([code & 0xFF]).decode("cp1252", "replace") for code in wrong}

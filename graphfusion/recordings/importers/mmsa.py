@@ -1,4 +1,4 @@
-"""MMSA's `label.csv` (Mao et al., ACL 2022), of MOSI, MOSEI and CH-SIMS."""
+"""Imports MMSA's `label.csv` (Mao et al., ACL 2022) of MOSI, MOSEI and CH-SIMS."""
 
 import math
 from os import PathLike
@@ -19,21 +19,22 @@ def read_mmsa(
     *,
     label: Literal["label", "annotation"] = "label",
 ) -> "pd.DataFrame":
-    """Reads a `label.csv` as a table, a conversation per video and split.
+    """Reads a `label.csv` as a table, with one conversation per video and split.
 
-    A video's clips may be in several splits, of CH-SIMS for instance; those of a split are one
-    conversation, "train_aqgy3". All of it is said by one speaker, "?": the file does not say whom.
+    The clips of a video may be in several splits, as in CH-SIMS. Those of one split form a
+    conversation, such as "train_aqgy3". All utterances have the speaker "?", since the file names
+    none.
 
     Args:
-        path: The `label.csv`.
-        clips: The folder of the clips, `VIDEO_ID/CLIP_ID.mp4`; None: text alone.
-        label: "label", the score (then `classes=()` for :func:`extract`), or "annotation", its
+        path: The path of `label.csv`.
+        clips: The folder of the clips, `VIDEO_ID/CLIP_ID.mp4`; None: text only.
+        label: "label", the score (pass `classes=()` to :func:`extract`), or "annotation", the
             class.
 
     Raises:
         TableError: If a column is missing.
-        ValueError: If a split is none of train, valid and test, or a score is none.
-        OSError: If it cannot be read.
+        ValueError: If a split is not train, valid or test, or a score is invalid.
+        OSError: If the file cannot be read.
     """
     rows = []
     names = ("video_id", "clip_id", "text", label, "mode")

@@ -1,4 +1,4 @@
-"""What all importers make: rows, and a table of them."""
+"""Shared helpers of the importers: rows, tables, and text files."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A row of the table, see :func:`read_table`."""
+    """A row of a table of utterances, see :func:`read_table`."""
 
     conversation: str
     speaker: str
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 
 def to_table(rows: Iterable[Row]) -> "pd.DataFrame":
-    """The table of these rows."""
+    """Creates a table of utterances from rows."""
     require("recordings", "make a table")
     import pandas as pd
 
@@ -38,35 +38,35 @@ def to_table(rows: Iterable[Row]) -> "pd.DataFrame":
 
 
 def timed_table(
-    said: Iterable[tuple[str, float, float, str | None]],
+    utterances: Iterable[tuple[str, float, float, str | None]],
     path: str | PathLike[str],
     recording: str | PathLike[str] | None,
     video: bool,
     split: str,
 ) -> "pd.DataFrame":
-    """The table of one recording's utterances, in the order of their times.
+    """Creates a table of one recording's utterances, sorted by time.
 
     Args:
-        said: Speaker, start, end and words of each.
-        path: The file that they were read from, whose name is the conversation's id.
-        recording: The file of sound, or of sound and video.
-        video: Whether it has pictures, too.
-        split: Its split.
+        utterances: `(speaker, start, end, text)` of each utterance.
+        path: The path of the imported file, whose name is the conversation's id.
+        recording: The path of the audio or video file.
+        video: Whether the recording has video.
+        split: The split of the conversation.
     """
-    # An absolute path, for it is not relative to a table.
+    # Absolute, since relative paths would be relative to the table's file.
     file = None if recording is None else str(Path(recording).absolute())
     return to_table(
         Row(Path(path).stem, speaker, text, start, end, file, file if video else None, None, split)
-        for speaker, start, end, text in sorted(said, key=lambda each: each[1:3])
+        for speaker, start, end, text in sorted(utterances, key=lambda each: each[1:3])
     )
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """A file's text: UTF-16 if it says so, else UTF-8.
+    """Reads a text file: UTF-16 if it has a byte-order mark, otherwise UTF-8.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is neither.
+        OSError: If the file cannot be read.
+        ValueError: If it is neither UTF-8 nor UTF-16.
     """
     data = read_regular(path)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
@@ -77,15 +77,15 @@ def read_text(path: str | PathLike[str]) -> str:
 
 
 def read_columns(text: str, name: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The rows of a CSV by column, all of them as text.
+    """Yields the rows of a CSV file as `{column: text}`.
 
     Args:
-        text: Its content.
-        name: Its path, for errors.
-        columns: Those that it must have.
+        text: The content of the file.
+        name: The path of the file, for error messages.
+        columns: The required columns.
 
     Raises:
-        TableError: If it lacks a column, or a row has more or fewer cells.
+        TableError: If a column is missing, or a row has more or fewer cells than columns.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), restval=None)
     if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:

@@ -1,4 +1,4 @@
-"""Turns of speakers in RTTM, as diarisation writes them, joined with words and their times."""
+"""Imports speaker turns in RTTM, the format of diarisation, combined with timed words."""
 
 import math
 from collections.abc import Iterable
@@ -23,28 +23,29 @@ def read_rttm(
     video: bool = False,
     split: str = "train",
 ) -> "pd.DataFrame":
-    """Reads who spoke when, and gives each turn its words.
+    """Reads speaker turns from RTTM, and assigns words to turns.
 
-    A word is of the turn that it overlaps longest, or, if of none, of the nearest one. A turn
-    without words is a row without text.
+    A word belongs to the turn with which it overlaps most, or to the nearest turn if it overlaps
+    none. Turns without words have no text.
 
     Args:
-        path: The `.rttm` of one recording.
-        words: A `.ctm`, a CSV with the columns `start`, `end` and `word`, or triples of these.
-        recording: The file of sound, or of sound and video.
-        video: Whether it has pictures, too.
-        split: Its split.
+        path: The path of the `.rttm` file of one recording.
+        words: A `.ctm` file, a CSV file with the columns `start`, `end` and `word`, or triples of
+            these.
+        recording: The path of the audio or video file.
+        video: Whether the recording has video.
+        split: The split of the conversation.
 
     Raises:
-        TableError: If a line is wrong; it names the line.
+        TableError: If a line is invalid; it names the line.
         OSError: If a file cannot be read.
     """
     turns = _read_turns(Path(path))
-    said: list[list[Word]] = [[] for _ in turns]
+    assigned: list[list[Word]] = [[] for _ in turns]
     for word in sorted(_read_words(words)):
         best = max(range(len(turns)), key=lambda turn: _overlap(turns[turn][:2], word))
-        said[best].append(word)
-    texts = [" ".join(word for _, _, word in own) or None for own in said]
+        assigned[best].append(word)
+    texts = [" ".join(word for _, _, word in own) or None for own in assigned]
     return timed_table(
         [
             (speaker, start, end, text)
@@ -58,7 +59,7 @@ def read_rttm(
 
 
 def _overlap(turn: tuple[float, float], word: Word) -> float:
-    """Seconds in common; if there are none, minus the seconds between them."""
+    """Returns the overlap in seconds, or minus the gap if there is no overlap."""
     return min(turn[1], word[1]) - max(turn[0], word[0])
 
 
@@ -66,7 +67,7 @@ def _read_turns(path: Path) -> list[tuple[float, float, str]]:
     turns, files, problems = [], set(), []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         cells = line.split()
-        if not cells or cells[0] != "SPEAKER":  # others describe what is no turn
+        if not cells or cells[0] != "SPEAKER":  # other types are not turns
             continue
         times = [_number(cell) for cell in cells[3:5]]
         if len(cells) < 8 or not all(math.isfinite(time) for time in times):
@@ -93,7 +94,7 @@ def _read_words(words: str | PathLike[str] | Iterable[Word]) -> list[Word]:
             for row in read_columns(text, str(words), ("start", "end", "word"))
         ]
         found = [(_number(start), _number(end), word.strip()) for start, end, word in cells]
-    else:  # recording, channel, start, duration, word, and perhaps a confidence
+    else:  # recording, channel, start, duration, word, and optionally a confidence
         lines = [line.split() for line in text.splitlines() if line.strip()]
         lines = [line if len(line) >= 5 else ["", "", "", "", ""] for line in lines]
         found = [(_number(c[2]), _number(c[2]) + _number(c[3]), c[4]) for c in lines]

@@ -1,4 +1,4 @@
-"""SubRip (`.srt`) and WebVTT (`.vtt`), as people and speech recognisers write them."""
+"""Imports subtitles in SubRip (`.srt`) and WebVTT (`.vtt`)."""
 
 import html
 import re
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?$")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>(.*?)(?=<v[.\s]|</v>|$)", re.DOTALL)
-_LABEL = re.compile(r"^\[([^\]]+)\]:\s*")  # what WhisperX writes
+_LABEL = re.compile(r"^\[([^\]]+)\]:\s*")  # the speaker label of WhisperX
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 _BLOCKS = ("WEBVTT", "NOTE", "STYLE", "REGION")
 
-#: The speaker of a subtitle that names none.
+#: The speaker of subtitles without a speaker label.
 UNKNOWN = "?"
 
 
@@ -30,22 +30,22 @@ def read_subtitles(
     video: bool = False,
     split: str = "train",
 ) -> "pd.DataFrame":
-    """Reads one conversation's subtitles as a table, a row each, one without words too.
+    """Reads the subtitles of one conversation as a table, one row each, even without text.
 
-    A subtitle's speaker is its voice tag, `<v Ann>`, or what WhisperX writes before the words,
-    `[SPEAKER_00]:`. All others have one speaker, "?". A subtitle of several voices becomes a row
-    for each, at the same times.
+    The speaker is the voice tag, `<v Ann>`, or the label of WhisperX, `[SPEAKER_00]:`. All other
+    subtitles have the speaker "?". A subtitle with several voices becomes one row per voice, with
+    the same times.
 
     Args:
-        path: A `.srt` or `.vtt` file.
-        recording: The file of sound, or of sound and video, that they are of.
-        video: Whether it has pictures, too.
-        split: Its split.
+        path: The path of a `.srt` or `.vtt` file.
+        recording: The path of the audio or video file.
+        video: Whether the recording has video.
+        split: The split of the conversation.
 
     Raises:
-        TableError: If a block is no subtitle; it names the line.
-        ValueError: If it has another ending.
-        OSError: If it cannot be read.
+        TableError: If a block is not a subtitle; it names the line.
+        ValueError: If the file has another suffix.
+        OSError: If the file cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() not in (".srt", ".vtt"):
@@ -54,10 +54,10 @@ def read_subtitles(
 
 
 def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]:
-    """Speaker, start, end and words of each subtitle.
+    """Parses subtitles to a list of `(speaker, start, end, text)`.
 
     Raises:
-        TableError: If a block is none.
+        TableError: If a block is not a subtitle.
     """
     found: list[tuple[str, float, float, str]] = []
     problems = []
@@ -77,7 +77,7 @@ def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]
 
 
 def _blocks(text: str) -> list[tuple[int, list[str]]]:
-    """What stands between empty lines, with the number of its first line."""
+    """Splits text at empty lines; returns the number of each block's first line and its lines."""
     blocks: list[tuple[int, list[str]]] = []
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
@@ -93,7 +93,7 @@ def _blocks(text: str) -> list[tuple[int, list[str]]]:
 
 def _times(line: str) -> tuple[float, float]:
     match = _TIMING.match(line)
-    assert match is not None  # noqa: S101 - a line of timing
+    assert match is not None  # noqa: S101 - callers pass matching lines only
     hours, minutes, seconds, part, *end = match.groups()
     return _seconds(hours, minutes, seconds, part), _seconds(*end)
 
@@ -104,7 +104,7 @@ def _seconds(hours: str | None, minutes: str, seconds: str, part: str) -> float:
 
 
 def _voices(text: str) -> list[tuple[str, str]]:
-    """Each voice with its words."""
+    """Splits the text of a subtitle into `(speaker, text)` for each voice."""
     voices = [(speaker.strip(), words) for speaker, words in _VOICE.findall(text)]
     if not voices:
         label = _LABEL.match(text)

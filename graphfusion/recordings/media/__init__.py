@@ -1,1 +1,1 @@
-"""Sound and pictures of files: which part of which file, by its clock."""
+"""Decoding of audio and video files by time."""

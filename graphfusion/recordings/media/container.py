@@ -1,4 +1,4 @@
-"""Sound of any container that FFmpeg reads, decoded forward and kept only where it is needed."""
+"""Decodes the audio of any container that FFmpeg supports, sequentially and in little memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from graphfusion.recordings.segment import Samples, Sound
 
 
 class ContainerSound:
-    """The first stream of sound of a file, by PyAV.
+    """The first audio stream of a file, decoded by PyAV.
 
-    It is decoded once, if parts are read in the order of their starts, and only what later
-    parts may need is kept. A part before it opens the file again.
+    Reading parts in the order of their starts decodes the file once, and buffers only samples that
+    later parts may need. Reading an earlier part reopens the file.
 
     Args:
-        path: The file.
+        path: The path of the file.
 
     Raises:
-        OSError: If it is not there, or cannot be read.
-        ValueError: If it has no sound.
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it has no audio stream.
     """
 
     def __init__(self, path: str) -> None:
@@ -29,11 +29,11 @@ class ContainerSound:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
         return duration(self._path, "audio")
 
     def read(self, start: float | None, end: float | None) -> Sound:
-        """The sound from `start` to `end`, in seconds, as far as there is any; None: all of it."""
+        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
         first = 0 if start is None else round(start * self._rate)
         if first < self._begin:
             self._container.close()
@@ -47,7 +47,7 @@ class ContainerSound:
             self._reach += len(part)
             self._forget(first)
         self._forget(first)
-        # Two axes: parts of no samples at all have to join, too.
+        # With an empty array first, since there may be no parts.
         kept = np.concatenate([np.zeros(0, np.float32), *self._keep])
         stop = None if last is None else max(last - self._begin, 0)
         return Sound(kept[max(first - self._begin, 0) : stop].copy(), self._rate)
@@ -56,31 +56,31 @@ class ContainerSound:
         self._container, stream = open_stream(self._path, "audio")
         self._rate = int(stream.rate)
         self._keep: list[Samples] = []
-        self._begin = self._reach = 0  # the samples that are kept
+        self._begin = self._reach = 0  # the range of samples in the buffer
         self._parts = self._decode(stream)
 
     def _decode(self, stream: Any) -> Iterator[Samples]:
         import av
 
-        # All channels: FFmpeg's own mixture of two into one is 3 dB louder than their average.
+        # Channels are averaged below, since FFmpeg's mix of two channels is 3 dB louder.
         resampler = av.AudioResampler(format="fltp", rate=self._rate)
         with decoding(self._path):
             for number, frame in enumerate(self._container.decode(stream)):
                 if number == 0:
                     yield np.zeros(self._delay(frame), np.float32)
-                frame.pts = None  # samples follow each other
+                frame.pts = None  # ignore gaps between timestamps
                 yield from (each.to_ndarray().mean(0) for each in resampler.resample(frame))
             yield from (each.to_ndarray().mean(0) for each in resampler.resample(None))
 
     def _delay(self, frame: Any) -> int:
-        """By how many samples the sound begins after the video that it belongs to."""
+        """Returns the number of samples by which the audio starts after the video."""
         if not self._container.streams.video or frame.time is None:
             return 0
         beginning = (self._container.start_time or 0) / 1e6
         return max(round((float(frame.time) - beginning) * self._rate), 0)
 
     def _forget(self, first: int) -> None:
-        """Drops the parts that end before a sample."""
+        """Drops buffered parts that end before the sample `first`."""
         while len(self._keep) > 1 and self._begin + len(self._keep[0]) <= first:
             self._begin += len(self._keep.pop(0))
 
@@ -92,11 +92,11 @@ class ContainerSound:
 
 
 def open_stream(path: str, kind: str) -> tuple[Any, Any]:
-    """Opens a file and its first stream of "audio" or "video".
+    """Opens a file, and returns the container and its first stream of "audio" or "video".
 
     Raises:
-        OSError: If it is not there, or cannot be read.
-        ValueError: If it has none.
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it has no such stream.
     """
     import av
 
@@ -110,19 +110,19 @@ def open_stream(path: str, kind: str) -> tuple[Any, Any]:
 
 
 def duration(path: str, kind: str) -> float:
-    """How long a file's first stream of "audio" or "video" is, in seconds."""
+    """Returns the duration in seconds of a file with a stream of "audio" or "video"."""
     container, stream = open_stream(path, kind)
     with container, decoding(path):
         if container.duration:
             return float(container.duration) / 1e6
-        # Written live, without an index: it has to be read to its end.
+        # Live recordings have no index, so the whole file is read.
         ends = [each.pts + (each.duration or 0) for each in container.demux(stream) if each.pts]
         return float(max(ends, default=0) * stream.time_base)
 
 
 @contextmanager
 def decoding(path: str) -> Iterator[None]:
-    """Turns the errors of FFmpeg into an OSError that names the file."""
+    """Context manager that converts FFmpeg's errors to an OSError that names the file."""
     import av
 
     try:

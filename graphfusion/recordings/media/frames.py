@@ -1,4 +1,4 @@
-"""Pictures by the clock: decoded one after the other, never a whole video in memory."""
+"""Decodes video frames by time, one at a time."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -8,14 +8,14 @@ from graphfusion.recordings.segment import Picture
 
 
 class FrameReader:
-    """An open file's pictures. Time zero is the file's beginning.
+    """Reads the frames of an open video file; time 0 is the beginning of the file.
 
     Args:
-        path: The file.
+        path: The path of the file.
 
     Raises:
-        OSError: If it is not there, or cannot be read.
-        ValueError: If it has no video.
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it has no video stream.
     """
 
     def __init__(self, path: str) -> None:
@@ -26,11 +26,11 @@ class FrameReader:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
         return duration(self._path, "video")
 
     def read(self, start: float | None, end: float | None, rate: float) -> Iterator[Picture]:
-        """Decodes pictures from `start` to `end`, in seconds, at most `rate` a second.
+        """Decodes the frames from `start` to `end` in seconds, at most `rate` per second.
 
         Yields:
             `[height, width, 3]` uint8, in RGB.
@@ -41,14 +41,14 @@ class FrameReader:
         start = start or 0.0
         target = zero + start
         with decoding(self._path):
-            # To the last picture before it that needs no other one.
+            # Seeks to the last keyframe before the target.
             self._container.seek(int(target / self._stream.time_base), stream=self._stream)
             due = start
             for frame in self._container.decode(self._stream):
                 if turn != self._reading:
                     raise RuntimeError(
-                        "frames must be read of one segment after the other, but of another one "
-                        "they were begun meanwhile."
+                        "frames must be read one segment at a time, but those of another segment "
+                        "were requested in between."
                     )
                 if frame.time is None:
                     raise OSError(f"{self._path}: a frame must have a time, but has none")

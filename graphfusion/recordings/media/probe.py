@@ -1,18 +1,18 @@
-"""Whether a file can be read, and how long it is."""
+"""Probes whether a media file can be read, and its duration."""
 
 from graphfusion.recordings.media.frames import FrameReader
 from graphfusion.recordings.media.sound import open_sound
 
 
 def probe(path: str, need: str) -> float | str:
-    """Opens a file and decodes the beginning of its sound or pictures.
+    """Opens a media file and decodes the beginning of its audio or video.
 
     Args:
-        path: The file.
+        path: The path of the file.
         need: "audio" or "video".
 
     Returns:
-        Its duration in seconds, or what is wrong with it.
+        The duration in seconds, or an error message.
     """
     try:
         if need == "audio":

@@ -1,4 +1,4 @@
-"""Sound by the clock: soundfile where it can, PyAV for the rest."""
+"""Reads audio by time, with soundfile where possible and PyAV for other formats."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,27 +8,27 @@ import numpy as np
 
 from graphfusion.recordings.segment import Sound
 
-# What libsndfile opens and seeks in, sample by sample.
+# Suffixes of formats in which libsndfile can seek to any sample.
 _BY_SOUNDFILE = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".au", ".w64", ".rf64"}
 
 
 class SoundReader(AbstractContextManager["SoundReader", None], Protocol):
-    """An open file of sound. Time zero is its first decoded sample, or the video's beginning."""
+    """The interface of open audio files; time 0 is the first sample, or the start of the video."""
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
 
     def read(self, start: float | None, end: float | None) -> Sound:
-        """The sound from `start` to `end`, in seconds, as far as there is any; None: all of it."""
+        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
 
 
 def open_sound(path: str) -> SoundReader:
-    """Opens a file's sound, to be read in parts.
+    """Opens a file's audio, to read parts of it.
 
     Raises:
-        OSError: If it is not there, or cannot be read.
-        ValueError: If it has no sound.
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it has no audio stream.
     """
     if Path(path).suffix.lower() in _BY_SOUNDFILE:
         return _SoundFile(path)
@@ -51,7 +51,7 @@ class _SoundFile:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """The duration in seconds."""
         return float(self._file.frames / self._file.samplerate)
 
     def read(self, start: float | None, end: float | None) -> Sound:

@@ -1,1 +1,1 @@
-"""A page to look at and listen to: one recording, its utterances and their predictions."""
+"""An HTML page with a recording, its utterances and their predictions."""

@@ -1,4 +1,4 @@
-"""Fills in the page: everything in one file, no address in it, and nothing but our script runs."""
+"""Renders the page of a recording as one self-contained HTML file, without external resources."""
 
 import mimetypes
 from base64 import b64encode
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLOURS = 8
-_LARGEST = 2**28  # bytes of a recording; browsers refuse larger ones inside of a page
+_LARGEST = 2**28  # maximum bytes of a recording; browsers refuse larger embedded files
 _FOLDER = Path(__file__).parent
 
 
 def make_page(frame: "pd.DataFrame", recording: str | PathLike[str], columns: Sequence[str]) -> str:
-    """Makes the page of one recording.
+    """Renders the HTML page of one recording.
 
     Args:
-        frame: Its predictions, with `start` and `end` throughout.
-        recording: The file of sound, or of sound and video, that will play.
-        columns: The frame's columns of classes, or of scores.
+        frame: The predictions, with `start` and `end` for every utterance.
+        recording: The path of the audio or video file to embed.
+        columns: The frame's columns of classes or scores.
 
     Raises:
         ValueError: If an utterance has no times, or the file has over 256 MiB.
-        OSError: If it cannot be read.
+        OSError: If the file cannot be read.
     """
     rows: list[dict[str, Any]] = frame.to_dict("records")
     if any(row["start"] != row["start"] for row in rows):
@@ -53,7 +53,7 @@ def make_page(frame: "pd.DataFrame", recording: str | PathLike[str], columns: Se
         "rows": "\n".join(_row(row, names) for row in rows),
         "script": script,
     }
-    # Split first: what is filled in is never looked into.
+    # The template is split first, so that inserted text is never parsed for placeholders.
     pieces = (_FOLDER / "page.html").read_text(encoding="utf-8").split("{{")
     filled = [parts[key] + rest for key, rest in (piece.split("}}", 1) for piece in pieces[1:])]
     return pieces[0] + "".join(filled)
@@ -89,13 +89,13 @@ def _speaker(speaker: str, rows: list[dict[str, Any]], names: Sequence[str], sec
         if row["speaker"] != speaker:
             continue
         number = _number(row, names)
-        said = _said(row["predicted"])
+        predicted = _format_prediction(row["predicted"])
         words = row["text"] if isinstance(row["text"], str) else "no words"
-        label = f"{_clock(row['start'])}, {speaker}: {said}. {words}. {_absent(row)}"
+        label = f"{_clock(row['start'])}, {speaker}: {predicted}. {words}. {_absent(row)}"
         blocks.append(
             f'<button class="c{number % _COLOURS}{" absent" if row["absent"] else ""}" '
             f'style="{_place(row, seconds)}" {_interval(row)} aria-label="{escape(label)}" '
-            f'title="{escape(label)}">{number + 1} {escape(said)}</button>'
+            f'title="{escape(label)}">{number + 1} {escape(predicted)}</button>'
         )
     return _lane(speaker, "".join(blocks))
 
@@ -119,7 +119,7 @@ def _row(row: dict[str, Any], names: Sequence[str]) -> str:
         f'<button {_interval(row)} aria-label="Play from {start}">{start}</button>',
         escape(row["speaker"]),
         f'<span class="swatch c{number % _COLOURS}">{number + 1}</span> '
-        f"{escape(_said(row['predicted']))}",
+        f"{escape(_format_prediction(row['predicted']))}",
     ]
     kinds = ["number", "", ""]
     cells += [f"{float(row[name]):.2f}" for name in names]
@@ -135,11 +135,11 @@ def _heads(names: Sequence[str]) -> list[str]:
 
 
 def _number(row: dict[str, Any], names: Sequence[str]) -> int:
-    """The class that an utterance is coloured by: the likeliest."""
+    """Returns the index of the most probable class, which determines an utterance's colour."""
     return max(range(len(names)), key=lambda n: float(row[names[n]]))
 
 
-def _said(predicted: Any) -> str:
+def _format_prediction(predicted: Any) -> str:
     return f"{predicted:.2f}" if isinstance(predicted, float) else str(predicted or "none")
 
 
@@ -157,7 +157,7 @@ def _place(row: dict[str, Any], seconds: float) -> str:
 
 
 def _times(seconds: float) -> list[float]:
-    """Round times for the scale, fewer a minute in a long recording."""
+    """Returns the times of the scale's ticks: every second, or every 5 s from 12 s on."""
     return [float(time) for time in range(0, int(seconds) + 1, 1 if seconds < 12 else 5)]
 
 

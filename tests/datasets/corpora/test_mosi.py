@@ -112,7 +112,7 @@ def test_a_missing_file(tmp_path, dataset, name):
     with pytest.raises(FileNotFoundError) as error:
         dataset(tmp_path)
     assert all(each in str(error.value) for each in dataset.raw_file_names)
-    assert f"{name} is given out by the MultiComp Lab" in str(error.value)
+    assert f"{name} is distributed by the MultiComp Lab" in str(error.value)
     assert "https://github.com/A2Zadeh/CMU-MultimodalSDK" in str(error.value)
 
 

@@ -205,7 +205,7 @@ def test_a_member_that_declares_more_than_it_can_hold(method):
     start = header((10**9, 1))
     whole = with_audio(start + bytes(72), method)
     data = declare(whole, b"audio.npy", len(start) + 4 * 10**9)
-    refused(data, "audio: refused: .* cannot inflate to 4000000128")
+    refused(data, "audio: refused: .* cannot decompress to 4000000128")
 
 
 def test_a_member_that_inflates_to_more_than_it_declares():

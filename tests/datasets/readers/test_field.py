@@ -145,7 +145,7 @@ def test_the_fields_tuples(name, matrix, key, listed, write):
 def test_numbers_of_words_are_no_vectors():
     fields, _ = FIELD["DialogueGCN's DailyDialog"]
     longest = dict.fromkeys(labels(), 4)
-    with pytest.raises(FormatError, match="DialogueRNN's DailyDialog, whose .* numbers of words"):
+    with pytest.raises(FormatError, match="DialogueRNN's DailyDialog, whose .* word indices"):
         load_bytes(load_pickle, pickle.dumps([*fields[:2], longest, *fields[2:]]))
 
 
@@ -244,7 +244,7 @@ def test_what_mmsas_split_lacks_is_named(edit, message):
 def test_other_dicts_are_refused():
     for held, message in (
         ({"train": mmsa(), "holdout": mmsa()}, "the splits train, valid, test"),
-        ({"train": []}, "the splits train, valid, test, dicts each"),
+        ({"train": []}, "the splits train, valid, test to dicts"),
         ({}, "splits must have conversations in 'train'"),
     ):
         with pytest.raises(FormatError, match=message):

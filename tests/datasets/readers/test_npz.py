@@ -90,7 +90,7 @@ def put(place, value):
         (violate("audio", lambda x: x.astype("i4")), "audio must be floats .* but got int32"),
         (
             violate("audio", lambda x: x[:, :0]),
-            r"audio must be one vector an utterance, but has \[0\]",
+            r"audio must be one vector per utterance, but has \[0\]",
         ),
         (violate("audio", put((4, 1), np.nan)), "'train1': audio must be finite, but utterance 1 "),
         (violate("text", put((0, 0), -np.inf)), "'train0': text must be finite, but utterance 0 "),
@@ -100,7 +100,7 @@ def put(place, value):
         ),
         (
             violate("label", lambda x: x + 0.5),
-            "labels must be whole numbers of classes, .* has 0.5|1.5",
+            "labels must be whole class numbers, .* has 0.5|1.5",
         ),
         (
             violate("label", lambda x: x[:, None].repeat(3, 1)),
@@ -108,11 +108,11 @@ def put(place, value):
         ),
         (
             violate("label", lambda x: np.stack([x, 2 * x + 2], 1)),
-            "'train0': labels of several classes must be 1 or 0, .* utterance 0 has . in column 1",
+            "'train0': multilabel values must be 1 or 0, .* utterance 0 has . in column 1",
         ),
         (
             violate("label", lambda x: x[:, None].repeat(2, 1) - 0.5),
-            "'train0': labels of several classes must be 1 or 0, .* utterance 0 has -?0.5 in col",
+            "'train0': multilabel values must be 1 or 0, .* utterance 0 has -?0.5 in col",
         ),
         (
             violate("label", lambda x: x[:, None].repeat(2, 1).astype("S")),
@@ -126,16 +126,19 @@ def put(place, value):
         (violate("label", lambda x: x.astype("u8") - 1), r"labels must be in \[0, 2\)"),
         (
             violate("speaker", lambda x: np.zeros(len(x))),
-            "speaker must be one name each, but got fl",
+            "speaker must be a vector of strings or integers, but got fl",
         ),
-        (violate("dialogue", lambda x: x[:, None]), r"dialogue must be one name each, .*\[9, 1\]"),
+        (
+            violate("dialogue", lambda x: x[:, None]),
+            r"dialogue must be a vector of strings or integers, .*\[9, 1\]",
+        ),
         (
             violate("dialogue", put(4, "train0")),
             "'train0': utterances must be contiguous, .* row 4",
         ),
         (
             violate("split", put(1, "dev")),
-            r"'train0': split must be one .* \['dev', 'train'\]",
+            r"'train0': split must be the same .* \['dev', 'train'\]",
         ),
         (violate("split", put(slice(None), "test")), r"'train', but got \['test'\]"),
         (
@@ -242,7 +245,7 @@ def test_float_labels_need_a_kind(asked, values):
     if asked != "classes":
         del arrays["classes"]
     if asked is None and whole:
-        with pytest.raises(FormatError, match="which may be either"):
+        with pytest.raises(FormatError, match="class numbers or scores"):
             read()
         return
     corpus = read()
@@ -267,7 +270,7 @@ def test_float_labels_need_a_kind(asked, values):
                 dialogue=np.array([0, 0, 0, 1, 1, 0, 0, 0, 0]),
                 split=np.array(["train"] * 5 + ["dev"] * 4),
             ),
-            "put the split in front of the number",
+            "prefix them with its name",
         ),
     ],
 )

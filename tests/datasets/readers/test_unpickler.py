@@ -85,7 +85,7 @@ def test_the_gadgets_here_work(tmp_path):
 @pytest.mark.parametrize("name", sorted(gadgets("")))
 def test_no_code_runs(marker, name, protocol):
     data = pickle.dumps((*FIELDS, gadgets(marker)[name]), protocol)
-    refused(data, rf"refused: the pickle asks for [\w.]+\.{name}; only numpy arrays, scalars and")
+    refused(data, rf"refused: the pickle references [\w.]+\.{name}; only numpy arrays, scalars and")
 
 
 # What published attacks call, or reach what they call through.
@@ -127,7 +127,7 @@ def test_no_known_attack_finds_what_it_calls(name, opcode):
         "STACK_GLOBAL": part(module, 4)[9:] + part(attribute, 4)[9:] + b"\x93(S'x'\ntR",
         "INST": f"(S'x'\ni{module}\n{attribute}\n".encode(),
     }
-    told = "has the instruction 0x69" if opcode == "INST" else f"asks for {name};"
+    told = "has the instruction 0x69" if opcode == "INST" else f"references {name};"
     refused(program(tenth=instructions[opcode]), told)
 
 

@@ -136,7 +136,7 @@ def test_textgrid(tmp_path):
 def test_what_is_no_textgrid_is_refused(tmp_path):
     for text in ("", "Hello 3", LONG[: LONG.index("Twice")], LONG.replace("size = 3", "size = no")):
         (tmp_path / "x.TextGrid").write_text(text)
-        with pytest.raises(ValueError, match="must be a TextGrid, but is none, or ends early"):
+        with pytest.raises(ValueError, match="must be a complete TextGrid, but is not"):
             read_textgrid(tmp_path / "x.TextGrid")
     (tmp_path / "x.TextGrid").write_text(SHORT.replace("Hello", ""))
     with pytest.raises(ValueError, match="must have an interval with text"):

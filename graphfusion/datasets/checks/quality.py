@@ -1,6 +1,6 @@
-"""What conversations may have, but hardly on purpose: for the validator.
+"""Checks for likely mistakes in a corpus that is otherwise valid.
 
-Each check looks at one conversation after the other and keeps none, so that a file of any size is
+Each check processes one conversation at a time and keeps none, so that a file of any size is
 validated in one pass.
 """
 
@@ -13,22 +13,22 @@ import torch
 from graphfusion.data.labels import labelled
 from graphfusion.data.moments import Moments
 from graphfusion.data.standardize import LIMIT, scale_of
-from graphfusion.datasets.checks.labels import examples
-from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, search
+from graphfusion.datasets.checks.labels import classes_present
+from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, violations
 from graphfusion.datasets.checks.splits import too_few, wrong_names
 
-_ENOUGH = 20  # utterances; fewer say nothing about how a column varies
-_HARDLY = 1e-5  # of a column's largest value, as its standard deviation
-_DIGEST = 16  # bytes; that two conversations are taken for one is as likely as 1 in 2^64
+_MIN_UTTERANCES = 20  # fewer do not suffice to judge the variance of a column
+_MIN_DEVIATION = 1e-5  # standard deviation of a column, relative to its largest absolute value
+_DIGEST_BYTES = 16  # makes a collision of two conversations as unlikely as 1 in 2^64
 
 
-def doubts(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
-    """The checks of what a corpus may have, but hardly on purpose."""
+def quality_checks(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
+    """Creates all checks for likely mistakes."""
     return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), _Features()]
 
 
 class _Splits:
-    """Whether each has conversations, and training takes them."""
+    """Checks that no split is empty, and that the splits can be used for training."""
 
     def __init__(self, splits: Iterable[str]) -> None:
         self._sizes = dict.fromkeys(splits, 0)
@@ -38,14 +38,14 @@ class _Splits:
 
     def problems(self) -> Iterator[Problem]:
         for split, size in self._sizes.items():
-            if size == 0 and split != "train":  # without that there is no corpus
+            if size == 0 and split != "train":  # an empty "train" is an inconsistency
                 yield Problem(None, "splits", f"{split!r} must have conversations, but has none.")
         for message in (*wrong_names(self._sizes), *too_few(self._sizes)):
             yield Problem(None, "splits", f"the corpus {message}")
 
 
 class _Labels:
-    """Whether each class has an example to train on."""
+    """Checks that every class has a training example."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = classes
@@ -58,7 +58,7 @@ class _Labels:
         self._train = True
         y = conversation.y
         if self._classes:
-            self._found |= examples(y)
+            self._found |= classes_present(y)
         else:
             self._scored |= bool(labelled(y).any())
 
@@ -74,7 +74,7 @@ class _Labels:
 
 
 class _Numbering:
-    """Whether speakers are numbered from 0 by first appearance."""
+    """Checks that speakers are numbered from 0 by first appearance."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
@@ -83,30 +83,31 @@ class _Numbering:
         speaker = conversation.speaker
         known = speaker.cummax(0).values.roll(1)
         known[0] = -1
-        broken = (speaker - 1 > known) & (speaker >= 0).all()  # else that is the problem
+        # Negative numbers are reported by `ValueCheck`.
+        broken = (speaker - 1 > known) & (speaker >= 0).all()
         rule = "speaker must be numbered from 0 by first appearance"
-        self._found += search(conversation.id, "speaker", rule, broken, speaker)
+        self._found += violations(conversation.id, "speaker", rule, broken, speaker)
 
     def problems(self) -> list[Problem]:
         return self._found
 
 
 class _Duplicates:
-    """Whether two conversations have the same features."""
+    """Checks that no two conversations have the same features."""
 
     def __init__(self) -> None:
         self._seen: dict[bytes, str] = {}
         self._found: list[Problem] = []
 
     def add(self, split: str, conversation: AnyConversation) -> None:  # noqa: ARG002
-        if len(conversation.speaker) == 1:  # "Okay." may well be said twice
+        if len(conversation.speaker) == 1:  # a single "Okay." can occur twice
             return
         digest = sha256()
         for name, values in conversation.features.items():
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             raw: Any = values.detach().cpu().contiguous().view(torch.uint8).numpy()
             digest.update(raw)
-        first = self._seen.setdefault(digest.digest()[:_DIGEST], conversation.id)
+        first = self._seen.setdefault(digest.digest()[:_DIGEST_BYTES], conversation.id)
         if first != conversation.id:
             message = f"features must differ from those of {first!r}, but are the same."
             self._found.append(Problem(conversation.id, "features", message))
@@ -116,7 +117,7 @@ class _Duplicates:
 
 
 class _Features:
-    """Whether vectors are all zeros, and columns vary in training, in each modality."""
+    """Checks the features of each modality, see :class:`_Modality`."""
 
     def __init__(self) -> None:
         self._modalities: dict[str, _Modality] | None = None
@@ -135,51 +136,54 @@ class _Features:
 
 
 class _Modality:
-    """The same of one modality."""
+    """Checks one modality for all-zero vectors and for columns that are constant in training."""
 
     def __init__(self, name: str, channels: int) -> None:
         self._name = name
         self._channels = channels
         self._zeros, self._first = 0, ""
         self._train, self._rest = Moments(channels), Moments(channels)
-        self._odd = False  # sizes that differ, or values that are not finite: that is the problem
+        self._inconsistent = False  # sizes differ, which `Consistency` reports
 
     def add(self, split: str, conversation: AnyConversation) -> None:
         values = conversation.features[self._name]
         present = conversation.present[self._name]
-        # Vectors of nothing but zeros are how many extractors say that they failed; a single number
-        # may well be 0.
+        # Many extractors return all zeros when they fail. A vector of size 1 can be 0 by itself.
         if values.size(1) > 1 and bool((broken := ~values.any(1) & present).any()):
             places = broken.nonzero().flatten().tolist()
             self._first = self._first or f"utterance {places[0]} of {conversation.id!r}"
             self._zeros += len(places)
-        self._odd |= values.size(1) != self._channels
-        if not self._odd:
+        self._inconsistent |= values.size(1) != self._channels
+        if not self._inconsistent:
             (self._train if split == "train" else self._rest).add(values[present])
 
     def problems(self) -> Iterator[Problem]:
         field = f"features.{self._name}"
         if self._zeros:
             message = (
-                f"{self._name} must be said to be absent where extraction failed, but is all zeros "
+                f"{self._name} must be marked absent where extraction failed, but is all zeros "
                 f"in {self._zeros} utterances, the first: {self._first}."
             )
             yield Problem(None, field, message)
         train, rest = self._train, self._rest
         low, high = train.low.minimum(rest.low), train.high.maximum(rest.high)
-        if self._odd or train.count < _ENOUGH or not bool((low + high).isfinite().all()):
+        if (
+            self._inconsistent
+            or train.count < _MIN_UTTERANCES
+            or not bool((low + high).isfinite().all())  # which `ValueCheck` reports
+        ):
             return
-        # As `Standardize` has it: what is constant keeps its scale, and what is far is clipped.
+        # As in `Standardize`: constant columns keep their scale, and outliers are clipped.
         scale = scale_of(train)
         constant = train.deviation != scale
         constant &= (rest.low < train.low) | (rest.high > train.high)
         far = (high - train.mean).maximum(train.mean - low) > LIMIT * scale
-        flat = train.deviation <= _HARDLY * low.abs().maximum(high.abs())
+        flat = train.deviation <= _MIN_DEVIATION * low.abs().maximum(high.abs())
         for broken, what in (
             (constant, "is constant there"),
             (
                 flat & far & ~constant,
-                f"hardly does there, so that standardising clips at {LIMIT:g}",
+                f"hardly does there, so that standardisation clips at {LIMIT:g}",
             ),
         ):
             if columns := broken.nonzero().flatten().tolist():

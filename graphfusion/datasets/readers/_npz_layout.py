@@ -1,4 +1,4 @@
-"""How an .npz file of utterances must be laid out, checked before anything of it is inflated."""
+"""Checks the layout of an .npz file from its headers, before any array is decompressed."""
 
 import math
 from collections.abc import Mapping
@@ -10,34 +10,34 @@ from graphfusion.datasets.readers._vectors import check_vectors
 
 _NAMES = ("dialogue", "speaker", "split")
 _KNOWN = (*_NAMES, "label", "classes", "score", "present", "turn", "utt")
-# What reading may cost: as much as deflate can make of the file, and 32 MiB for small ones.
+# The memory limit: the maximum ratio of Deflate times the file's size, plus 32 MiB.
 _PER_BYTE, _SPARE = 1032, 2**25
 
 
 @dataclass
 class Layout:
-    """What an archive's arrays are.
+    """The roles of the arrays in an archive.
 
     Args:
         size: U, the number of utterances.
         modalities: The names of the modalities, in the file's order.
-        masks: `{modality: array}`, the arrays that say which utterances have it.
-        named: Whether it names classes.
-        several: Whether the labels are of several classes at once.
+        masks: `{modality: array name}`, the presence masks.
+        named: Whether the file names the classes.
+        multilabel: Whether the labels are multilabel.
     """
 
     size: int
     modalities: list[str] = field(default_factory=list)
     masks: dict[str, str] = field(default_factory=dict)
     named: bool = False
-    several: bool = False
+    multilabel: bool = False
 
 
-def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Layout:
-    """Says what each array is.
+def read_layout(headers: Mapping[str, Header], options: Options) -> Layout:
+    """Determines the role of each array.
 
     Raises:
-        ValueError: If one is missing or none of what such a file has.
+        ValueError: If a required array is missing, or an array has no valid role.
     """
     label = headers.get("label")
     scores = options.labels == "scores"
@@ -53,12 +53,12 @@ def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Lay
     for name in (*_NAMES, *(["classes"] if "classes" in headers else [])):
         header = headers[name]
         if len(header.shape) != 1 or header.dtype.kind not in "SUiu":
-            raise ValueError(f"{name} must be one name each, but got {header}.")
+            raise ValueError(f"{name} must be a vector of strings or integers, but got {header}.")
     layout = Layout(headers["dialogue"].shape[0], named="classes" in headers)
     if label is not None and layout.named and not scores:
         size = headers["classes"].shape[0]
-        # A single column of numbers may as well number the classes, of which there is one.
-        layout.several = label.shape == (layout.size, size) and (
+        # With one class, a single column of integers is ambiguous and counts as class numbers.
+        layout.multilabel = label.shape == (layout.size, size) and (
             size > 1 or label.dtype.kind == "b"
         )
     for name, header in headers.items():
@@ -80,23 +80,26 @@ def check_layout_of_rows(headers: Mapping[str, Header], options: Options) -> Lay
 def check_cost(
     headers: Mapping[str, Header], layout: Layout, conversations: int, size: int
 ) -> None:
-    """Refuses what would take more memory than the file's size can explain.
+    """Checks that reading takes no more memory than the file's size can justify.
 
     Args:
-        headers: The arrays'.
-        layout: What they are.
-        conversations: How many there are, as far as that is known.
-        size: The file's, in bytes.
+        headers: The headers of the arrays.
+        layout: The roles of the arrays.
+        conversations: The number of conversations, or a lower bound.
+        size: The size of the file in bytes.
+
+    Raises:
+        ValueError: If the estimate exceeds the limit.
     """
     names = [headers[name] for name in (*_NAMES, *(["classes"] if layout.named else []))]
     cost = sum(4 * each.nbytes + 240 * each.shape[0] for each in names)
     cost += 64 * layout.size  # labels, scores and the order of the rows
-    if layout.several:  # as numbers, as labels, and what is computed to check them
+    if layout.multilabel:  # the array, the labels, and temporaries of the checks
         cost += 32 * math.prod(headers["label"].shape)
     for name in layout.modalities:
         header = headers[name]
         frames = math.prod(header.shape) if len(header.shape) == 3 else 0
-        # A copy in float32, another in float64 of means, and what is computed to check either.
+        # A copy in float32, another in float64 for means, and temporaries of the checks.
         cost += header.nbytes + frames + 16 * layout.size * header.shape[-1] + 2 * layout.size
     for name in ("present", *layout.masks.values()):
         if name in headers:
@@ -107,12 +110,12 @@ def check_cost(
 
 
 def check_bound(cost: int, size: int) -> None:
-    """Refuses a cost in bytes that a file of this size cannot explain."""
+    """Raises a ValueError if a memory estimate exceeds the limit for a file of `size` bytes."""
     bound = _PER_BYTE * size + _SPARE
     if cost > bound:
         raise ValueError(
-            f"refused: to read the file takes some {cost} bytes of memory, more than {bound}, "
-            f"which is {_PER_BYTE} times its size and {_SPARE}."
+            f"refused: reading the file takes about {cost} bytes of memory, but the limit is "
+            f"{bound}: {_PER_BYTE} times its size plus {_SPARE}."
         )
 
 
@@ -126,9 +129,9 @@ def _check_modality(name: str, header: Header, options: Options) -> None:
 
 
 def _check_other(name: str, header: Header, layout: Layout) -> None:
-    """Checks an array that is no modality; strings and `utt` are not taken over."""
+    """Checks an array that is not a modality; further strings and `utt` are ignored."""
     kind, width = header.dtype.kind, len(header.shape)
-    if name == "label" and layout.several:
+    if name == "label" and layout.multilabel:
         if kind not in "biuf":
             raise ValueError(f"label must be bools, or 1 and 0, for each class, but got {header}.")
     elif name in ("label", "score"):
@@ -152,6 +155,6 @@ def _check_other(name: str, header: Header, layout: Layout) -> None:
         layout.masks[name[4:]] = name
     elif name not in (*_KNOWN, *layout.modalities) and kind not in "SU":
         raise ValueError(
-            f"{name} must be floats to be a modality, or named has_MODALITY to say which "
-            f"utterances have one, but got {header}; leave out what is neither."
+            f"{name} must be floats to be a modality, or named has_MODALITY to mark which "
+            f"utterances have one, but got {header}; remove arrays that are neither."
         )

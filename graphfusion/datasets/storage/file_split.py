@@ -1,22 +1,22 @@
-"""The conversations of a file that is open."""
+"""Lazy sequences of the conversations in an open file, one per split."""
 
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from graphfusion.data.conversation import Conversation
-from graphfusion.datasets._lazy import Lazy
+from graphfusion.datasets._lazy import LazyConversations
 from graphfusion.datasets.readers._contents import RawConversation
 from graphfusion.datasets.storage.store import Store
 
 
-class Opened(Lazy):
-    """The conversations of a split in an open file.
+class FileSplit(LazyConversations):
+    """A lazy sequence of the conversations of one split in an open file.
 
     Args:
-        store: The file.
-        start: Where in it the split starts.
-        size: How many conversations it has.
+        store: The open file.
+        start: The index of the split's first conversation in the file.
+        size: The number of conversations.
     """
 
     def __init__(self, store: Store, start: int, size: int) -> None:
@@ -28,7 +28,7 @@ class Opened(Lazy):
 
     @property
     def ids(self) -> list[str]:
-        """Their ids."""
+        """The id of each conversation."""
         return self.store.ids[self._places.start : self._places.stop]
 
     @property
@@ -37,19 +37,19 @@ class Opened(Lazy):
         return self.store.in_channels
 
     def labels(self) -> list[Tensor]:
-        """The labels `[U]` or `[U, K]` of each."""
+        """Returns the labels `[U]` or `[U, K]` of each conversation."""
         return self.store.labels()[self._places.start : self._places.stop]
 
     def checksums(self) -> list[str] | None:
-        """The checksum of each; None: these are not known."""
+        """Returns the checksum of each conversation, or None if they are unknown."""
         known = self.store.checksums()
         return known and known[self._places.start : self._places.stop]
 
     def raw(self, place: int) -> RawConversation:
-        """A conversation as it stands in the file, its values not yet checked.
+        """Reads a conversation without validating its values.
 
         Raises:
-            FormatError: If it is not as it was written.
+            FormatError: If its checksum differs.
         """
         return self.store.raw(self._places[place])
 
@@ -60,10 +60,10 @@ class Opened(Lazy):
         return self.store.conversation(self._places[place])
 
 
-def open_splits(store: Store) -> dict[str, Opened]:
-    """The splits of an open file."""
+def open_splits(store: Store) -> dict[str, FileSplit]:
+    """Returns the splits of an open file as lazy sequences."""
     splits, start = {}, 0
     for split, ids in store.header["splits"].items():
-        splits[split] = Opened(store, start, len(ids))
+        splits[split] = FileSplit(store, start, len(ids))
         start += len(ids)
     return splits

@@ -1,4 +1,4 @@
-"""What made the features that a model was trained on, as its folder says."""
+"""Reads and compares the fingerprints of the extractors that a model was trained with."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,21 +12,21 @@ from graphfusion.recordings.fingerprint import Fingerprint, differences
 _DATA = "data.json"
 
 
-def read_origins(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
-    """Reads a model's modalities, as `Corpus.select` took them, and each one's fingerprint.
+def read_provenance(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
+    """Reads a model's modalities, as passed to `Corpus.select`, and the fingerprint of each.
 
     Raises:
-        FileNotFoundError: If the folder does not say.
-        ValueError: If what it says cannot be read, or is not enough.
+        FileNotFoundError: If the folder has no `data.json`.
+        ValueError: If the file is invalid, or lacks a fingerprint.
     """
     path = folder / _DATA
     if not path.is_file():
-        inner = folder / "model"  # of a run's folder
+        inner = folder / "model"  # if `folder` is the folder of a run
         hint = f"; did you mean {inner}?" if (inner / _DATA).is_file() else "."
         raise FileNotFoundError(f"folder must have a {_DATA}, but {folder} has none{hint}")
     try:
         data = json.loads(read_regular(path, 2**24))
-        # None: as they are in the corpus.
+        # None: those of the corpus.
         modalities = list(data["modalities"] or data["in_channels"])
         extractors = dict(data["extractors"])
     except (KeyError, TypeError, ValueError) as error:
@@ -39,31 +39,36 @@ def read_origins(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
 def _by_modality(
     modalities: Sequence[str], extractors: Mapping[str, Any]
 ) -> dict[str, Fingerprint]:
-    """The fingerprint of each modality before any were joined."""
+    """Returns the fingerprint of each single modality, splitting joined ones."""
     known: dict[str, Fingerprint] = {}
     for group in (entry.split("+") for entry in modalities):
         joined = extractors.get(group[0], {})
-        if len(group) > 1 and set(joined) <= set(group):  # as of a corpus after its `select`
+        if len(group) > 1 and set(joined) <= set(group):  # joined by `Corpus.select`
             extractors = {**extractors, **joined}
         for name in group:
             if not extractors.get(name):
                 raise ValueError(
-                    f"{_DATA} must say what made the features of {name!r}, but does not: the model "
-                    "was trained on features of unknown origin, and cannot meet a recording."
+                    f"{_DATA} must have the fingerprint of {name!r}, but does not: the model was "
+                    "trained on features of unknown origin, and cannot predict recordings."
                 )
             known[name] = extractors[name]
     return known
 
 
-def check_same(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
-    """Refuses an extractor that makes other features; warns if packages have other versions."""
+def check_compatible(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
+    """Checks that two fingerprints make the same features; warns if package versions differ.
+
+    Raises:
+        ValueError: If another entry differs.
+    """
     if different := differences(ours, theirs):
-        said = ", ".join(f"{n}: {theirs.get(n)!r} then, {ours.get(n)!r} now" for n in different)
+        changes = ", ".join(f"{n}: {theirs.get(n)!r} then, {ours.get(n)!r} now" for n in different)
         raise ValueError(
-            f"the extractor of {modality!r} must be the one of the training, but differs ({said})."
+            f"the extractor of {modality!r} must be the one of the training, but differs "
+            f"({changes})."
         )
     if ours.get("versions") != theirs.get("versions"):
         warn(
-            f"the extractor of {modality!r} should have the training's versions, "
+            f"the extractor of {modality!r} should have the package versions of the training, "
             f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
         )

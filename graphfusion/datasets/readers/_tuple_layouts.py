@@ -1,4 +1,4 @@
-"""The tuples in which the field passes its features around: what stands at which place."""
+"""The tuple layouts of published feature pickles: which element holds what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,79 +6,81 @@ from itertools import groupby
 
 import numpy as np
 
-from graphfusion.datasets.readers._stand_ins import Array
+from graphfusion.datasets.readers._safe_objects import Array
 
 _TEXTS = ("text1", "text2", "text3", "text4")
 SPLITS = ("train", "test", "dev")
-# Tables that are dicts but no modality; "further" and "sentiments" are not taken over.
+# Tables that are dicts but not modalities; "further" and "sentiments" are ignored.
 _PLAIN = ("ids", "speakers", "labels", "sentiments", "sentences", "further")
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A tuple's places.
+class TupleLayout:
+    """The layout of a tuple.
 
     Args:
-        places: What stands at each: tables by conversation, and lists of ids by split.
-        modalities: Those of the places that are modalities, in the corpus's order.
+        places: The name of each element: tables by conversation, and lists of ids by split.
+        modalities: The elements that are modalities, in the order of the corpus.
     """
 
     places: tuple[str, ...]
     modalities: tuple[str, ...]
 
 
-def _shape(places: str, modalities: Sequence[str] | None = None) -> Shape:
+def _layout(places: str, modalities: Sequence[str] | None = None) -> TupleLayout:
     names = tuple(places.split())
     found = [name for name in names if name not in (*_PLAIN, *SPLITS)]
-    return Shape(names, tuple(modalities or found))
+    return TupleLayout(names, tuple(modalities or found))
 
 
 _HEAD, _TEXT = "ids speakers labels", " ".join(_TEXTS)
-# By the numbers of dicts ("d") and lists ("l") in a row.
+# Keys are run lengths of consecutive dicts ("d") and lists ("l").
 _KNOWN = {
     # DialogueRNN, DialogueGCN, MMGCN, MM-DFN.
-    "d7 l2": _shape(f"{_HEAD} text audio visual sentences train test", ("audio", "visual", "text")),
+    "d7 l2": _layout(
+        f"{_HEAD} text audio visual sentences train test", ("audio", "visual", "text")
+    ),
     # The MELD of DialogueRNN and DialogueGCN.
-    "d6 l2 d1": _shape(f"{_HEAD} text audio sentences train test sentiments", ("audio", "text")),
-    # DialogueGCN's DailyDialog; what it has besides the emotions are dialogue acts.
-    "d4 l3": _shape("speakers text further labels train test dev"),
+    "d6 l2 d1": _layout(f"{_HEAD} text audio sentences train test sentiments", ("audio", "text")),
+    # DialogueGCN's DailyDialog; "further" are dialogue acts.
+    "d4 l3": _layout("speakers text further labels train test dev"),
     # COSMIC's IEMOCAP, EmoryNLP and DailyDialog; its MELD.
-    "d7 l3": _shape(f"speakers labels {_TEXT} sentences train test dev"),
-    "d8 l3": _shape(f"speakers labels sentiments {_TEXT} sentences train test dev"),
+    "d7 l3": _layout(f"speakers labels {_TEXT} sentences train test dev"),
+    "d8 l3": _layout(f"speakers labels sentiments {_TEXT} sentences train test dev"),
     # The IEMOCAP and MELD of SDT; the IEMOCAP of GraphSmile; its MELD.
-    "d10 l2": _shape(
+    "d10 l2": _layout(
         f"{_HEAD} {_TEXT} audio visual sentences train test", ("audio", "visual", *_TEXTS)
     ),
-    "d11 l2": _shape(
+    "d11 l2": _layout(
         f"{_HEAD} sentiments {_TEXT} audio visual sentences train test",
         ("audio", "visual", *_TEXTS),
     ),
 }
-# These may have an element more: a third list of ids, or whatever else, which is not taken over.
+# These may have one more element: a third list of ids, or anything else, which is ignored.
 _LONGER = ("d7 l2", "d10 l2", "d11 l2")
 
 
-def find_shape(fields: Sequence[object]) -> Shape:
-    """Finds a tuple's shape by its dicts and lists.
+def find_layout(fields: Sequence[object]) -> TupleLayout:
+    """Identifies the layout of a tuple from its sequence of dicts and lists.
 
     Raises:
-        ValueError: If it is none that is known.
+        ValueError: If no known layout matches.
     """
-    kinds = [_kind(value) for value in fields[:16]]  # one more than any has
+    kinds = [_kind(value) for value in fields[:16]]  # one more than the longest layout
     pattern = _pattern(kinds)
     if pattern == "d5 l3":
         raise ValueError(
             "the pickle must hold vectors, but has the shape of DialogueRNN's DailyDialog, whose "
-            "utterances are numbers of words: extract features from its texts."
+            "utterances are word indices: extract features from its texts."
         )
-    # Seven dicts and three lists are COSMIC's, or MMGCN's and a list more.
-    if pattern in _KNOWN and (pattern != "d7 l3" or _holds_vectors(fields[2])):
+    # Seven dicts and three lists are either COSMIC's layout, or MMGCN's with a third list.
+    if pattern in _KNOWN and (pattern != "d7 l3" or _has_vectors(fields[2])):
         return _KNOWN[pattern]
     shorter = _pattern(kinds[:-1])
     if shorter in _LONGER and len(fields) <= 16:
-        shape, last = _KNOWN[shorter], "third" if kinds[-1] == "l" else "further"
-        return Shape((*shape.places, last), shape.modalities)
-    known = "; ".join(", ".join(shape.places) for shape in _KNOWN.values())
+        layout, last = _KNOWN[shorter], "third" if kinds[-1] == "l" else "further"
+        return TupleLayout((*layout.places, last), layout.modalities)
+    known = "; ".join(", ".join(layout.places) for layout in _KNOWN.values())
     got = ", ".join(_word(value) for value in fields[:16])
     raise ValueError(
         f"the pickle must hold a tuple of dicts by conversation and lists of ids, in one of "
@@ -87,7 +89,7 @@ def find_shape(fields: Sequence[object]) -> Shape:
 
 
 def _pattern(kinds: Sequence[str]) -> str:
-    """How many of which kind stand in a row: "d7 l2"."""
+    """Encodes the run lengths of a sequence of kinds, such as "d7 l2"."""
     return " ".join(f"{kind}{len(list(run))}" for kind, run in groupby(kinds))
 
 
@@ -101,8 +103,8 @@ def _word(value: object) -> str:
     return {"d": "dict", "l": "list"}.get(_kind(value), type(value).__name__)
 
 
-def _holds_vectors(table: object) -> bool:
-    """Whether a table has vectors, and not labels, for the utterances of its conversations."""
+def _has_vectors(table: object) -> bool:
+    """Returns whether a table holds vectors, as opposed to labels, for its utterances."""
     first = next(iter(table.values()), None) if isinstance(table, dict) else None
     if isinstance(first, Array):
         return first.array.ndim > 1

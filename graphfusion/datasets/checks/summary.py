@@ -1,12 +1,14 @@
-"""What there is to say of a corpus."""
+"""One-line descriptions of a corpus, for its repr and for messages."""
 
 from collections.abc import Mapping, Sequence
 
 from graphfusion.data.labels import LabelSpec
 
 
-def describe(sizes: Mapping[str, int], in_channels: Mapping[str, int], spec: LabelSpec) -> str:
-    """What is in a corpus, in a line."""
+def describe_corpus(
+    sizes: Mapping[str, int], in_channels: Mapping[str, int], spec: LabelSpec
+) -> str:
+    """Describes a corpus in one line: sizes of splits and modalities, and number of classes."""
     splits = ", ".join(f"{split}={size}" for split, size in sizes.items())
     labels = f"num_classes={len(spec.classes)}" if spec.classes else "labels=scores"
     if spec.task == "multilabel":
@@ -14,7 +16,7 @@ def describe(sizes: Mapping[str, int], in_channels: Mapping[str, int], spec: Lab
     return f"{splits}, in_channels={dict(in_channels)}, {labels}"
 
 
-def say_unused(ids: Sequence[str]) -> str:
-    """How many conversations are in no split, and which the first are."""
+def unused_message(ids: Sequence[str]) -> str:
+    """Returns the message about conversations that are in no split: their number and first ids."""
     first = ", ".join(map(repr, ids[:3]))
     return f"conversations must be in a split, but {len(ids)} are in none, such as {first:.200}."
