@@ -31,7 +31,7 @@ def relabel(
     """
     return {
         split: [
-            _keep(conversation, y)
+            _apply_labels(conversation, y)
             for conversation in conversations
             if bool(((y := label(conversation)) != LEAVE_OUT).any())
         ]
@@ -44,7 +44,7 @@ def translate(y: Tensor, numbers: Tensor) -> Tensor:
     return torch.where(y == MISSING, MISSING, numbers[y.clamp(min=0)])
 
 
-def _keep(conversation: Conversation, y: Tensor) -> Conversation:
+def _apply_labels(conversation: Conversation, y: Tensor) -> Conversation:
     here = y != LEAVE_OUT
     present = {name: mask[here] for name, mask in conversation.present.items()}
     return Conversation(

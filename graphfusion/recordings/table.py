@@ -188,7 +188,7 @@ def _is_number(cell: Any) -> bool:
 
 
 def _text(cell: Any) -> str:
-    """Converts a cell to text; whole floats, which pandas makes of integers with gaps, to "7"."""
+    """Converts a cell to text; a whole float, such as 7.0 from a column with gaps, becomes "7"."""
     return str(int(cell)) if _is_number(cell) and float(cell).is_integer() else str(cell)
 
 

@@ -74,7 +74,7 @@ def match_classes(path: Path, found: Sequence[str], classes: Sequence[str]) -> l
         FormatError: If the classes differ.
     """
     words = [next((each for each in _WORDS if name in each), (name,)) for name in classes]
-    numbers = [_place(name.lower(), words) for name in found]
+    numbers = [_class_number(name.lower(), words) for name in found]
     if sorted(numbers) != list(range(len(classes))):
         raise FormatError(
             f"{path}: classes must be {', '.join(classes)}, but got {', '.join(found) or 'none'}."
@@ -82,7 +82,7 @@ def match_classes(path: Path, found: Sequence[str], classes: Sequence[str]) -> l
     return numbers
 
 
-def _place(name: str, words: Sequence[Sequence[str]]) -> int:
+def _class_number(name: str, words: Sequence[Sequence[str]]) -> int:
     if name in map(str, range(len(words))):
         return int(name)
     for place, alike in enumerate(words):

@@ -45,12 +45,14 @@ def _score(path: Path, conversation: Conversation) -> Tensor:
     if not score.is_floating_point():
         raise FormatError(f"{path}: score must be in the file, but is missing.")
     rule = "scores must be in [-3, 3]"
-    for problem in violations(conversation.id, "score", rule, score.abs() > 3, f"{_far(score):g}"):
+    for problem in violations(
+        conversation.id, "score", rule, score.abs() > 3, f"{_first_out_of_range(score):g}"
+    ):
         raise FormatError(f"{path}: {problem}", [problem])
     return score
 
 
-def _far(score: Tensor) -> float:
+def _first_out_of_range(score: Tensor) -> float:
     """Returns the first score out of range, or 0."""
     return float(next(iter(score[score.abs() > 3]), 0.0))
 

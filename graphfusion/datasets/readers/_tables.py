@@ -30,7 +30,7 @@ def keys_of(split: str, value: object) -> list[Key]:
     if not isinstance(value, list | tuple) or not all(type(key) in (str, int) for key in value):
         raise ValueError(
             f"the {split} ids must be a list, tuple, set or array of strings or integers, but got "
-            f"{_what(value)}."
+            f"{_describe_value(value)}."
         )
     return list(value)
 
@@ -45,7 +45,7 @@ def sequence(
     if isinstance(value, Array):
         return np.atleast_1d(value.array)
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name} must be a list or an array, but got {_what(value)}.")
+        raise ValueError(f"{name} must be a list or an array, but got {_describe_value(value)}.")
     return value
 
 
@@ -84,7 +84,7 @@ def label_values(values: list[Any]) -> tuple[NDArray[np.float64], set[type]]:
         if type(value) not in (int, float, type(None)):
             raise ValueError(
                 f"labels must be numbers, or None where missing, but utterance {utterance} has "
-                f"{_what(value)}."
+                f"{_describe_value(value)}."
             )
     numbers = [np.nan if value is None else float(value) for value in values]
     return np.array(numbers, np.float64), {type(value) for value in values} - {type(None)}
@@ -160,8 +160,8 @@ def vector(
             except OverflowError:  # an integer of hundreds of digits
                 raise ValueError(f"{found} a number out of the range of floats.") from None
         odd = next(each for each in value if type(each) not in (int, float, bool))
-        raise ValueError(f"{found} a {type(value).__name__} with {_what(odd)}.")
-    raise ValueError(f"{found} {_what(value)}.")
+        raise ValueError(f"{found} a {type(value).__name__} with {_describe_value(odd)}.")
+    raise ValueError(f"{found} {_describe_value(value)}.")
 
 
 def speakers_of(values: list[Any], budget: Budget) -> list[Hashable]:
@@ -169,10 +169,10 @@ def speakers_of(values: list[Any], budget: Budget) -> list[Hashable]:
     kinds = [_kind(value) for value in values]
     for utterance, kind in enumerate(kinds):
         if kind is None or kind is not kinds[0]:
-            first = "" if utterance == 0 else f", and utterance 0 {_what(values[0])}"
+            first = "" if utterance == 0 else f", and utterance 0 {_describe_value(values[0])}"
             raise ValueError(
                 "speakers must be names, integers or one-hot rows, all of one kind, but utterance "
-                f"{utterance} has {_what(values[utterance])}{first}."
+                f"{utterance} has {_describe_value(values[utterance])}{first}."
             )
     if kinds[0] is not list:
         return list(check_keys(values))
@@ -190,7 +190,7 @@ def _kind(value: object) -> type | None:
     return list if isinstance(value, list | tuple | np.ndarray) else None
 
 
-def _what(value: object) -> str:
+def _describe_value(value: object) -> str:
     if isinstance(value, Array):
         value = value.array
     if isinstance(value, np.ndarray):

@@ -81,7 +81,7 @@ def find_layout(fields: Sequence[object]) -> TupleLayout:
         layout, last = _KNOWN[shorter], "third" if kinds[-1] == "l" else "further"
         return TupleLayout((*layout.places, last), layout.modalities)
     known = "; ".join(", ".join(layout.places) for layout in _KNOWN.values())
-    got = ", ".join(_word(value) for value in fields[:16])
+    got = ", ".join(_type_name(value) for value in fields[:16])
     raise ValueError(
         f"the pickle must hold a tuple of dicts by conversation and lists of ids, in one of "
         f"these orders: {known}; but got {len(fields)} elements: {got}."
@@ -99,7 +99,7 @@ def _kind(value: object) -> str:
     return "l" if isinstance(value, list | tuple | set | Array) else "?"
 
 
-def _word(value: object) -> str:
+def _type_name(value: object) -> str:
     return {"d": "dict", "l": "list"}.get(_kind(value), type(value).__name__)
 
 

@@ -29,7 +29,7 @@ def conversation_checksum(name: str, tensors: Mapping[str, Tensor]) -> str:
         tensors: Its tensors, by their names in the format; a `present` that is all True counts as
             left out.
     """
-    digest = sha256(_text(name))
+    digest = sha256(_encode_id(name))
     for field, values in sorted(tensors.items()):
         if field != "present" or not bool(values.all()):
             digest.update(to_bytes(values))
@@ -149,7 +149,7 @@ class Checksums:
 
 def _legacy_checksum(name: str, tensors: Mapping[str, Tensor]) -> str:
     """Computes a conversation's checksum as the first releases of the format did."""
-    digest = blake2b(_text(name), digest_size=_BYTES)
+    digest = blake2b(_encode_id(name), digest_size=_BYTES)
     for _, values in sorted(tensors.items()):
         digest.update(to_bytes(values))
     return digest.hexdigest()
@@ -160,7 +160,7 @@ def _layout(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     return json.dumps([header, layout]).encode()
 
 
-def _text(name: str) -> bytes:
+def _encode_id(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass")
 
 

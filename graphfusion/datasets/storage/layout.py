@@ -19,9 +19,9 @@ VERSION = 1
 
 def read_header(data: bytes) -> dict[str, Any]:
     """Reads the corpus header from the metadata, after checking its format and version."""
-    metadata = json.loads(data, object_pairs_hook=_unique).get("__metadata__") or {}
+    metadata = json.loads(data, object_pairs_hook=_reject_duplicates).get("__metadata__") or {}
     try:
-        header = json.loads(metadata.get("corpus", "null"), object_pairs_hook=_unique)
+        header = json.loads(metadata.get("corpus", "null"), object_pairs_hook=_reject_duplicates)
     except ValueError as error:
         raise ValueError(f"corpus, in the metadata, must be JSON, but: {error}") from error
     found = header.get("format") if isinstance(header, dict) else None
@@ -35,7 +35,7 @@ def read_header(data: bytes) -> dict[str, Any]:
     return dict(header)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("refused: the header has a key twice.")

@@ -52,9 +52,9 @@ class Faces:
 
         # Created for each call, since a cascade is not thread-safe.
         cascade = cv2.CascadeClassifier(_cascade())
-        return [self._one(cascade, segment) for segment in segments]
+        return [self._extract_one(cascade, segment) for segment in segments]
 
-    def _one(self, cascade: Any, segment: Segment) -> Any:
+    def _extract_one(self, cascade: Any, segment: Segment) -> Any:
         assert segment.frames is not None  # noqa: S101 - it needs video
         described = (_describe(cascade, picture) for picture in segment.frames())
         found = [each for each in described if each is not None]

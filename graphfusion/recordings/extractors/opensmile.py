@@ -52,9 +52,9 @@ class OpenSmile:
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[dim]` float32 for each segment's sound, at its original rate."""
         smile = _smile(self.feature_set)
-        return [self._one(smile, segment) for segment in segments]
+        return [self._extract_one(smile, segment) for segment in segments]
 
-    def _one(self, smile: Any, segment: Segment) -> Any:
+    def _extract_one(self, smile: Any, segment: Segment) -> Any:
         assert segment.sound is not None  # noqa: S101 - it needs audio
         # openSMILE multiplies by 2^15 and truncates to 16 bits, so 1.0 would overflow to -1.
         samples = np.clip(segment.sound.samples, -1, 1 - 2**-15)

@@ -66,9 +66,9 @@ class SpeechModel:
         import torch
 
         with LOCK, torch.inference_mode():
-            return [self._one(segment) for segment in segments]
+            return [self._extract_one(segment) for segment in segments]
 
-    def _one(self, segment: Segment) -> Any:
+    def _extract_one(self, segment: Segment) -> Any:
         import torch
 
         assert segment.sound is not None  # noqa: S101 - it needs audio

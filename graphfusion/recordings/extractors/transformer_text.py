@@ -57,9 +57,9 @@ class TransformerText:
         import torch
 
         with LOCK, torch.inference_mode():
-            return [self._one(segment.text) for segment in segments]
+            return [self._extract_one(segment.text) for segment in segments]
 
-    def _one(self, text: str | None) -> Any:
+    def _extract_one(self, text: str | None) -> Any:
         encoder, tokenizer = load_encoder(self.folder), load_tokenizer(self.folder)
         # Longer texts are truncated to the model's maximum length.
         longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)

@@ -20,7 +20,7 @@ def read_meld(
 ) -> "pd.DataFrame":
     """Reads one of MELD's files `..._sent_emo.csv` as a table.
 
-    Dialogue numbers start from 0 in each split, so ids include the split: "train_0". Bytes of
+    Dialogue numbers restart in each split, so ids include the split: "train_0". Bytes of
     Windows code page 1252 among the texts are repaired. The released training clip
     `dia125_utt3.mp4` is damaged, which :func:`check_table` reports. Set
     `table.loc[row - 1, ["audio", "video"]] = None` to mark it absent.

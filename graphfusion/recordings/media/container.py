@@ -35,28 +35,28 @@ class ContainerSound:
     def read(self, start: float | None, end: float | None) -> Sound:
         """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
         first = 0 if start is None else round(start * self._rate)
-        if first < self._begin:
+        if first < self._buffer_start:
             self._container.close()
             self._open()
         last = None if end is None else round(end * self._rate)
-        while last is None or self._reach < last:
+        while last is None or self._buffer_end < last:
             part = next(self._parts, None)
             if part is None:
                 break
-            self._keep.append(part)
-            self._reach += len(part)
-            self._forget(first)
-        self._forget(first)
+            self._buffer.append(part)
+            self._buffer_end += len(part)
+            self._drop_before(first)
+        self._drop_before(first)
         # With an empty array first, since there may be no parts.
-        kept = np.concatenate([np.zeros(0, np.float32), *self._keep])
-        stop = None if last is None else max(last - self._begin, 0)
-        return Sound(kept[max(first - self._begin, 0) : stop].copy(), self._rate)
+        kept = np.concatenate([np.zeros(0, np.float32), *self._buffer])
+        stop = None if last is None else max(last - self._buffer_start, 0)
+        return Sound(kept[max(first - self._buffer_start, 0) : stop].copy(), self._rate)
 
     def _open(self) -> None:
         self._container, stream = open_stream(self._path, "audio")
         self._rate = int(stream.rate)
-        self._keep: list[Samples] = []
-        self._begin = self._reach = 0  # the range of samples in the buffer
+        self._buffer: list[Samples] = []
+        self._buffer_start = self._buffer_end = 0  # the range of samples in the buffer
         self._parts = self._decode(stream)
 
     def _decode(self, stream: Any) -> Iterator[Samples]:
@@ -68,7 +68,7 @@ class ContainerSound:
             for number, frame in enumerate(self._container.decode(stream)):
                 if number == 0:
                     yield np.zeros(self._delay(frame), np.float32)
-                frame.pts = None  # ignore gaps between timestamps
+                frame.pts = None  # treats the samples as contiguous
                 yield from (each.to_ndarray().mean(0) for each in resampler.resample(frame))
             yield from (each.to_ndarray().mean(0) for each in resampler.resample(None))
 
@@ -79,10 +79,10 @@ class ContainerSound:
         beginning = (self._container.start_time or 0) / 1e6
         return max(round((float(frame.time) - beginning) * self._rate), 0)
 
-    def _forget(self, first: int) -> None:
+    def _drop_before(self, first: int) -> None:
         """Drops buffered parts that end before the sample `first`."""
-        while len(self._keep) > 1 and self._begin + len(self._keep[0]) <= first:
-            self._begin += len(self._keep.pop(0))
+        while len(self._buffer) > 1 and self._buffer_start + len(self._buffer[0]) <= first:
+            self._buffer_start += len(self._buffer.pop(0))
 
     def __enter__(self) -> Self:
         return self

@@ -88,10 +88,10 @@ def _speaker(speaker: str, rows: list[dict[str, Any]], names: Sequence[str], sec
     for row in rows:
         if row["speaker"] != speaker:
             continue
-        number = _number(row, names)
+        number = _top_class(row, names)
         predicted = _format_prediction(row["predicted"])
         words = row["text"] if isinstance(row["text"], str) else "no words"
-        label = f"{_clock(row['start'])}, {speaker}: {predicted}. {words}. {_absent(row)}"
+        label = f"{_clock(row['start'])}, {speaker}: {predicted}. {words}. {_absence_note(row)}"
         blocks.append(
             f'<button class="c{number % _COLOURS}{" absent" if row["absent"] else ""}" '
             f'style="{_place(row, seconds)}" {_interval(row)} aria-label="{escape(label)}" '
@@ -112,7 +112,7 @@ def _curve(number: int, name: str, rows: list[dict[str, Any]], seconds: float) -
 
 
 def _row(row: dict[str, Any], names: Sequence[str]) -> str:
-    number = _number(row, names)
+    number = _top_class(row, names)
     words = escape(row["text"]) if isinstance(row["text"], str) else ""
     start = _clock(row["start"])
     cells = [
@@ -134,7 +134,7 @@ def _heads(names: Sequence[str]) -> list[str]:
     return ["start", "speaker", "predicted", *names, "words", "absent"]
 
 
-def _number(row: dict[str, Any], names: Sequence[str]) -> int:
+def _top_class(row: dict[str, Any], names: Sequence[str]) -> int:
     """Returns the index of the most probable class, which determines an utterance's colour."""
     return max(range(len(names)), key=lambda n: float(row[names[n]]))
 
@@ -143,7 +143,7 @@ def _format_prediction(predicted: Any) -> str:
     return f"{predicted:.2f}" if isinstance(predicted, float) else str(predicted or "none")
 
 
-def _absent(row: dict[str, Any]) -> str:
+def _absence_note(row: dict[str, Any]) -> str:
     return f"Absent: {row['absent']}." if row["absent"] else ""
 
 
