@@ -17,7 +17,7 @@ Model = Literal[
     "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
     "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
 ]  # fmt: skip
-Preset = Literal["iemocap", "meld", "mosi", "iemocap_tuned", "meld_tuned"]
+Preset = Literal["iemocap", "meld", "mosi", "iemocap_tuned", "iemocap_regularized", "meld_tuned"]
 
 
 def train(
@@ -46,7 +46,7 @@ def train(
             of missing modalities) are ablations of mmdfn. no_fusion to self_attention replace its
             fusion. bigru and logistic are baselines.
         preset: The preset of all settings: the paper's (iemocap, meld), tuned ones (iemocap_tuned,
-            meld_tuned), or those of iemocap for sentiment scores (mosi).
+            iemocap_regularized, meld_tuned), or those of iemocap for sentiment scores (mosi).
         modalities: The modalities to use, in this order; default: all. For example,
             text,audio+prosody uses text, and the concatenation of audio and prosody.
         settings: Settings that replace those of the preset, for training or MM-DFN. For example,

@@ -154,8 +154,8 @@ class MMDFN(ConversationModel):
         Args:
             preset: "iemocap" or "meld", as published, or tuned by cross-validation on other
                 features: "meld_tuned" has four layers and an utterance classifier, "iemocap_tuned"
-                speaker-normalised audio; their training differs, too (see the documentation on the
-                paper).
+                speaker-normalised audio, and "iemocap_regularized" both but the classifier. Their
+                training differs, too (see the documentation on the paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them by that
                 name, by an alias (acoustic, speech; vision, video; language), or by one of these

@@ -73,7 +73,8 @@ class Settings:
         """Creates the training settings of a preset of :meth:`MMDFN.from_preset`.
 
         Args:
-            preset: "iemocap", "meld", "mosi", "iemocap_tuned" or "meld_tuned".
+            preset: "iemocap", "meld", "mosi", "iemocap_tuned", "iemocap_regularized" or
+                "meld_tuned".
             **changes: Settings that replace the preset's.
 
         Raises:

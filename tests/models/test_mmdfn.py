@@ -240,6 +240,8 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     assert ours.config == meld.config | {"num_layers": 4, "utterance_channels": 1000}
     ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
     assert ours.config == model.config | {"speaker_normalized": ["audio"]}
+    fewer = MMDFN.from_preset("iemocap_regularized", sizes, num_classes=6)
+    assert fewer.config == ours.config | {"num_layers": 4}
     named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4}, 6)
     assert named.encoder.speaker_normalized == ("audio_mel",)
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):

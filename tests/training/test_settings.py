@@ -15,6 +15,8 @@ def test_a_preset_is_the_model_and_its_training() -> None:
     assert Settings.from_preset("meld").lr == 5e-4
     assert Settings.from_preset("meld", lr=1.0).lr == 1.0
     assert Settings.from_preset("iemocap_tuned").average == 0.97
+    regularized = Settings.from_preset("iemocap_regularized")
+    assert (regularized.average, regularized.drop_features) == (0.97, 0.2)
     for preset in PRESETS:
         Recipe("mmdfn", preset)
     with pytest.raises(ValueError, match=r"preset must be one of .*'meld'.*, but got 'dialogue'"):
