@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -99,6 +100,14 @@ def test_names_are_shown_as_they_are(corpus: Corpus, folder: Path, small: Make) 
     assert "Gates" not in page.titles
 
 
+def test_scores_are_points() -> None:
+    label, predicted = np.array([-1.0, 0.0, 2.0]), np.array([-0.5, 1.0, 1.5])
+    (axes,) = plots.scatter(label, predicted).axes
+    assert axes.collections[0].get_offsets().tolist() == [[-1, -0.5], [0, 1], [2, 1.5]]
+    assert axes.lines[0].get_xydata().tolist() == [[-1, -1], [2, 2]]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_scores_have_a_picture_of_their_own(corpus: Corpus, folder: Path, small: Make) -> None:
     splits = {
         split: [
@@ -114,7 +123,8 @@ def test_scores_have_a_picture_of_their_own(corpus: Corpus, folder: Path, small:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", [1200, 400])
+# What fits into a narrow window fits into a wide one.
+@pytest.mark.parametrize("width", [pytest.param(1200, marks=pytest.mark.slow), 400])
 def test_a_browser_draws_it(report: Path, tmp_path: Path, width: int) -> None:
     # The page says itself what the browser made of it; nothing may be asked of a network.
     page = report.read_text(encoding="utf-8")
