@@ -4,13 +4,15 @@ import os
 import pytest
 from hypothesis import Phase, settings
 
+from tests.profiles import QUICK
+
 # Collection imports some 600,000 objects that stay. The garbage collector would search all of them
 # every time: it waits until they are there, and leaves them out from then on.
 gc.disable()
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 # What `make test` runs: every property, on few examples.
-settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=QUICK)
 # Twenty times as many.
 settings.register_profile("nightly", deadline=None, max_examples=1000)
 # A mutant is killed by any failure: none needs to be made smaller, and most need few examples.
@@ -33,8 +35,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_collection_finish() -> None:
+    import torch
+
     gc.freeze()
     gc.enable()
+    # Without a GPU, PyTorch's own takes down a stack trace for each of three kinds of GPU, to seed
+    # them when they start: as long as a small test.
+    if not torch.cuda.is_available():
+        torch.manual_seed = torch.default_generator.manual_seed
 
 
 # Fixtures that take seconds to make, of which one is read by many tests.
@@ -60,7 +68,7 @@ def _seed() -> None:
 @pytest.fixture
 def num_steps() -> int:
     """How many training steps a test takes where it would take a thousand, had it the time."""
-    return {"quick": 3, "nightly": 1000}.get(PROFILE, 10)
+    return {"quick": 2, "nightly": 1000}.get(PROFILE, 10)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-QUICK = 10  # the examples of the profile "quick", which other profiles exceed
+QUICK = 10  # examples of the profile "quick"; every other profile has more
 
 
 def in_quick(num: int) -> settings:
