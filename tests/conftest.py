@@ -1,14 +1,18 @@
+import gc
 import os
-from pathlib import Path
-from typing import IO
 
 import pytest
-import torch
 from hypothesis import Phase, settings
+
+from tests.profiles import QUICK
+
+# Collection imports some 600,000 objects that stay. The garbage collector would search all of them
+# every time: it waits until they are there, and leaves them out from then on.
+gc.disable()
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 # What `make test` runs: every property, on few examples.
-settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=QUICK)
 # Twenty times as many.
 settings.register_profile("nightly", deadline=None, max_examples=1000)
 # A mutant is killed by any failure: none needs to be made smaller, and most need few examples.
@@ -23,9 +27,22 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 settings.load_profile(PROFILE)
 
 
-# Processes side by side share the cores.
+# The process that only hands out tests does not need PyTorch, and the others wait for it to start.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)
+    import torch
+
+    torch.set_num_threads(1)  # processes side by side share the cores
+
+
+def pytest_collection_finish() -> None:
+    import torch
+
+    gc.freeze()
+    gc.enable()
+    # Without a GPU, PyTorch's own takes down a stack trace for each of three kinds of GPU, to seed
+    # them when they start: as long as a small test.
+    if not torch.cuda.is_available():
+        torch.manual_seed = torch.default_generator.manual_seed
 
 
 # Fixtures that take seconds to make, of which one is read by many tests.
@@ -43,24 +60,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
+    import torch
+
     torch.manual_seed(0)
 
 
 @pytest.fixture
 def num_steps() -> int:
     """How many training steps a test takes where it would take a thousand, had it the time."""
-    return {"quick": 3, "nightly": 1000}.get(PROFILE, 10)
+    return {"quick": 2, "nightly": 1000}.get(PROFILE, 10)
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have empty pictures: to draw them takes longer than to train a small model."""
+    """Reports have empty pictures: to make them takes longer than to train a small model."""
+    from tests.runs import empty_pictures
 
-    def save(_: object, file: IO[bytes] | Path, **__: object) -> None:
-        empty = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
-        if isinstance(file, Path):
-            file.write_bytes(empty)
-        else:
-            file.write(empty)
-
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
+    empty_pictures(monkeypatch)

@@ -33,12 +33,13 @@ def adjacency(
     conversation = [int((ptr[1:] <= u).sum()) for u in range(size)]
     past = size if past is None else past
     future = size if future is None else future
-    weights = []
+    here = [[True] * num_modalities] * size if present is None else present.tolist()
+    zero, weights = torch.zeros((), dtype=x.dtype), []
     for t, m in ((t, m) for t in range(size) for m in range(num_modalities)):
         for s, n in ((s, n) for s in range(size) for n in range(num_modalities)):
-            absent = present is not None and not (present[t, m] and present[s, n])
+            absent = not (here[t][m] and here[s][n])
             reached = conversation[t] == conversation[s] and t - past <= s <= t + future
-            weight = torch.zeros((), dtype=x.dtype)
+            weight = zero
             if not absent and m == n and reached:
                 weight = similarity(x[t, m], x[s, n], same=t == s)
                 if speaker is not None and strength is not None:

@@ -1,8 +1,10 @@
 """What a run of an example is made of, and what it leaves."""
 
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import pytest
 import torch
 
 
@@ -29,3 +31,21 @@ def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> Non
 
 def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
     return torch.load(folder / name, weights_only=True)["state_dict"]
+
+
+def empty_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every plot is an empty figure, and every figure an empty picture."""
+    from matplotlib.figure import Figure
+
+    from graphfusion.training import plots
+
+    def save(_: object, file: IO[bytes] | Path, **__: object) -> None:
+        empty = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+        if isinstance(file, Path):
+            file.write_bytes(empty)
+        else:
+            file.write(empty)
+
+    monkeypatch.setattr(Figure, "savefig", save)
+    for name in ("learning_curves", "confusion", "scatter", "reliability", "gates"):
+        monkeypatch.setattr(plots, name, lambda *_, **__: Figure())

@@ -1,9 +1,11 @@
 """A missing extra is named with the command that installs it, wherever it is needed first."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,45 @@ def test_each_is_missed_with_the_command_that_brings_it(
     ) as got:
         require(extra, "go on")
     assert got.value.name == module
+
+
+# What `import graphfusion` imports, and no more than this.
+CORE = {"torch", "torch_geometric", "numpy", "einops", "graphfusion"}
+ABOVE = {"command_line", "export", "recordings", "testing", "training"}
+SOURCES = [
+    path
+    for path in sorted((ROOT / "graphfusion").rglob("*.py"))
+    if path.relative_to(ROOT / "graphfusion").parts[0] not in {*ABOVE, "__main__.py"}
+]
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The modules that are imported with a module, whole names."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from imported(node)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_core_imports_no_extra(path: Path) -> None:
+    names = list(imported(ast.parse(path.read_text(encoding="utf-8"))))
+    assert {name.split(".")[0] for name in names} <= CORE | sys.stdlib_module_names
+    assert not {name.split(".")[1] for name in names if name.startswith("graphfusion.")} & ABOVE
+
+
+def test_what_is_imported_is_found() -> None:
+    source = """
+import a.b
+def late(): import c
+class Some:
+    if True:
+        from d import e as f
+"""
+    assert list(imported(ast.parse(source))) == ["a.b", "d.e"]
 
 
 @pytest.mark.slow

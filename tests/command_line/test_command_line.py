@@ -1,5 +1,6 @@
 """The command `graphfusion`: from a file to predictions, and what it says of mistakes."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import graphfusion
 from graphfusion.command_line import main, training
 from graphfusion.command_line.commands import COMMANDS
 from graphfusion.command_line.parser import parse_settings
@@ -322,8 +324,28 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (COMMANDS[command].__doc__ or "").splitlines()[0] in printed
 
 
-def test_the_core_and_help_import_no_trainer() -> None:
-    program = """
+SLOW_TO_IMPORT = ("pytorch_lightning", "torchmetrics", "matplotlib", "optuna")
+
+
+def test_help_imports_no_trainer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a process that has forgotten the commands and all that they need."""
+    for name in ("command_line", "training"):
+        monkeypatch.delattr(graphfusion, name)
+        for module in [each for each in sys.modules if each.startswith(f"graphfusion.{name}")]:
+            monkeypatch.delitem(sys.modules, module)
+    for module in SLOW_TO_IMPORT:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(SystemExit):
+        importlib.import_module("graphfusion.command_line").main(["--help"])
+    assert "train" in capsys.readouterr().out
+    assert not {*SLOW_TO_IMPORT, "graphfusion.training"} & sys.modules.keys()
+
+
+@pytest.mark.slow
+def test_the_core_and_help_import_no_trainer_in_a_process_of_their_own() -> None:
+    program = f"""
 import sys
 import graphfusion
 assert "graphfusion.training" not in sys.modules
@@ -332,7 +354,7 @@ try:
     main(["--help"])
 except SystemExit:
     pass
-slow = {"pytorch_lightning", "torchmetrics", "matplotlib", "optuna"} & set(sys.modules)
+slow = set({SLOW_TO_IMPORT}) & set(sys.modules)
 sys.exit(str(slow) if slow else 0)
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

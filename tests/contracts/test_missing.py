@@ -217,22 +217,23 @@ def conversation(size: int, camera_fails: slice = slice(0)) -> Conversation:
     y = torch.randint(0, 3, (size,))
     features = {name: torch.randn(size, 6) for name in ("text", "audio", "visual")}
     for x in features.values():
-        x[:, :3] += 2 * torch.nn.functional.one_hot(y)
+        x[:, :3] += 2 * torch.nn.functional.one_hot(y, 3)
     present = {"visual": torch.ones(size, dtype=torch.bool)}
     present["visual"][camera_fails] = False
     features["visual"][camera_fails] = math.nan
     return Conversation(features, torch.arange(size) % 2, y, present)
 
 
-@pytest.mark.parametrize("p", [0.0, 0.3])
+# With modality dropout there is more to impute.
+@pytest.mark.parametrize("p", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_a_camera_that_fails_for_ten_utterances(p: float, num_steps: int) -> None:
     conversations = [conversation(12), conversation(25, slice(8, 18)), conversation(1)]
     sizes = {"text": 6, "audio": 6, "visual": 6}
-    model = MMDFN.from_preset("iemocap", sizes, 3, channels=16, hidden_channels=8, num_layers=4)
+    model = MMDFN.from_preset("iemocap", sizes, 3, channels=16, hidden_channels=8, num_layers=2)
     model.standardize.fit(conversations)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     losses = []
-    for _ in range(max(60, num_steps)):
+    for _ in range(max(40, num_steps)):
         for batch in DataLoader(conversations, batch_size=3):
             present = modality_dropout(batch.present, p)
             logits = model(batch.features, batch.speaker, batch.ptr, present)

@@ -127,8 +127,8 @@ def trained() -> tuple[MMDFN, list[Conversation]]:
     settings = {"context": ("text",), "channels": 32, "hidden_channels": 16, "num_layers": 4}
     model = MMDFN(corpus.in_channels, corpus.num_classes, dropout=0.2, **settings)
     model.standardize.fit(corpus.splits["train"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(9):
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
+    for _ in range(3):
         for batch in DataLoader(corpus.splits["train"], 8, shuffle=True):
             optimizer.zero_grad()
             focal_loss(model(batch.features, batch.speaker, batch.ptr), batch.y).backward()

@@ -5,6 +5,7 @@ counted in `test_launches.py`.
 """
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "causal": {"causal": True, "past": 3},
     "checkpoint": {"checkpoint": True},
 }
+# Those whose recurrent encoders differ; the others have the encoders "as published" has.
+RECURRENT = ("as published", "causal")
 
 
 def batch(
@@ -69,9 +72,13 @@ def train(model: MMDFN, lengths: tuple[int, ...], masked: bool, speakers: int = 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_training_step_reads_no_value_back(option: str, masked: bool) -> None:
+def test_a_training_step_reads_no_value_back(
+    option: str, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if option not in RECURRENT:
+        without_recurrence(monkeypatch)
     model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
-    assert train(model.to("meta").train(), (3, 5), masked)
+    assert train(model.to("meta").train(), (2, 3), masked)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -84,7 +91,7 @@ def test_operations_do_not_grow_with_the_batch(
     model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
     model = model.to("meta").train()
     expected = train(model, (3, 5), masked)
-    for lengths, speakers in (((40, 30, 9), 2), ((4,) * 50, 2), ((3, 5), 7), ((6, 60, 60), 1)):
+    for lengths, speakers in (((4,) * 50, 7), ((6, 60, 60), 1)):
         assert train(model, lengths, masked, speakers) == expected
 
 
@@ -99,27 +106,25 @@ def test_layers_cost_as_many_operations_each(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_every_module_by_itself(masked: bool) -> None:
-    features, layout = batch((3, 5), masked)
-    x = torch.empty(8, 2, 4, device="meta", requires_grad=True)
-    graph = ConversationGraph(past=2)
+    features, layout = batch((2, 3), masked)
+    x = torch.empty(5, 2, 4, device="meta", requires_grad=True)
+    graph, modality = ConversationGraph(past=2), "audio" if masked else None
     with torch.device("meta"):
         calls = [
-            lambda: ContextEncoder(4, 3)(x[:, 0], layout, "audio" if masked else None),
-            lambda: SpeakerEncoder(4, 3)(x, layout),
-            lambda: UtteranceEncoder(SIZES, 4)(features, layout),
-            lambda: SpeakerEmbedding(3, 4)(x, layout.speaker),
-            lambda: ModalityEmbedding(2, 4)(x),
-            lambda: speaker_normalize(x[:, 0], layout, "audio" if masked else None),
+            partial(ContextEncoder(4, 3), x[:, 0], layout, modality),
+            partial(SpeakerEncoder(4, 3), x, layout),
+            partial(UtteranceEncoder(SIZES, 4), features, layout),
+            partial(SpeakerEmbedding(3, 4), x, layout.speaker),
+            partial(ModalityEmbedding(2, 4), x),
+            lambda: speaker_normalize(x[:, 0], layout, modality),
             lambda: angular_similarity(x[:, 0], x[:, 1]),
             lambda: graph(x, layout).propagate(x),
             lambda: graph(x, layout).impute(x),
-            lambda: DynamicFusion(4, 3, 2)(x, graph(x, layout)),
-            lambda: Classifier(list(SIZES), 4, 3)(x),
-            lambda: UtteranceClassifier(SIZES, 4, 3)(features, x[:, 0, :3]),
+            partial(DynamicFusion(4, 3, 2), x, graph(x, layout)),
+            partial(Classifier(list(SIZES), 4, 3), x),
+            partial(UtteranceClassifier(SIZES, 4, 3), features, x[:, 0, :3]),
         ]
     for call in calls:
-        with torch.device("meta"):
-            call()  # makes its weights
         with Operations(), torch.device("meta"):
             out = call()
             if out.requires_grad:

@@ -95,6 +95,7 @@ def graph_and_fusion() -> tuple[ConversationGraph, DynamicFusion, Tensor, BatchL
     return ConversationGraph(), DynamicFusion(11, 7, 2), x, layout
 
 
+@pytest.mark.slow  # the quick run compiles the whole model in test_compile_model.py
 @needs_torch("2.13", "the compiler over a whole model")
 def test_compile() -> None:
     torch.compiler.reset()

@@ -171,20 +171,33 @@ def test_with_full_persistence_a_speaker_has_one_emotion(process, seed):
 CONVERSATIONS = PROCESS.sample(400, 0).splits["train"]
 
 
+# Several tests read what takes seconds to compute: in one process, so that it is computed once.
+SHARED = pytest.mark.xdist_group("synthetic")
+
+
+@cache
+def posteriors(process, modalities, history):
+    return [
+        process.posterior(part(conversation, modalities=modalities), history)
+        for conversation in CONVERSATIONS
+    ]
+
+
 @cache
 def scores(process, modalities, history):
     """By conversation, how often the most probable emotion is right, and how often it should be."""
     right, expected = [], []
-    for conversation in CONVERSATIONS:
-        posterior = process.posterior(part(conversation, modalities=modalities), history)
+    found = posteriors(process, modalities, history)
+    for conversation, posterior in zip(CONVERSATIONS, found, strict=True):
         right.append((posterior.argmax(1) == conversation.y).double().mean())
         expected.append(posterior.amax(1).mean())
     return torch.stack(right), torch.stack(expected)
 
 
+@SHARED
 @pytest.mark.parametrize(
     "modalities",
-    [*SUBSETS[:1], *(pytest.param(each, marks=pytest.mark.slow) for each in SUBSETS[1:])],
+    [MODALITIES, *(pytest.param(each, marks=pytest.mark.slow) for each in SUBSETS[:-1])],
 )
 @pytest.mark.parametrize("history", [False, True])
 def test_the_best_classifier_is_as_good_as_it_believes(modalities, history):
@@ -194,8 +207,9 @@ def test_the_best_classifier_is_as_good_as_it_believes(modalities, history):
     assert error < 0.012
 
 
+@SHARED
 def test_the_posterior_is_calibrated():
-    posterior = torch.cat([PROCESS.posterior(conversation) for conversation in CONVERSATIONS])
+    posterior = torch.cat(posteriors(PROCESS, MODALITIES, True))
     right = torch.nn.functional.one_hot(
         torch.cat([conversation.y for conversation in CONVERSATIONS]), 4
     ).double()
@@ -205,6 +219,7 @@ def test_the_posterior_is_calibrated():
         assert abs(posterior[here].mean() - right[here].mean()) < 0.05
 
 
+@SHARED
 @pytest.mark.parametrize(
     ("modalities", "synergy", "best", "alone"),
     [

@@ -11,6 +11,7 @@ from graphfusion._kernels.padded_gru import padded_gru
 from graphfusion.export import PaddedBatch, PaddedModel
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
+from tests.profiles import in_quick
 
 SIZES = {"text": 5, "audio": 4}
 OPTIONS = {
@@ -45,6 +46,7 @@ def assert_same(padded: Tensor, model: MMDFN, conversations: list[Conversation])
     assert_equal(torch.cat(rows), expected)
 
 
+@in_quick(5)
 @given(seeds, st.lists(st.integers(1, 9), min_size=1, max_size=4))
 @pytest.mark.parametrize("option", OPTIONS)
 def test_is_the_model(option: str, seed: int, lengths: list[int]) -> None:

@@ -7,6 +7,7 @@ from graphfusion import MMDFN
 from graphfusion.export import StreamingStep
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
+from tests.profiles import in_quick
 
 SIZES = {"text": 5, "audio": 4}
 OPTIONS = {
@@ -18,6 +19,7 @@ OPTIONS = {
 }
 
 
+@in_quick(5)
 @given(seeds, st.integers(1, 3), st.integers(1, 8))
 @pytest.mark.parametrize("option", OPTIONS)
 def test_is_a_step_of_the_stream(option: str, seed: int, size: int, steps: int) -> None:

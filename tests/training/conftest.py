@@ -7,7 +7,7 @@ import pytest
 
 from graphfusion.datasets import Corpus, load
 from graphfusion.training import Recipe, Run, fit_seeds
-from tests.runs import write_npz
+from tests.runs import empty_pictures, write_npz
 
 SMALL = {"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 2}
 
@@ -22,9 +22,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def runs(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """MM-DFN with two seeds. Not to be changed."""
+    """MM-DFN with two seeds, whose reports have empty pictures. Not to be changed."""
     folder = tmp_path_factory.mktemp("runs")
-    return fit_seeds(Recipe(changes=SMALL), corpus, folder, [0, 1], source="made.npz")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        empty_pictures(monkeypatch)
+        return fit_seeds(Recipe(changes=SMALL), corpus, folder, [0, 1], source="made.npz")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphfusion.testing.strategies import seeds
 from graphfusion.training.calibration import Calibration
+from tests.profiles import in_quick
 
 
 def draw(size: int, temperature: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -19,6 +20,7 @@ def draw(size: int, temperature: float, seed: int) -> tuple[Tensor, Tensor]:
     return (temperature * logits).softmax(1), label
 
 
+@in_quick(5)
 @given(seeds, st.sampled_from([0.5, 1.0, 3.0]))
 def test_the_temperature_is_found(seed: int, temperature: float) -> None:
     probability, label = draw(4000, temperature, seed)
@@ -31,6 +33,7 @@ def test_the_temperature_is_found(seed: int, temperature: float) -> None:
     assert torch.equal(found.scale(other).argmax(1), other.argmax(1))
 
 
+@in_quick(5)
 @given(seeds, st.sampled_from([0.5, 0.8, 0.9]))
 def test_sets_have_the_given_coverage(seed: int, coverage: float) -> None:
     found = Calibration.fit(*draw(4000, 1.0, seed), coverage)

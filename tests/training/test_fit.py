@@ -99,16 +99,17 @@ def test_the_model_keeps_the_chosen_epoch(corpus: Corpus, folder: Path, small: M
 
 def test_the_same_seed_gives_the_same_weights(corpus: Corpus, folder: Path, small: Make) -> None:
     before = torch.random.get_rng_state()
+    recipe = small(epochs=1)
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        fit_seeds(small(), corpus, folder / name, [seed])
+        fit_seeds(recipe, corpus, folder / name, [seed])
     same, again = (weights(folder / name / "seed_3") for name in "ab")
     other = weights(folder / "c/seed_4")
     assert all(torch.equal(same[key], again[key]) for key in same)
     assert not all(torch.equal(same[key], other[key]) for key in same)
     torch.manual_seed(0)
-    model = small().build(corpus)
+    model = recipe.build(corpus)
     torch.random.set_rng_state(before)
-    fit(model, corpus, folder / "d", small().settings)
+    fit(model, corpus, folder / "d", recipe.settings)
     assert torch.equal(torch.random.get_rng_state(), before)  # others' draws are left alone
 
 
@@ -363,9 +364,18 @@ def test_without_test_conversations(corpus: Corpus, folder: Path, small: Make) -
     assert set(run.config["data"]["held_out"]) == set(corpus.ids("test"))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+# In the quick run MM-DFN with each dtype, and each model with one.
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        pytest.param(dtype, name, marks=() if quick else pytest.mark.slow)
+        for dtype in (torch.float64, torch.float16, torch.bfloat16)
+        for name in ("logistic", "bigru", "mmdfn")
+        for quick in [name == "mmdfn" or dtype == torch.float16]
+    ],
+)
 def test_features_may_have_any_dtype(
-    tmp_path: Path, dtype: torch.dtype, corpus: Corpus, small: Make
+    tmp_path: Path, dtype: torch.dtype, name: str, corpus: Corpus, small: Make
 ) -> None:
     splits = {
         split: [
@@ -381,8 +391,7 @@ def test_features_may_have_any_dtype(
     }
     save(Corpus(corpus.classes, splits), tmp_path / "a.safetensors")
     read = load(tmp_path / "a.safetensors")
-    for model in ("logistic", "bigru", "mmdfn"):
-        train(small(model, epochs=1), read, tmp_path / model)
+    train(small(name, epochs=1), read, tmp_path / name)
 
 
 def test_what_does_not_fit(corpus: Corpus, folder: Path, small: Make) -> None:

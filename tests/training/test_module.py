@@ -13,6 +13,7 @@ from graphfusion import Conversation
 from graphfusion.testing.strategies import seeds
 from graphfusion.training import MODELS, Recipe
 from graphfusion.training.module import TrainingModule
+from tests.profiles import in_quick
 
 SMALL = {"num_layers": 2, "channels": 8, "hidden_channels": 4}
 
@@ -113,6 +114,7 @@ def test_only_training_steps_are_under_autocast(name: str, autocast: bool) -> No
 
 
 @pytest.mark.parametrize("name", MODELS)
+@in_quick(4)
 @given(lengths=st.lists(st.integers(1, 5), max_size=3), beside=st.booleans(), seed=seeds)
 def test_every_parameter_has_a_gradient(
     name: str, lengths: list[int], beside: bool, seed: int

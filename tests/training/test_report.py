@@ -6,14 +6,17 @@ import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus
-from graphfusion.training import Recipe, Run, fit_seeds, write_report
+from graphfusion.training import Recipe, Run, fit_seeds, plots, write_report
 from graphfusion.training.report_predictions import _windows
 
 Make = Callable[..., Recipe]
@@ -46,9 +49,16 @@ class Page(HTMLParser):
             self.titles.append(data.strip())
 
 
-def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) -> None:
-    write_report(runs, tmp_path / "report.html", corpus)
-    page = Page(tmp_path / "report.html")
+@pytest.fixture(scope="module")
+def report(runs: list[Run], corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page about two runs, with pictures. Not to be changed."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(runs, path, corpus)
+    return path
+
+
+def test_everything_is_in_it(runs: list[Run], report: Path) -> None:
+    page = Page(report)
     assert page.titles == [
         "mmdfn on made.npz",
         "Scores",
@@ -65,11 +75,20 @@ def test_everything_is_in_it(runs: list[Run], corpus: Corpus, tmp_path: Path) ->
     ]
     assert page.pictures == 4
     assert all(each.startswith("data:") for each in page.asked)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    text = report.read_text(encoding="utf-8")
     assert "Seeds 0, 1" in text
     mean = sum(run.result["strict"]["f1"] for run in runs) / 2
     assert f"{mean:.3f} ± " in text
     assert len(re.findall(">→<", text)) == 10
+
+
+def test_curves_are_of_what_was_scored() -> None:
+    history = pd.DataFrame({"epoch": [0, 1], "train_loss": [2.0, 1.0], "val_f1": [0.1, 0.2]})
+    run = SimpleNamespace(history=history, result={"epoch": {"strict": 1}})
+    left, right = plots.learning_curves([run, run], "f1").axes
+    assert [list(line.get_ydata()) for line in left.lines] == 2 * [[2.0, 1.0]]
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == ["held out"]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -81,6 +100,14 @@ def test_names_are_shown_as_they_are(corpus: Corpus, folder: Path, small: Make) 
     assert "Gates" not in page.titles
 
 
+def test_scores_are_points() -> None:
+    label, predicted = np.array([-1.0, 0.0, 2.0]), np.array([-0.5, 1.0, 1.5])
+    (axes,) = plots.scatter(label, predicted).axes
+    assert axes.collections[0].get_offsets().tolist() == [[-1, -0.5], [0, 1], [2, 1.5]]
+    assert axes.lines[0].get_xydata().tolist() == [[-1, -1], [2, 2]]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_scores_have_a_picture_of_their_own(corpus: Corpus, folder: Path, small: Make) -> None:
     splits = {
         split: [
@@ -96,10 +123,11 @@ def test_scores_have_a_picture_of_their_own(corpus: Corpus, folder: Path, small:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", [1200, 400])
-def test_a_browser_draws_it(runs: list[Run], tmp_path: Path, width: int) -> None:
+# What fits into a narrow window fits into a wide one.
+@pytest.mark.parametrize("width", [pytest.param(1200, marks=pytest.mark.slow), 400])
+def test_a_browser_draws_it(report: Path, tmp_path: Path, width: int) -> None:
     # The page says itself what the browser made of it; nothing may be asked of a network.
-    page = (runs[0].folder / "report.html").read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
     probe = """<script>addEventListener("load", () => { document.title = JSON.stringify([
         [...document.images].every(each => each.complete && each.naturalWidth > 0),
         document.documentElement.scrollWidth <= innerWidth,

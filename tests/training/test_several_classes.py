@@ -33,10 +33,14 @@ from graphfusion.training import (
 )
 from graphfusion.training.columns import by_class, class_f1, label_columns
 from graphfusion.training.run import about_model
+from tests.runs import empty_pictures
 from tests.several import CLASSES, several
 
 Make = Callable[..., Recipe]
-pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
+    pytest.mark.usefixtures("undrawn"),
+]
 LABELS = ["label joy", "label anger", "label fear"]
 
 
@@ -46,7 +50,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     changes = {"epochs": 10, "lr": 0.3, "batch_size": 4}
     folder = tmp_path_factory.mktemp("several")
     recipe = Recipe("logistic", changes=changes)
-    return fit_seeds(recipe, several(missing=0.1), folder, [0, 1], source="made")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        empty_pictures(monkeypatch)
+        return fit_seeds(recipe, several(missing=0.1), folder, [0, 1], source="made")
 
 
 def test_what_can_be_learned_is(trained: list[Run]) -> None:
@@ -87,7 +93,6 @@ def test_its_report_has_no_section_of_one_class(trained: list[Run], tmp_path: Pa
     assert "several at once" in model_card(trained, "me/mine")
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("missing", [0.0, 1.0])
 @pytest.mark.parametrize("model", ["mmdfn", "bigru"])
 def test_named_models_train(model: str, missing: float, folder: Path, small: Make) -> None:
@@ -98,7 +103,6 @@ def test_named_models_train(model: str, missing: float, folder: Path, small: Mak
     assert math.isnan(run.result["strict"]["f1"]) == (missing == 1)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_one_class_alone(folder: Path, small: Make) -> None:
     corpus = several(4, 2)
     splits = {
@@ -110,7 +114,6 @@ def test_one_class_alone(folder: Path, small: Make) -> None:
     assert run.model().task == "multilabel"
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_fusions_are_compared(folder: Path) -> None:
     changes = {"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 1}
     found = benchmark(several(4, 3), folder, changes=changes, models=["mmdfn"], seeds=[0])
