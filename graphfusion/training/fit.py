@@ -19,7 +19,6 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
-from graphfusion.models.saved import read_state
 from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
 from graphfusion.training.data import Data, check_splits, held_out
 from graphfusion.training.folder import (
@@ -32,9 +31,8 @@ from graphfusion.training.folder import (
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
-from graphfusion.training.report import write_report
-from graphfusion.training.results import write_results
-from graphfusion.training.run import MODEL, Run
+from graphfusion.training.results import load_results, write_results
+from graphfusion.training.run import Run
 from graphfusion.training.settings import Settings
 
 # Warnings of the trainer about intended behaviour (Lightning 2.6).
@@ -108,7 +106,7 @@ def fit(
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():
         if resume and is_finished(folder, config):
-            return _load_finished(folder, model, corpus)
+            return load_results(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
         parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
@@ -140,16 +138,6 @@ def fit(
         write_results(folder, module, corpus, parts, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
-
-
-def _load_finished(folder: Path, model: ConversationModel, corpus: Corpus) -> Run:
-    """Returns a finished run, after loading its weights into the model."""
-    model.load_state_dict(read_state(folder / MODEL))
-    model.cpu().eval()
-    run, report = Run(folder), folder / "report.html"
-    if not report.exists():  # the run was interrupted before this last step
-        write_report([run], report, corpus)
-    return run
 
 
 def _train(

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import check
-from graphfusion.training.run import FIRST
+from graphfusion.training.run import FIRST, MODEL, Run
 
 # The entries of `config.json` in which two runs must agree to be the same run.
 _IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
@@ -34,14 +34,14 @@ def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
 
 def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
     """Returns whether the folder holds this run with all results; checkpoints may be missing."""
-    files = [folder / name for name in ("config.json", "result.json", "model/model.safetensors")]
-    if not all(path.is_file() for path in files):
+    files = ("config.json", "result.json", f"{MODEL}/model.safetensors")
+    if not all((folder / name).is_file() for name in files):
         return False
-    before, result = (json.loads(path.read_text(encoding="utf-8")) for path in files[:2])
+    run = Run(folder)
     # A finished run may have been continued for more epochs, and then interrupted.
-    if result.get("epochs") != config["settings"]["epochs"]:
+    if run.result.get("epochs") != config["settings"]["epochs"]:
         return False
-    return all(old == new for old, new in _identities(before, config).values())
+    return all(old == new for old, new in _identities(run.config, config).values())
 
 
 def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:

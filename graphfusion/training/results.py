@@ -14,6 +14,8 @@ from torch import Tensor
 from graphfusion._utils.files import write_atomically
 from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.saved import read_state
 from graphfusion.training.calibration import Calibration
 from graphfusion.training.columns import class_f1, label_values
 from graphfusion.training.folder import write_json
@@ -105,6 +107,16 @@ def write_results(
         seconds,
         folder,
     )
+
+
+def load_results(folder: Path, model: ConversationModel, corpus: Corpus) -> Run:
+    """Returns a finished run, after loading its weights into the model."""
+    model.load_state_dict(read_state(folder / MODEL))
+    model.cpu().eval()
+    run, report = Run(folder), folder / "report.html"
+    if not report.exists():  # the run was interrupted before this last step
+        write_report([run], report, corpus)
+    return run
 
 
 def calibrate(table: pd.DataFrame, spec: LabelSpec) -> Calibration | None:

@@ -91,7 +91,7 @@ def test_operations_do_not_grow_with_the_batch(
     model = MMDFN(SIZES, 3, channels=4, hidden_channels=3, num_layers=2, **OPTIONS[option])
     model = model.to("meta").train()
     expected = train(model, (3, 5), masked)
-    for lengths, speakers in (((4,) * 50, 7), ((6, 60, 60), 1)):
+    for lengths, speakers in (((40, 30, 9), 2), ((4,) * 50, 2), ((3, 5), 7), ((6, 60, 60), 1)):
         assert train(model, lengths, masked, speakers) == expected
 
 

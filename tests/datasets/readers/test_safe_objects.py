@@ -136,9 +136,9 @@ def test_rows_repeated_a_few_times_are_honest():
 
 def test_a_conversation_repeated_many_times():
     # Under names of its own each, so that no check of names helps.
-    fields = pickle_fields(make_sample(lengths=((1500,), (2,))), rows=np.array)
+    fields = pickle_fields(make_sample(lengths=((3000,), (2,))), rows=np.array)
     for table in fields[:7]:
-        table |= dict.fromkeys(range(1500), table["train0"])
+        table |= dict.fromkeys(range(3000), table["train0"])
     fields[7] = list(range(1500))
     data = pickle.dumps(tuple(fields))
     refused(data, "repeats its contents")
