@@ -29,36 +29,45 @@ def padded_gru(gru: PackedGRU, x: Tensor, first: Tensor, present: Tensor) -> Ten
     # Read backwards, a sequence begins where the next one did not yet.
     step, end = torch.arange(x.size(0), device=x.device), x.size(0) - 1
     last = first.index_select(0, (step + 1).clamp(max=end)) | (step == end).unsqueeze(1)
+    begins, here = (
+        torch.stack([forward, backward.flip(0)] if gru.bidirectional else [forward], 1)
+        for forward, backward in ((first, last), (present, present))
+    )
     for layer in range(gru.num_layers):
-        out = _direction(gru, f"l{layer}", x, first, present)
-        if gru.bidirectional:
-            flipped = (each.flip(0) for each in (x, last, present))
-            back = _direction(gru, f"l{layer}_reverse", *flipped)
-            out = torch.cat([out, back.flip(0)], 2)
-        x = out
+        out = _layer(gru, layer, x, begins, here).unbind(1)
+        x = torch.cat([out[0], out[1].flip(0)], 2) if gru.bidirectional else out[0]
     return x
 
 
-def _direction(gru: PackedGRU, name: str, x: Tensor, first: Tensor, present: Tensor) -> Tensor:
-    """The states `[L, S, H]` of a layer that reads in one direction."""
-    weight_ih, weight_hh = (getattr(gru, f"weight_{kind}_{name}") for kind in ("ih", "hh"))
-    bias_ih, bias_hh = (
-        getattr(gru, f"bias_{kind}_{name}") if gru.bias else None for kind in ("ih", "hh")
-    )
+def _layer(gru: PackedGRU, layer: int, x: Tensor, begins: Tensor, here: Tensor) -> Tensor:
+    """The states `[L, D, S, H]` of a layer, of all its directions at once.
+
+    That of the direction that reads backwards, like its masks, is in the order of its steps.
+    """
+    names = [f"l{layer}", f"l{layer}_reverse"][: 1 + gru.bidirectional]
     linear, size = torch.nn.functional.linear, gru.hidden_size
+
+    def parameters(kind: str) -> list[Tensor]:
+        return [getattr(gru, f"{kind}_{name}") for name in names]
+
+    biases = [parameters("bias_ih"), parameters("bias_hh")] if gru.bias else [[None] * 2] * 2
+    read = (x, x.flip(0))
+    gates = torch.stack(list(map(linear, read, parameters("weight_ih"), biases[0])), 1)
+    weight = torch.stack(parameters("weight_hh")).mT
+    bias = torch.stack(biases[1]).unsqueeze(1) if gru.bias else None
 
     def step(state: Tensor, now: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         gates, begins, here = now
-        state = state.masked_fill(begins.unsqueeze(1), 0)
-        recurrent = linear(state, weight_hh, bias_hh)
-        both = (gates[:, : 2 * size] + recurrent[:, : 2 * size]).sigmoid()
-        r, z = both[:, :size], both[:, size:]
-        n = (gates[:, 2 * size :] + r * recurrent[:, 2 * size :]).tanh()
-        state = torch.where(here.unsqueeze(1), n + z * (state - n), state)
+        state = state.masked_fill(begins.unsqueeze(2), 0)
+        recurrent = state @ weight if bias is None else state @ weight + bias
+        both = (gates[..., : 2 * size] + recurrent[..., : 2 * size]).sigmoid()
+        r, z = both[..., :size], both[..., size:]
+        n = (gates[..., 2 * size :] + r * recurrent[..., 2 * size :]).tanh()
+        state = torch.where(here.unsqueeze(2), n + z * (state - n), state)
         return state, state.clone()
 
-    start = x.new_zeros(x.size(1), size)
-    return _scan(step, start, (linear(x, weight_ih, bias_ih), first, present))
+    start = x.new_zeros(len(names), x.size(1), size)
+    return _scan(step, start, (gates, begins, here))
 
 
 def _scan(step: Step, state: Tensor, steps: tuple[Tensor, ...]) -> Tensor:

@@ -69,10 +69,14 @@ def batch(lengths: tuple[int, ...]) -> PaddedBatch:
         ),
     ],
 )
-def test_a_model_of_padded_batches(kwargs: dict[str, object], tmp_path: Path) -> None:
+def test_a_model_of_padded_batches(
+    kwargs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     padded = PaddedModel(model_of(**kwargs))
+    exported = padded.export()
+    monkeypatch.setattr(padded, "export", lambda: exported)  # to ONNX, too: it takes long
     file = io.BytesIO()
-    torch.export.save(padded.export(), file)
+    torch.export.save(exported, file)
     file.seek(0)
     program = torch.export.load(file).module()
     onnx = session(padded, tmp_path / "model.onnx")
@@ -85,9 +89,13 @@ def test_a_model_of_padded_batches(kwargs: dict[str, object], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("past", [pytest.param(None, marks=pytest.mark.nightly), 3])
-def test_a_step_of_a_stream(past: int | None, tmp_path: Path) -> None:
+def test_a_step_of_a_stream(
+    past: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     step = StreamingStep(model_of(causal=True, past=past))
-    program, onnx = step.export().module(), session(step, tmp_path / "step.onnx")
+    exported = step.export()
+    monkeypatch.setattr(step, "export", lambda: exported)
+    program, onnx = exported.module(), session(step, tmp_path / "step.onnx")
     for size in (2, 1):
         state = first = step.start(size, 2)
         for _ in range(5):
