@@ -93,7 +93,7 @@ def test_the_readme_has_the_results_of_the_table() -> None:
         "logistic regression on single utterances": "logistic",
         "bidirectional GRU": "bigru",
         "MM-DFN, published settings": "mmdfn",
-        "MM-DFN, our settings (`--preset ..._tuned`)": "tuned",
+        "MM-DFN, our settings ([presets](docs/concepts/paper.md))": "ours",
     }
     columns = ("iemocap6, {}, strict F1", "meld, {}, strict F1")
     rows = [
@@ -106,7 +106,7 @@ def test_the_readme_has_the_results_of_the_table() -> None:
         assert cells == [RESULTS["find"](each.format(models[name]), NUMBERS) for each in columns]
     legacy = [
         RESULTS["find"](f"iemocap6, {model}, legacy F1", NUMBERS).split()[0]
-        for model in ("mmdfn", "tuned")
+        for model in ("mmdfn", "ours")
     ]
     told = " ".join(section_of_results().split())
     assert "Its settings have {} here by that protocol, ours {}.".format(*legacy) in told
@@ -135,13 +135,11 @@ def test_results_on_a_page_are_in_the_table(path: Path) -> None:
 
 
 def test_a_result_that_is_not_in_the_table_is_refused() -> None:
-    assert RESULTS["find"]("iemocap6, tuned against no_graph", NUMBERS).startswith(
-        "+1.0 (\u22120.5"
-    )
+    assert RESULTS["find"]("iemocap6, ours against no_graph", NUMBERS).startswith("+1.0 (\u22120.5")
     with pytest.raises(KeyError, match=r"must be in results_table.md, but got 'meld, tuend, "):
         RESULTS["find"]("meld, tuend, strict F1", NUMBERS)
     with pytest.raises(KeyError, match="there is: iemocap6, meld, mosi"):
-        RESULTS["find"]("iemocap, tuned, strict F1", NUMBERS)
+        RESULTS["find"]("iemocap, ours, strict F1", NUMBERS)
 
 
 @pytest.mark.parametrize("page", ["first_model", "streaming"])

@@ -17,7 +17,10 @@ Model = Literal[
     "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
     "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
 ]  # fmt: skip
-Preset = Literal["iemocap", "meld", "mosi", "iemocap_tuned", "iemocap_regularized", "meld_tuned"]
+Preset = Literal[
+    "iemocap", "meld", "mosi",
+    "iemocap_speaker_normalized", "iemocap_regularized", "meld_regularized",
+]  # fmt: skip
 
 
 def train(
@@ -45,8 +48,9 @@ def train(
         model: The model to train. static (no gate), no_graph, no_speaker and zero_filled (no mask
             of missing modalities) are ablations of mmdfn. no_fusion to self_attention replace its
             fusion. bigru and logistic are baselines.
-        preset: The preset of all settings: the paper's (iemocap, meld), tuned ones (iemocap_tuned,
-            iemocap_regularized, meld_tuned), or those of iemocap for sentiment scores (mosi).
+        preset: The preset of all settings: the paper's (iemocap, meld), ours
+            (iemocap_speaker_normalized, iemocap_regularized, meld_regularized), or those of iemocap
+            for sentiment scores (mosi).
         modalities: The modalities to use, in this order; default: all. For example,
             text,audio+prosody uses text, and the concatenation of audio and prosody.
         settings: Settings that replace those of the preset, for training or MM-DFN. For example,

@@ -149,13 +149,14 @@ class MMDFN(ConversationModel):
     def from_preset(
         cls, preset: str, in_channels: Mapping[str, int], num_classes: int, **kwargs: Any
     ) -> Self:
-        """Builds a model with the published settings, or with tuned ones.
+        """Builds a model with the settings of a preset.
 
         Args:
-            preset: "iemocap" or "meld", as published, or tuned by cross-validation on other
-                features: "meld_tuned" has four layers and an utterance classifier, "iemocap_tuned"
-                speaker-normalised audio, and "iemocap_regularized" both but the classifier. Their
-                training differs, too (see the documentation on the paper).
+            preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
+                features: "iemocap_speaker_normalized" has speaker-normalised audio,
+                "iemocap_regularized" also has four layers, and "meld_regularized" four layers and
+                an utterance classifier. Their training differs, too (see the documentation on the
+                paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them by that
                 name, by an alias (acoustic, speech; vision, video; language), or by one of these

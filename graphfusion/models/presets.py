@@ -1,4 +1,4 @@
-"""Presets: settings of MM-DFN and of its training, published and tuned."""
+"""Presets: settings of MM-DFN and of its training, published and ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,14 +44,14 @@ PRESETS = {
     ),
 }
 # Ours, chosen by cross-validation.
-PRESETS["iemocap_tuned"] = PRESETS["iemocap"].change(
+PRESETS["iemocap_speaker_normalized"] = PRESETS["iemocap"].change(
     {"speaker_normalized": ("audio",)}, {"batch_size": 8, "average": 0.97}
 )
 # What brought most where whole sessions are held out is less overfitting.
-PRESETS["iemocap_regularized"] = PRESETS["iemocap_tuned"].change(
+PRESETS["iemocap_regularized"] = PRESETS["iemocap_speaker_normalized"].change(
     {"num_layers": 4}, {"lr": 1e-3, "drop_features": 0.2, "modality_dropout": 0.15}
 )
-PRESETS["meld_tuned"] = PRESETS["meld"].change(
+PRESETS["meld_regularized"] = PRESETS["meld"].change(
     {"num_layers": 4, "utterance_channels": 1000},
     {"class_weights": 0.25, "average": 0.98, "drop_features": 0.5},
 )

@@ -73,8 +73,8 @@ class Settings:
         """Creates the training settings of a preset of :meth:`MMDFN.from_preset`.
 
         Args:
-            preset: "iemocap", "meld", "mosi", "iemocap_tuned", "iemocap_regularized" or
-                "meld_tuned".
+            preset: "iemocap", "meld", "mosi", "iemocap_speaker_normalized",
+                "iemocap_regularized" or "meld_regularized".
             **changes: Settings that replace the preset's.
 
         Raises:

@@ -235,14 +235,14 @@ def test_presets_are_the_published_settings_or_ours() -> None:
     MMDFN.from_preset("meld", {"pose": 3}, 7, context=("pose",), speaker_weights={"pose": 2})
     assert meld.fusion.num_layers == 32
     ours = MMDFN.from_preset(
-        "meld_tuned", {"text_minilm": 600, "pose": 3}, num_classes=7, speaker_weights=POSE
+        "meld_regularized", {"text_minilm": 600, "pose": 3}, num_classes=7, speaker_weights=POSE
     )
     assert ours.config == meld.config | {"num_layers": 4, "utterance_channels": 1000}
-    ours = MMDFN.from_preset("iemocap_tuned", sizes, num_classes=6)
+    ours = MMDFN.from_preset("iemocap_speaker_normalized", sizes, num_classes=6)
     assert ours.config == model.config | {"speaker_normalized": ["audio"]}
     fewer = MMDFN.from_preset("iemocap_regularized", sizes, num_classes=6)
     assert fewer.config == ours.config | {"num_layers": 4}
-    named = MMDFN.from_preset("iemocap_tuned", {"text": 3, "audio_mel": 4}, 6)
+    named = MMDFN.from_preset("iemocap_speaker_normalized", {"text": 3, "audio_mel": 4}, 6)
     assert named.encoder.speaker_normalized == ("audio_mel",)
     with pytest.raises(ValueError, match="preset must be one of .* but got 'dialogue'"):
         MMDFN.from_preset("dialogue", sizes, num_classes=6)

@@ -14,7 +14,7 @@ from graphfusion.training import MODELS, Recipe, Settings
 def test_a_preset_is_the_model_and_its_training() -> None:
     assert Settings.from_preset("meld").lr == 5e-4
     assert Settings.from_preset("meld", lr=1.0).lr == 1.0
-    assert Settings.from_preset("iemocap_tuned").average == 0.97
+    assert Settings.from_preset("iemocap_speaker_normalized").average == 0.97
     regularized = Settings.from_preset("iemocap_regularized")
     assert (regularized.average, regularized.drop_features) == (0.97, 0.2)
     for preset in PRESETS:
