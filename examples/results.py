@@ -10,14 +10,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
-
-# isort: split
-import pandas as pd
-from mmdfn_iemocap import default_modalities, majority
+from mmdfn_iemocap import default_modalities, score_table
 
 from graphfusion.datasets import load
-from graphfusion.training import Recipe, compare, fit_seeds, percent, table
+from graphfusion.training import Recipe, compare, fit_seeds, percent
 
 PRESETS = {"iemocap6": "iemocap", "meld": "meld", "mosi": "iemocap"}
 MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tuned")
@@ -25,18 +21,15 @@ MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "tun
 
 def main(arguments: Sequence[str] | None = None) -> str:
     """Trains missing runs, and writes and returns the tables in Markdown."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the feature files")
-    parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=5, help="number of runs of each model")
-    parser.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs/results"), help="folder of all runs"
-    )
-    parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with the feature files")
+    add("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
+    add("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    add("--seeds", type=int, default=5, help="number of runs of each model")
+    add("--epochs", type=int, default=30, help="maximum number of epochs")
+    add("--runs", type=Path, default=Path("runs/results"), help="folder of all runs")
+    add("--output", type=Path, default=Path("docs/results_table.md"))
     options = parser.parse_args(arguments)
     try:
         sections = [_section(name, options) for name in options.only]
@@ -53,20 +46,13 @@ def _section(name: str, options: argparse.Namespace) -> str:
     corpus = load(options.data / f"{name}.npz")
     corpus = corpus.select(default_modalities(corpus))
     preset, runs = PRESETS[name], {}
+    seeds, how = range(options.seeds), {"resume": True, "source": f"{name}.npz"}
     for label in options.models:
         model, settings = ("mmdfn", f"{preset}_tuned") if label == "tuned" else (label, preset)
-        runs[label] = fit_seeds(
-            Recipe(model, settings, {"epochs": options.epochs}),
-            corpus,
-            options.runs / name / label,
-            range(options.seeds),
-            resume=True,
-            source=f"{name}.npz",
-        )
+        recipe = Recipe(model, settings, {"epochs": options.epochs})
+        runs[label] = fit_seeds(recipe, corpus, options.runs / name / label, seeds, **how)
         print(f"{name}, {label}: done", flush=True)
-    scores = percent(table(runs))
-    scores = pd.concat([majority(corpus), scores]).reindex(columns=scores.columns)
-    frames = [scores.fillna("")]
+    frames = [score_table(corpus, runs)]
     for ours in ("mmdfn", "tuned"):
         if ours in runs and len(runs) > 1:
             ordered = {label: runs[label] for label in runs if label != ours} | {ours: runs[ours]}
