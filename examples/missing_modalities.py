@@ -4,12 +4,10 @@
     python examples/missing_modalities.py --features FILE [FILE ...]   your own files
 
 Removes 0 to 90 % of the (utterance, modality) pairs of the test conversations at random, the same
-ones for four variants ("arms"). "masked" passes the mask `present`. "zero-filled" passes no mask,
-and replaces missing features by zeros after standardisation, which is the training mean. Both are
-trained on complete conversations, and with modalities dropped at random. The held-out conversations
-that choose the epoch have modalities dropped as in training, but the same ones in each epoch.
-
-Writes `scores.csv`, and `scores.png` with a panel for each file. Finished runs are reused.
+ones for four "arms". "masked" passes the mask `present`. "zero-filled" passes no mask, and replaces
+missing features by zeros after standardisation, which is the training mean. Both are trained on
+complete conversations, and with modalities dropped at random, also in the held-out conversations
+that choose the epoch. Writes `scores.csv` and `scores.png`. Finished runs are reused.
 """
 
 import argparse

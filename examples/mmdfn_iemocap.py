@@ -99,7 +99,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         name, _, value = word.partition("=")
         if not name or not value or name in settings:
-            raise ValueError(f"a setting must be NAME=VALUE, but got {word!r}.")
+            raise ValueError(f"a setting must be NAME=VALUE, each name once, but got {word!r}.")
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:

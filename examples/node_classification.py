@@ -12,9 +12,9 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from graphfusion import DynamicFusion
 from graphfusion.training import percent  # first, for its error if the extra is missing
@@ -24,10 +24,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.nn import Dropout, Linear, ReLU
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 from torch_geometric.data import Data
-from torch_geometric.nn import GCN, GCN2Conv, Sequential
+from torch_geometric.nn import GCN, GCN2Conv
 from torch_geometric.transforms import GCNNorm
 from torch_geometric.utils import to_undirected
 
@@ -36,7 +35,6 @@ HIDDEN, ALPHA, THETA, DROPOUT, WEIGHT_DECAY = 32, 0.2, 0.5, 0.5, 5e-4
 # Expected share of edges within a class (chance: a third), and the norm of the classes' mean
 # features, each of which has standard deviation 1.
 GRAPHS = {"informative edges": (0.85, 1.0), "informative features": (0.45, 2.0)}
-INPUTS = "x, edge_index, edge_weight"
 
 
 def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> Data:
@@ -49,8 +47,7 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
     generator = torch.Generator().manual_seed(seed)
     node = torch.arange(size)
     y = node % CLASSES
-    own = size / CLASSES
-    same = y.unsqueeze(1) == y
+    own, same = size / CLASSES, y.unsqueeze(1) == y
     probability = 4 * torch.where(same, homophily / own, (1 - homophily) / (size - own))
     joined = torch.rand(size, size, generator=generator) < probability
     means = torch.linalg.qr(torch.randn(CHANNELS, CLASSES, generator=generator)).Q.T
@@ -63,32 +60,49 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
     return normalized
 
 
-def gcn(num_layers: int) -> Sequential:
-    """Stack of plain graph convolutions."""
-    body = GCN(CHANNELS, HIDDEN, num_layers, CLASSES, DROPOUT, jk="last", normalize=False)
-    return Sequential(INPUTS, [(Dropout(DROPOUT), "x -> x"), (body, f"{INPUTS} -> x")])
-
-
-def gcn2(num_layers: int) -> Sequential:
+class GCNII(torch.nn.Module):
     """Stack of `GCN2Conv` as in its paper, in the variant with two weight matrices a layer."""
-    layers: list[Any] = [(Dropout(DROPOUT), "x -> x"), Linear(CHANNELS, HIDDEN)]
-    layers += [(ReLU(), "x -> h0"), (Dropout(DROPOUT), "h0 -> x")]
-    for k in range(num_layers):
-        conv = GCN2Conv(HIDDEN, ALPHA, THETA, k + 1, shared_weights=False, normalize=False)
-        layers += [(conv, "x, h0, edge_index, edge_weight -> x"), ReLU(), Dropout(DROPOUT)]
-    return Sequential(INPUTS, [*layers, Linear(HIDDEN, CLASSES)])
+
+    def __init__(self, num_layers: int) -> None:
+        super().__init__()
+        self.lin = torch.nn.Linear(CHANNELS, HIDDEN)
+        self.convs = torch.nn.ModuleList(
+            GCN2Conv(HIDDEN, ALPHA, THETA, k + 1, shared_weights=False, normalize=False)
+            for k in range(num_layers)
+        )
+        self.dropout = torch.nn.Dropout(DROPOUT)
+
+    def forward(self, x: Tensor, *edges: Tensor) -> Tensor:
+        """Returns `[N, HIDDEN]`."""
+        h0 = self.lin(self.dropout(x)).relu()
+        z: Tensor = self.dropout(h0)
+        for conv in self.convs:
+            z = self.dropout(conv(z, h0, *edges).relu())
+        return z
 
 
-def fusion(num_layers: int, gated: bool, concat: bool) -> Sequential:
-    """`DynamicFusion`, which is `gcn2` up to initialisation if both options are false."""
+def classifier(body: torch.nn.Module, channels: int = HIDDEN) -> torch.nn.Sequential:
+    """A model of node vectors, followed by a linear classifier."""
+    return torch.nn.Sequential(body, torch.nn.Linear(channels, CLASSES))
+
+
+def gcn(num_layers: int) -> torch.nn.Sequential:
+    """Stack of plain graph convolutions; the input has dropout, too."""
+    body = GCN(CHANNELS, HIDDEN, num_layers, CLASSES, DROPOUT, jk="last", normalize=False)
+    body.register_forward_pre_hook(lambda _, x: (dropout(x[0], DROPOUT, body.training), *x[1:]))
+    return torch.nn.Sequential(body, torch.nn.Identity())  # PyG's model has the classifier
+
+
+def fusion(num_layers: int, gated: bool, concat: bool) -> torch.nn.Sequential:
+    """`DynamicFusion`, which is a GCNII up to initialisation if both options are false."""
     body = DynamicFusion(CHANNELS, HIDDEN, num_layers, ALPHA, THETA, DROPOUT, gated, concat)
-    return Sequential(INPUTS, [(body, f"{INPUTS} -> x"), Linear(body.out_channels, CLASSES)])
+    return classifier(body, body.out_channels)
 
 
-MODELS: dict[str, Callable[[int], Sequential]] = {
-    "features alone": lambda _: gcn2(0),  # one layer, whatever the depth
+MODELS: dict[str, Callable[[int], torch.nn.Sequential]] = {
+    "features alone": lambda _: classifier(GCNII(0)),  # one layer, whatever the depth
     "GCNConv": gcn,
-    "GCN2Conv": gcn2,
+    "GCN2Conv": lambda num_layers: classifier(GCNII(num_layers)),
     "gated": partial(fusion, gated=True, concat=False),
     "static, concat": partial(fusion, gated=False, concat=True),
     "gated, concat": partial(fusion, gated=True, concat=True),
@@ -101,37 +115,38 @@ def accuracy(predicted: Tensor, y: Tensor, mask: Tensor) -> float:
     return float((predicted == y)[mask].float().mean())
 
 
-def fit(model: Sequential, data: Data, epochs: int, lr: float) -> tuple[Tensor, float, float]:
+def fit(model: torch.nn.Module, data: Data, epochs: int, lr: float) -> tuple[Tensor, float, float]:
     """Returns predictions and validation accuracy of the best epoch, and milliseconds of a step."""
     graph = data.x, data.edge_index, data.edge_weight
+    body, head = model.children()
     optimizer = torch.optim.Adam(model.parameters(), lr, weight_decay=WEIGHT_DECAY)
     chosen, best, seconds = torch.zeros_like(data.y), -1.0, 0.0
     for _ in range(epochs):
         start = time.process_time()
         model.train()
         optimizer.zero_grad()
-        cross_entropy(model(*graph)[data.train_mask], data.y[data.train_mask]).backward()
+        cross_entropy(head(body(*graph))[data.train_mask], data.y[data.train_mask]).backward()
         optimizer.step()
         seconds += time.process_time() - start
         model.eval()
         with torch.no_grad():
-            predicted = model(*graph).argmax(1)
+            predicted = head(body(*graph)).argmax(1)
         if (val := accuracy(predicted, data.y, data.val_mask)) > best:
             chosen, best = predicted, val
     return chosen, best, 1000 * seconds / epochs
 
 
 def run(
-    name: str, num_layers: int, graphs: Sequence[Data], epochs: int, rates: Sequence[float]
+    name: str, layers: int, graphs: list[Data], epochs: int, rates: list[float]
 ) -> pd.DataFrame:
     """Scores on each graph at the learning rate of the best validation accuracy."""
     rows = []
     for lr in rates:
         for seed, data in enumerate(graphs):
             torch.manual_seed(seed)
-            predicted, val, ms = fit(MODELS[name](num_layers), data, epochs, lr)
+            predicted, val, ms = fit(MODELS[name](layers), data, epochs, lr)
             test = accuracy(predicted, data.y, data.test_mask)
-            rows.append((name, num_layers, lr, seed, val, test, ms))
+            rows.append((name, layers, lr, seed, val, test, ms))
     tried = pd.DataFrame(rows, columns=["model", "layers", "lr", "seed", "val", "test", "ms"])
     best = tried.groupby("lr", sort=False)["val"].agg(mean).idxmax()
     return tried[tried["lr"] == best]
@@ -142,24 +157,12 @@ def table(scores: pd.DataFrame) -> pd.DataFrame:
     wide = scores.pivot(index=["layers", "seed"], columns="model", values="test")[list(MODELS)]
     for gated, static in GATE:
         wide[f"*{gated}* minus *{static}*"] = wide[gated] - wide[static]
-    groups = wide.groupby("layers", sort=False)
-    frames = [groups.mean().T.add_suffix(" layers"), groups.std().T.add_suffix(" layers std")]
-    last = scores["layers"].iloc[-1]
-    ms = scores[scores["layers"] == last].groupby("model")["ms"].mean().map("{:.0f}".format)
-    return percent(pd.concat(frames, axis=1)).join(ms.rename(f"ms a step of {last} layers"))
-
-
-def plot(scores: pd.DataFrame, path: Path) -> None:
-    """Plots test accuracy against depth, with a panel for each kind of graph."""
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    panels = zip(figure.subplots(1, 2), scores.groupby("graph", sort=False), strict=True)
-    for axes, (graph, part) in panels:
-        for name, each in part.groupby("model", sort=False):
-            test = 100 * each.groupby("layers", sort=False)["test"].agg(["mean", "std"])
-            axes.errorbar(test.index.astype(str), test["mean"], test["std"], label=name, capsize=2)
-        axes.set(title=graph, xlabel="layers", ylabel="test accuracy (%)")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path)
+    groups = wide.groupby("layers")
+    depths = list(scores["layers"].unique())
+    accuracies = groups.mean().T[depths].add_suffix(" layers")
+    accuracies = accuracies.join(groups.std().T.add_suffix(" layers std"))
+    ms = scores[scores["layers"] == depths[-1]].groupby("model")["ms"].mean().map("{:.0f}".format)
+    return percent(accuracies).join(ms.rename(f"ms a step of {depths[-1]} layers")).fillna("")
 
 
 def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
@@ -176,21 +179,23 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         if getattr(options, name) < 1:
             command.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
     parts = []
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
     print("Test accuracy in % (mean ± standard deviation over seeds)")
-    for kind, (homophily, signal) in GRAPHS.items():
-        graphs = [block_model(homophily, signal, seed) for seed in range(options.seeds)]
-        runs = [
-            run(name, depth, graphs, options.epochs, options.lr)
-            for name in MODELS
-            for depth in options.layers
-        ]
+    for axes, (kind, how) in zip(figure.subplots(1, 2), GRAPHS.items(), strict=True):
+        graphs = [block_model(*how, seed) for seed in range(options.seeds)]
+        models = product(MODELS, options.layers)
+        runs = [run(name, depth, graphs, options.epochs, options.lr) for name, depth in models]
         parts.append(pd.concat(runs).assign(graph=kind))
-        shown = table(parts[-1]).fillna("").rename_axis(kind)
-        print(f"\n{shown.to_markdown(disable_numparse=True)}", flush=True)
-    scores = pd.concat(parts)
+        shown = table(parts[-1]).rename_axis(kind).to_markdown(disable_numparse=True)
+        print(f"\n{shown}", flush=True)
+        for name, each in parts[-1].groupby("model", sort=False):
+            test = 100 * each.groupby("layers", sort=False)["test"].agg(["mean", "std"])
+            axes.errorbar(test.index.astype(str), test["mean"], test["std"], label=name, capsize=2)
+        axes.set(title=kind, xlabel="layers", ylabel="test accuracy (%)")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     if options.output is not None:
-        plot(scores, options.output)
-    return scores
+        figure.savefig(options.output)
+    return pd.concat(parts)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,18 @@ def test_all_models_and_all_choices_of_modalities(features: Path, tmp_path: Path
     assert list(example.main(arguments)) == [*MODELS, "mmdfn on text", "mmdfn on audio"]
 
 
+def test_settings() -> None:
+    words = ["lr=1e-3", "past=10", "causal=true", "patience=null", "name=a=b", 'context=["text"]']
+    assert example.parse_settings(words) == {
+        "lr": 0.001,
+        "past": 10,
+        "causal": True,
+        "patience": None,
+        "name": "a=b",
+        "context": ["text"],
+    }
+
+
 def test_the_majority_class() -> None:
     corpus = synthetic(num_train=3, num_test=2)
     labels = torch.cat(corpus.labels("train"))
@@ -77,7 +89,9 @@ def test_the_majority_class() -> None:
         (["--epochs", "ten"], "--epochs: invalid int value: 'ten'"),
         (["--seeds", "0"], "at least one, but got"),
         (["--seed", "-1"], r"seeds must be in \[0, 2\*\*32\)"),
-        (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
+        (["--set", "lr"], "a setting must be NAME=VALUE, each name once, but got 'lr'"),
+        (["--set", "=1"], "a setting must be NAME=VALUE, each name once, but got '=1'"),
+        (["--set", "lr=1", "lr=2"], "NAME=VALUE, each name once, but got 'lr=2'"),
         (["--set", "layers=3"], "settings must be of .*, but got layers."),
         (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
     ],
