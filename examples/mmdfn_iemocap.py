@@ -12,23 +12,23 @@ weighted F1 68.18.
 """
 
 import argparse
+import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
-import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
+# First, for its error if the extra is missing.
+from graphfusion.datasets import Corpus, load, synthetic
+from graphfusion.training import MODELS, Recipe, Run, compare, fit_seeds, percent, table
 
 # isort: split
 import pandas as pd
 import torch
 from pytorch_lightning.utilities import rank_zero_only
-
-from graphfusion.command_line.parser import parse_settings
-from graphfusion.datasets import Corpus, load, synthetic
-from graphfusion.training import MODELS, Recipe, Run, compare, fit_seeds, percent, table
-from graphfusion.training.metrics import Scores
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
 say = rank_zero_only(print)  # only the main process prints
 
@@ -38,42 +38,19 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    out.add_argument(
-        "--features",
-        type=Path,
-        help="feature file with a train and a test split, and an optional dev or val split; "
-        "default: synthetic conversations",
-    )
-    out.add_argument(
-        "--modalities",
-        type=lambda names: names.split(","),
-        help="modalities to use, in this order, e.g. text,audio+prosody (+ concatenates)",
-    )
-    out.add_argument(
-        "--subsets", action="store_true", help="also run every proper subset of the modalities"
-    )
-    out.add_argument(
-        "--models",
-        nargs="+",
-        choices=MODELS,
-        default=["logistic", "mmdfn"],
-        help="models to train: mmdfn, its ablations, other fusions, or baselines",
-    )
-    out.add_argument("--preset", default="iemocap", help="preset of all settings")
-    out.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="settings of training or MM-DFN that replace those of the preset, e.g. batch_size=8 "
-        "past=10 causal=true",
-    )
-    out.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
-    out.add_argument("--seeds", type=int, default=3, help="number of runs of each model")
-    out.add_argument("--seed", type=int, default=0, help="the first seed")
-    out.add_argument("--devices", type=int, default=1, help="number of processes to train on")
-    out.add_argument("--output", type=Path, default=Path("runs"), help="output folder")
-    out.add_argument("--resume", action="store_true", help="resume interrupted runs in --output")
+    add = out.add_argument
+    add("--features", type=Path, help="feature file with a train and a test split, and maybe a val")
+    add("--modalities", help="in this order, e.g. text,audio+prosody (+ concatenates)")
+    add("--subsets", action="store_true", help="also run every proper subset of the modalities")
+    add("--models", nargs="+", choices=MODELS, default=["logistic", "mmdfn"], help="to be trained")
+    add("--preset", default="iemocap", help="preset of all settings")
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="changes to the preset")
+    add("--epochs", type=int, default=30, help="maximum number of epochs")
+    add("--seeds", type=int, default=3, help="number of runs of each model")
+    add("--seed", type=int, default=0, help="the first seed")
+    add("--devices", type=int, default=1, help="number of processes to train on")
+    add("--output", type=Path, default=Path("runs"), help="output folder")
+    add("--resume", action="store_true", help="resume interrupted runs in --output")
     return out
 
 
@@ -81,36 +58,31 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
     """Trains the models, prints their scores, and returns the runs of each model."""
     command = parser()
     options = command.parse_args(arguments)
-    settings = {"epochs": options.epochs} | parse_settings(options.set)
+    runs = {}
     try:
+        settings = {"epochs": options.epochs} | parse_settings(options.set)
         corpus = load(options.features) if options.features else synthetic()
-        corpus = corpus.select(options.modalities or default_modalities(corpus))
-        planned = {
-            model: (Recipe(model, options.preset, settings), corpus) for model in options.models
-        }
-        for names in subsets(corpus) if options.subsets else []:
-            planned[f"mmdfn on {', '.join(names)}"] = planned["mmdfn"][0], corpus.select(names)
+        names = options.modalities.split(",") if options.modalities else default_modalities(corpus)
+        corpus = corpus.select(names)
+        recipes = {model: Recipe(model, options.preset, settings) for model in MODELS}
+        planned = {model: (recipes[model], corpus) for model in options.models}
+        names = list(corpus.in_channels)
+        for size in range(1, len(names) if options.subsets else 1):
+            for chosen in combinations(names, size):
+                planned[f"mmdfn on {', '.join(chosen)}"] = recipes["mmdfn"], corpus.select(chosen)
         for recipe, part in planned.values():
             recipe.build(part)  # checks the settings before hours of training
         say(corpus)
-        runs = {
-            label: fit_seeds(
-                recipe,
-                part,
-                _folder(options, part, recipe.model),
-                range(options.seed, options.seed + options.seeds),
-                resume=options.resume,
-                devices=options.devices,
-                source=options.features.name if options.features else "synthetic",
-            )
-            for label, (recipe, part) in planned.items()
-        }
+        file = options.features or Path("synthetic")
+        seeds = range(options.seed, options.seed + options.seeds)
+        how = {"resume": options.resume, "devices": options.devices, "source": file.name}
+        for label, (recipe, part) in planned.items():
+            folder = options.output / file.stem / "_".join(part.in_channels) / recipe.model
+            runs[label] = fit_seeds(recipe, part, folder, seeds, **how)
     except (OSError, ValueError, TypeError) as error:
         command.error(str(error))
     say("\nTest scores in % (mean ± standard deviation): accuracy, weighted F1, F1 of each class\n")
-    scores = percent(table(runs))
-    scores = pd.concat([majority(corpus), scores]).reindex(columns=scores.columns)
-    say(scores.fillna("").to_markdown(disable_numparse=True))
+    say(score_table(corpus, runs).to_markdown(disable_numparse=True))
     say("\nstrict: epoch chosen on held-out conversations; legacy: by its test score")
     if len(options.models) > 1:
         say(f"\n{options.models[-1]} minus each other model, with 95 % bootstrap intervals\n")
@@ -119,6 +91,20 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
     words = sys.argv[1:] if arguments is None else arguments
     say("\nRepeat with: " + shlex.join(["python", "examples/mmdfn_iemocap.py", *words]))
     return runs
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Parses settings NAME=VALUE, whose values are JSON or else text."""
+    settings: dict[str, Any] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if not name or not value or name in settings:
+            raise ValueError(f"a setting must be NAME=VALUE, each name once, but got {word!r}.")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings
 
 
 def default_modalities(corpus: Corpus) -> list[str]:
@@ -136,29 +122,27 @@ def default_modalities(corpus: Corpus) -> list[str]:
     return names
 
 
-def subsets(corpus: Corpus) -> list[list[str]]:
-    """All non-empty proper subsets of the modalities, the smallest first."""
-    names = list(corpus.in_channels)
-    sizes = range(1, len(names))
-    return [list(chosen) for size in sizes for chosen in combinations(names, size)]
-
-
 def majority(corpus: Corpus) -> pd.DataFrame:
     """Scores of always predicting the most frequent class of the training conversations."""
-    labels = torch.cat(corpus.labels("train"))
-    target = torch.cat(corpus.labels("test"))
-    logits = torch.zeros(len(target), corpus.num_classes)
-    logits[:, labels[labels >= 0].mode().values] = 1
-    scores = Scores("classification", corpus.num_classes)
-    scores.update(logits, target)
-    found = {f"strict {name}": score for name, score in scores.compute().items()}
-    return percent(pd.DataFrame(found, index=["majority class"]))
+    labels, target = (torch.cat(corpus.labels(split)) for split in ("train", "test"))
+    labels, target = labels[labels >= 0], target[target >= 0]  # the others are missing
+    guess = labels.mode().values.expand_as(target)
+    accuracy = multiclass_accuracy(guess, target, corpus.num_classes, average="micro")
+    f1 = multiclass_f1_score(guess, target, corpus.num_classes, average="weighted")
+    of_class = multiclass_f1_score(guess, target, corpus.num_classes, average="none").tolist()
+    scores = {  # of any epoch
+        f"{protocol} {name}": float(score)
+        for protocol in ("strict", "legacy")
+        for name, score in (("accuracy", accuracy), ("f1", f1))
+    }
+    scores |= {f"F1 {name}": each for name, each in zip(corpus.classes, of_class, strict=True)}
+    return percent(pd.DataFrame(scores, index=["majority class"]))
 
 
-def _folder(options: argparse.Namespace, corpus: Corpus, model: str) -> Path:
-    source = options.features.stem if options.features else "synthetic"
-    folder: Path = options.output / source / "_".join(corpus.in_channels) / model
-    return folder
+def score_table(corpus: Corpus, runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """Test scores in percent of the majority class and of each model."""
+    scores = percent(table(runs))
+    return pd.concat([majority(corpus), scores])[list(scores)].fillna("")
 
 
 if __name__ == "__main__":

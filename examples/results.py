@@ -10,14 +10,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import graphfusion.training  # noqa: F401  first, for its error if the extra is missing
+from mmdfn_iemocap import default_modalities, score_table
+
+from graphfusion.datasets import load
+from graphfusion.training import Recipe, compare, fit_seeds
 
 # isort: split
 import pandas as pd
-from mmdfn_iemocap import default_modalities, majority
-
-from graphfusion.datasets import load
-from graphfusion.training import Recipe, compare, fit_seeds, percent, table
 
 # The published settings of each data set, and ours.
 PRESETS = {
@@ -30,18 +29,15 @@ MODELS = ("logistic", "bigru", "no_graph", "static", "no_speaker", "mmdfn", "our
 
 def main(arguments: Sequence[str] | None = None) -> str:
     """Trains missing runs, and writes and returns the tables in Markdown."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the feature files")
-    parser.add_argument("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=5, help="number of runs of each model")
-    parser.add_argument("--epochs", type=int, default=30, help="maximum number of epochs")
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs/results"), help="folder of all runs"
-    )
-    parser.add_argument("--output", type=Path, default=Path("docs/results_table.md"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with the feature files")
+    add("--only", nargs="+", choices=PRESETS, default=list(PRESETS))
+    add("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    add("--seeds", type=int, default=5, help="number of runs of each model")
+    add("--epochs", type=int, default=30, help="maximum number of epochs")
+    add("--runs", type=Path, default=Path("runs/results"), help="folder of all runs")
+    add("--output", type=Path, default=Path("docs/results_table.md"))
     options = parser.parse_args(arguments)
     try:
         sections = [_section(name, options) for name in options.only]
@@ -58,26 +54,27 @@ def _section(name: str, options: argparse.Namespace) -> str:
     corpus = load(options.data / f"{name}.npz")
     corpus = corpus.select(default_modalities(corpus))
     (published, ours), runs = PRESETS[name], {}
+    seeds, how = range(options.seeds), {"resume": True, "source": f"{name}.npz"}
     for label in options.models:
         model, settings = ("mmdfn", ours) if label == "ours" else (label, published)
-        runs[label] = fit_seeds(
-            Recipe(model, settings, {"epochs": options.epochs}),
-            corpus,
-            options.runs / name / label,
-            range(options.seeds),
-            resume=True,
-            source=f"{name}.npz",
-        )
+        recipe = Recipe(model, settings, {"epochs": options.epochs})
+        runs[label] = fit_seeds(recipe, corpus, options.runs / name / label, seeds, **how)
         print(f"{name}, {label}: done", flush=True)
-    scores = percent(table(runs))
-    scores = pd.concat([majority(corpus), scores]).reindex(columns=scores.columns)
-    frames = [scores.fillna("")]
+    frames = [score_table(corpus, runs).rename_axis("model")]
     for last in ("mmdfn", "ours"):
         if last in runs and len(runs) > 1:
-            ordered = {label: runs[label] for label in runs if label != last} | {last: runs[last]}
-            frames.append(percent(compare(ordered)).rename_axis(f"{last} against"))
+            others = {label: runs[label] for label in runs if label != last}
+            frames.append(_differences(compare(others | {last: runs[last]}), last))
     tables = [frame.to_markdown(disable_numparse=True) for frame in frames]
     return "\n\n".join([f"## {name}: {', '.join(corpus.in_channels)}", *tables])
+
+
+def _differences(compared: pd.DataFrame, last: str) -> pd.DataFrame:
+    """The differences of F1 in percent, each with its interval, as the pages quote them."""
+    signed = (100 * compared).map("{:+.1f}".format)
+    interval = signed["f1 low"] + " to " + signed["f1 high"]
+    columns = {"strict f1": signed["f1 difference"], "95 % interval": interval}
+    return pd.DataFrame(columns).rename_axis(f"{last} against")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
     python examples/sentence_encoder.py
 
-`ConversationClassifier` takes any module that encodes the tokens of an utterance as one vector.
-Here it is a bag of word vectors, which needs no download. For a pretrained encoder, pass a module
-whose `forward(tokens)` is, for instance, the mean over tokens of
-`AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
+`ConversationClassifier` takes any module that encodes the tokens of an utterance as one vector:
+here a bag of word vectors, which needs no download; or the mean over tokens of
+`AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`, for instance.
 
-The conversations are synthetic. Each is about one of four topics, and the task is to classify the
-topic of each utterance. Only one utterance in four has a word of the topic, so most must be
-classified from other utterances. With four speakers, those are mostly of other people.
+Each synthetic conversation is about one of four topics, the class of its utterances. Only one
+utterance in four has a word of the topic, so most must be classified from other utterances. With
+four speakers, those are mostly of other people.
 """
 
 from typing import NamedTuple
@@ -94,12 +93,10 @@ def train(window: int | None, seed: int, steps: int = 150) -> float:
 
 def main(seeds: int = 3) -> dict[str, list[float]]:
     """Prints and returns the accuracy of each seed, with the graph and without."""
-    windows = {"with the graph": None, "without the graph": 0}
-    scores = {
-        name: [train(window, seed) for seed in range(seeds)] for name, window in windows.items()
-    }
-    for name, right in scores.items():
-        print(f"{name}: accuracy {', '.join(f'{100 * each:.1f}' for each in right)} %")
+    scores = {}
+    for name, window in {"with the graph": None, "without the graph": 0}.items():
+        scores[name] = [train(window, seed) for seed in range(seeds)]
+        print(f"{name}: accuracy {', '.join(f'{100 * each:.1f}' for each in scores[name])} %")
     return scores
 
 

@@ -95,7 +95,7 @@ def test_the_readme_has_the_results_of_the_table() -> None:
         "MM-DFN, published settings": "mmdfn",
         "MM-DFN, our settings ([presets](docs/concepts/paper.md))": "ours",
     }
-    columns = ("iemocap6, {}, strict F1", "meld, {}, strict F1")
+    columns = ("iemocap6, {}, strict f1", "meld, {}, strict f1")
     rows = [
         [cell.strip() for cell in line.strip("| ").split(" | ")]
         for line in section_of_results().splitlines()
@@ -105,7 +105,7 @@ def test_the_readme_has_the_results_of_the_table() -> None:
     for name, *cells in rows[1:]:
         assert cells == [RESULTS["find"](each.format(models[name]), NUMBERS) for each in columns]
     legacy = [
-        RESULTS["find"](f"iemocap6, {model}, legacy F1", NUMBERS).split()[0]
+        RESULTS["find"](f"iemocap6, {model}, legacy f1", NUMBERS).split()[0]
         for model in ("mmdfn", "ours")
     ]
     told = " ".join(section_of_results().split())
@@ -137,9 +137,9 @@ def test_results_on_a_page_are_in_the_table(path: Path) -> None:
 def test_a_result_that_is_not_in_the_table_is_refused() -> None:
     assert RESULTS["find"]("iemocap6, ours against no_graph", NUMBERS).startswith("+1.0 (\u22120.5")
     with pytest.raises(KeyError, match=r"must be in results_table.md, but got 'meld, tuend, "):
-        RESULTS["find"]("meld, tuend, strict F1", NUMBERS)
+        RESULTS["find"]("meld, tuend, strict f1", NUMBERS)
     with pytest.raises(KeyError, match="there is: iemocap6, meld, mosi"):
-        RESULTS["find"]("iemocap, ours, strict F1", NUMBERS)
+        RESULTS["find"]("iemocap, ours, strict f1", NUMBERS)
 
 
 @pytest.mark.parametrize("page", ["first_model", "streaming"])

@@ -1,6 +1,6 @@
 """Numbers of the saved table of results, on any page, by data set, model and column.
 
-    {result}`iemocap6, ours, strict F1`       is  67.5 ± 1.7
+    {result}`iemocap6, ours, strict f1`       is  67.5 ± 1.7
     {result}`iemocap6, ours against static`   is  +1.6 (+0.1 to +3.4)
 
 A name that is not in the table is a warning, which fails the build.

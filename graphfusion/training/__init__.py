@@ -8,6 +8,7 @@ from graphfusion.training.benchmark import benchmark  # noqa: E402
 from graphfusion.training.calibration import Calibration  # noqa: E402
 from graphfusion.training.comparison import compare, percent, table  # noqa: E402
 from graphfusion.training.cross_validation import by_prefix, cross_validate  # noqa: E402
+from graphfusion.training.data import held_out  # noqa: E402
 from graphfusion.training.diagnosis import Diagnosis, diagnose  # noqa: E402
 from graphfusion.training.fit import fit  # noqa: E402
 from graphfusion.training.hub import model_card, push_to_hub  # noqa: E402
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_seeds",
+    "held_out",
     "load_model",
     "model_card",
     "percent",

@@ -28,12 +28,24 @@ def check_splits(corpus: Corpus) -> None:
 
 
 def held_out(corpus: Corpus, seed: int) -> tuple[list[str], list[str]]:
-    """Ids of the conversations to train on, and of those held out to choose the epoch.
+    """Ids of the conversations that :func:`fit` trains on, and of those that choose the epoch.
 
-    The held-out ones are the validation split, or else a random tenth of "train".
+    The latter are held out: the validation split, or else a random tenth of "train".
+
+    Args:
+        corpus: A corpus with a split "train".
+        seed: The seed of the run.
 
     Raises:
-        ValueError: If there is only one training conversation.
+        KeyError: If there is no split "train".
+        ValueError: If there is only one training conversation, and no validation split.
+
+    Example:
+        >>> from graphfusion.datasets import synthetic
+        >>> from graphfusion.training import held_out
+        >>> training, validation = held_out(synthetic(num_train=40), seed=0)
+        >>> len(training), len(validation)
+        (36, 4)
     """
     train = corpus.ids("train")
     for name in VALIDATION:

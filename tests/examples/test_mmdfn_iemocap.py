@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import runpy
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tests.runs import write_npz
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
+# The role {result} of the pages, without Sphinx.
+RESULTS = runpy.run_path(str(ROOT / "docs/_ext/results_table.py"))
 SMALL = ["--set", "num_layers=1", "channels=4", "hidden_channels=2"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
@@ -58,6 +61,18 @@ def test_all_models_and_all_choices_of_modalities(features: Path, tmp_path: Path
     assert list(example.main(arguments)) == [*MODELS, "mmdfn on text", "mmdfn on audio"]
 
 
+def test_settings() -> None:
+    words = ["lr=1e-3", "past=10", "causal=true", "patience=null", "name=a=b", 'context=["text"]']
+    assert example.parse_settings(words) == {
+        "lr": 0.001,
+        "past": 10,
+        "causal": True,
+        "patience": None,
+        "name": "a=b",
+        "context": ["text"],
+    }
+
+
 def test_the_majority_class() -> None:
     corpus = synthetic(num_train=3, num_test=2)
     labels = torch.cat(corpus.labels("train"))
@@ -77,7 +92,9 @@ def test_the_majority_class() -> None:
         (["--epochs", "ten"], "--epochs: invalid int value: 'ten'"),
         (["--seeds", "0"], "at least one, but got"),
         (["--seed", "-1"], r"seeds must be in \[0, 2\*\*32\)"),
-        (["--set", "lr"], "a setting must be NAME=VALUE, but got 'lr'"),
+        (["--set", "lr"], "a setting must be NAME=VALUE, each name once, but got 'lr'"),
+        (["--set", "=1"], "a setting must be NAME=VALUE, each name once, but got '=1'"),
+        (["--set", "lr=1", "lr=2"], "NAME=VALUE, each name once, but got 'lr=2'"),
         (["--set", "layers=3"], "settings must be of .*, but got layers."),
         (["--models", "mmdfn", "--set", "num_layers=0"], "num_layers must be at least 1"),
     ],
@@ -118,13 +135,32 @@ def test_reads_the_real_files(name: str) -> None:
 @UNDRAWN
 def test_the_table_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_npz(tmp_path / "mosi.npz", {"text": 5, "audio": 3}, ("train", "test"))
-    arguments = ["--data", str(tmp_path), "--only", "mosi", "--models", "logistic", "bigru"]
+    arguments = [
+        "--data",
+        str(tmp_path),
+        "--only",
+        "mosi",
+        "--models",
+        "logistic",
+        "bigru",
+        "mmdfn",
+    ]
     arguments += ["--seeds", "2", "--epochs", "1", "--runs", str(tmp_path / "runs")]
     arguments += ["--output", str(tmp_path / "table.md")]
     page = results.main(arguments)
     assert (tmp_path / "table.md").read_text() == page
     assert page.startswith("## mosi: text, audio")
-    assert re.search(r"\| bigru +\| 2 ", page)
+    # With all that the pages quote, by the names that they have for it.
+    saved = RESULTS["read"](RESULTS["TABLE"].read_text(encoding="utf-8"))
+    written = RESULTS["read"](page)
+    models = {"majority class", "logistic", "bigru", "mmdfn", "mmdfn against bigru"}
+    quoted = {key for key in saved if key[0] == "mosi" and key[1] in models}
+    assert quoted - {key for key in quoted if key[-1].startswith("F1 ")} <= written.keys()
+    assert written["mosi", "bigru", "seeds"] == "2"
+    for protocol in ("strict", "legacy"):
+        assert re.fullmatch(r"\d+\.\d", written["mosi", "majority class", f"{protocol} f1"])
+    interval = r"[+\u2212]\d+\.\d \([+\u2212]\d+\.\d to [+\u2212]\d+\.\d\)"
+    assert re.fullmatch(interval, written["mosi", "mmdfn against bigru"])
     checkpoint = tmp_path / "runs/mosi/bigru/seed_1/best.ckpt"
     before = checkpoint.stat().st_mtime_ns
     assert results.main(arguments) == page

@@ -2,13 +2,13 @@
 
 import re
 from pathlib import Path
+from statistics import mean, stdev
 
 import node_classification as example
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_geometric.nn import GCN2Conv
 from torch_geometric.utils import is_undirected, remove_self_loops
 
 from graphfusion.testing.strategies import seeds
@@ -40,14 +40,13 @@ def test_without_gate_and_concatenation_it_is_gcn2conv(seed: int, num_layers: in
     """Also on the original edges, which GCN2Conv normalises itself."""
     data = example.block_model(0.8, 1.0, seed, SMALL)
     torch.manual_seed(seed)
-    ours = example.fusion(num_layers, gated=False, concat=False).double().eval()
+    ours = example.fusion(num_layers, gated=False, concat=False)[0].double().eval()
     theirs = example.GCNII(num_layers).double().eval()
     theirs.lin = ours.lin
-    for k, weight in enumerate(ours.weight.detach()):
-        conv = GCN2Conv(example.HIDDEN, example.ALPHA, example.THETA, k + 1, shared_weights=False)
+    for conv, weight in zip(theirs.convs, ours.weight.detach(), strict=True):
         conv.weight1.data = weight[: example.HIDDEN] / (1 - example.ALPHA)
         conv.weight2.data = weight[example.HIDDEN :] / example.ALPHA
-        theirs.convs[k] = conv
+        conv.normalize = True
     x, edges = data.x.double(), data.edge_index
     expected = theirs(x, remove_self_loops(edges)[0], None)
     # The example's weights of edges are float32.
@@ -58,49 +57,65 @@ def test_without_gate_and_concatenation_it_is_gcn2conv(seed: int, num_layers: in
 def test_labels_of_test_nodes_do_not_reach_training(name: str) -> None:
     data = example.block_model(0.8, 1.0, 0, SMALL)
 
-    def fit(y: torch.Tensor) -> example.Fit:
+    def fit(y: torch.Tensor) -> tuple[torch.Tensor, float]:
         other = data.clone()
         other.y = y
         torch.manual_seed(0)
-        return example.fit(example.Classifier(example.MODELS[name](2)), other, 5, 0.01)
+        predicted, val, _ = example.fit(example.MODELS[name](2), other, 5, 0.01)
+        return predicted, val
 
     wrong = (data.y + 1) % example.CLASSES
-    expected = fit(data.y)
+    predicted, val = fit(data.y)
     hidden = fit(torch.where(data.test_mask, wrong, data.y))
-    assert torch.equal(hidden.predicted, expected.predicted)
-    assert hidden.val == expected.val
-    assert not torch.equal(
-        fit(torch.where(data.train_mask, wrong, data.y)).predicted, expected.predicted
-    )
-    assert fit(torch.where(data.val_mask, wrong, data.y)).val != expected.val
+    assert torch.equal(hidden[0], predicted)
+    assert hidden[1] == val
+    assert not torch.equal(fit(torch.where(data.train_mask, wrong, data.y))[0], predicted)
+    assert fit(torch.where(data.val_mask, wrong, data.y))[1] != val
 
 
 def test_validation_nodes_choose_the_learning_rate() -> None:
     graphs = [example.block_model(0.8, 3.0, seed, SMALL) for seed in range(2)]
     scores = {
-        rates: example.run("features alone", 1, graphs, 20, rates)[0]
+        rates: example.run("features alone", 1, graphs, 20, rates)["test"].tolist()
         for rates in ((0.0, 0.01), (0.01, 0.0), (0.01,), (0.0,))
     }
     assert scores[0.0, 0.01] == scores[0.01, 0.0] == scores[0.01,] != scores[0.0,]
 
 
-def test_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("num_seeds", [1, 2])
+def test_runs(num_seeds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "accuracy.png"
-    arguments = ["--seeds", "2", "--epochs", "2", "--layers", "1", "3", "--output", str(path)]
-    scores = example.main(arguments)
+    arguments = ["--seeds", str(num_seeds), "--epochs", "2", "--layers", "3", "1"]
+    scores = example.main([*arguments, "--output", str(path)])
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert scores["test"].between(0, 1).all()
     printed = re.sub(" +", " ", capsys.readouterr().out)
-    assert list(scores) == list(example.GRAPHS)
-    for graph, models in scores.items():
-        assert f"| {graph} | 1 layers | 3 layers |" in printed
-        assert list(models) == list(example.MODELS)
-        for name, depths in models.items():
-            row = " | ".join(example.cell(each) for each in depths)
-            assert f"\n| {name} | {row} | " in printed
-            assert [len(each) for each in depths] == [2, 2]
-            assert all(0 <= each <= 1 for runs in depths for each in runs)
-    gains = [a - b for a, b in zip(models["gated"][1], models["GCN2Conv"][1], strict=True)]
-    assert f" | {example.cell(gains)} | |" in printed
+
+    def row(name: str, depths: list[list[float]]) -> str:
+        return f"\n| {name} | {' | '.join(map(cell, depths))} | "
+
+    assert list(scores["graph"].unique()) == list(example.GRAPHS)
+    for graph, of_graph in scores.groupby("graph", sort=False):
+        assert f"| {graph} | 3 layers | 1 layers | ms a step of 1 layers |" in printed
+        assert list(of_graph["model"].unique()) == list(example.MODELS)
+        tests = {
+            name: [each["test"].tolist() for _, each in part.groupby("layers", sort=False)]
+            for name, part in of_graph.groupby("model")
+        }
+        for name, depths in tests.items():
+            assert [len(each) for each in depths] == [num_seeds, num_seeds]
+            assert row(name, depths) in printed
+        for gated, static in example.GATE:
+            gains = [
+                [a - b for a, b in zip(*pair, strict=True)]
+                for pair in zip(tests[gated], tests[static], strict=True)
+            ]
+            assert row(f"*{gated}* minus *{static}*", gains) + "|" in printed
+
+
+def cell(values: list[float]) -> str:
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.1f}{spread}"
 
 
 @pytest.mark.parametrize("name", ["seeds", "epochs"])
