@@ -19,7 +19,8 @@ from tests.recordings.asserts import check_extractor
 from tests.recordings.face_landmarker import draw_squares, make_face_landmarker
 from tests.recordings.made import draw_face
 
-BLACK, RED, GREY, BLUE = 0, (250, 150, 150), (200, 200, 200), (150, 150, 250)
+BLACK, DIM, WHITE = 0, 150, 255
+RED, GREY, BLUE = (250, 150, 150), (200, 200, 200), (150, 150, 250)
 REAL = os.environ.get("GRAPHFUSION_FACE_LANDMARKER")
 
 
@@ -56,6 +57,12 @@ def test_alignment_keeps_the_shape(face):
     np.testing.assert_allclose(ours * np.linalg.norm(points[33] - points[263]), theirs)
 
 
+def test_an_aligned_face_stays():
+    points = np.random.default_rng(0).normal(size=(478, 3))
+    points[[33, 263, 2]] = [[-0.5, 0, 0], [0.5, 0, 0], [0.1, 0.6, 0]]
+    np.testing.assert_allclose(align(points), points, atol=1e-12)
+
+
 @given(faces())
 def test_alignment_distinguishes_a_face_from_its_mirror_image(face):
     _, points = face
@@ -87,6 +94,21 @@ def test_it_is_an_extractor(extractor):
     assert extractor.features in repr(extractor)
 
 
+def test_blendshapes_are_those_of_mediapipe(bundle):
+    extractor, picture = FaceLandmarks(bundle), draw_squares(RED)
+    from mediapipe import Image, ImageFormat
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        BaseOptions(model_asset_path=str(bundle)), output_face_blendshapes=True
+    )
+    with vision.FaceLandmarker.create_from_options(options) as alone:
+        (shapes,) = alone.detect(Image(ImageFormat.SRGB, picture)).face_blendshapes
+    (vector,) = extractor([video(picture)])
+    assert shapes[25].category_name == "jawOpen"
+    np.testing.assert_allclose(vector[:52], [each.score for each in shapes], rtol=1e-6)
+
+
 def test_a_vector_has_mean_and_deviation_over_frames_with_a_face(extractor):
     pictures = [draw_squares(RED), draw_squares(), draw_squares(GREY), draw_squares(BLUE)]
     (whole,) = extractor([video(*pictures)])
@@ -104,9 +126,10 @@ def test_no_face_is_absent(extractor):
     assert extractor([video(draw_squares(), draw_squares()), video()]) == [Absent("no face")] * 2
 
 
-def test_the_largest_face_is_described(extractor):
+@pytest.mark.parametrize("other", [DIM, BLUE, WHITE])  # the brighter, the surer is the detector
+def test_the_largest_face_is_described(extractor, other):
     large, both, small = extractor(
-        [video(draw_squares(*each)) for each in ((RED,), (RED, BLUE), (BLACK, BLUE))]
+        [video(draw_squares(*each)) for each in ((RED,), (RED, other), (BLACK, other))]
     )
     np.testing.assert_allclose(both, large, atol=1e-5)
     assert np.abs(small - large).max() > 1e-3
@@ -118,6 +141,13 @@ def test_landmarks_do_not_depend_on_position_and_size(bundle):
         [video(draw_squares(*each)) for each in ((RED,), (BLACK, RED), (BLUE,))]
     )
     assert np.abs(small - large).max() < 0.3 * np.abs(other - large).max()
+
+
+def test_landmarks_do_not_depend_on_the_picture_s_aspect(bundle):
+    extractor, square = FaceLandmarks(bundle, "landmarks"), draw_squares(RED)
+    quarter = len(square) // 4  # rows without a face, which the detector adds again
+    whole, wide = extractor([video(square), video(square[quarter:-quarter])])
+    np.testing.assert_allclose(wide, whole, atol=0.02)
 
 
 def test_a_flipped_view_is_a_picture_like_its_copy(extractor):
