@@ -30,6 +30,7 @@ MODULES = {
     "text": (*_RECORDINGS, "sentence_transformers", "transformers"),
     "speech": (*_RECORDINGS, "transformers"),
     "faces": (*_RECORDINGS, "cv2"),
+    "landmarks": (*_RECORDINGS, "mediapipe"),
     "onnx": ("onnx", "onnxscript"),
 }
 

@@ -7,6 +7,7 @@ trained with. Extractors wrap third-party packages and models.
 
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extract import extract
+from graphfusion.recordings.extractors.face_landmarks import FaceLandmarks
 from graphfusion.recordings.extractors.faces import Faces
 from graphfusion.recordings.extractors.opensmile import OpenSmile
 from graphfusion.recordings.extractors.protocol import Absent, Extractor, per_segment
@@ -29,6 +30,7 @@ __all__ = [
     "Absent",
     "ExtractionError",
     "Extractor",
+    "FaceLandmarks",
     "Faces",
     "OpenSmile",
     "Recognizer",

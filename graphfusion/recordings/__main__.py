@@ -9,12 +9,14 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 
 from graphfusion._utils.options import check_given_once
 from graphfusion.datasets import save
 from graphfusion.recordings import (
     Extractor,
+    FaceLandmarks,
     Faces,
     OpenSmile,
     Recognizer,
@@ -39,7 +41,11 @@ EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
         "opensmile": OpenSmile,
         "speech": lambda model, revision=None: SpeechModel(model, revision=revision),
     },
-    "video": {"faces": Faces},
+    "video": {
+        "faces": Faces,
+        "blendshapes": lambda model: FaceLandmarks(model, "blendshapes"),
+        "landmarks": lambda model: FaceLandmarks(model, "landmarks"),
+    },
 }
 
 
@@ -150,14 +156,19 @@ def make_extractor(modality: str, wanted: str) -> Extractor:
     """Creates an extractor from its command-line name, such as "sentence:NAME@REVISION".
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or an argument is missing or not expected.
     """
     kind, _, argument = wanted.partition(":")
     kinds = EXTRACTORS[modality]
     if kind not in kinds:
         raise ValueError(f"--{modality} must be one of {list(kinds)}, but got {kind!r}.")
     name, _, revision = argument.partition("@")
-    return kinds[kind](*filter(None, [name, revision]))
+    arguments = [*filter(None, [name, revision])]
+    try:
+        signature(kinds[kind]).bind(*arguments)
+    except TypeError as error:
+        raise ValueError(f"--{modality} {wanted!r}: {error}.") from error
+    return kinds[kind](*arguments)
 
 
 def _classes(options: argparse.Namespace) -> Sequence[str] | None:

@@ -69,6 +69,22 @@ def write_container(path, samples, rate=RATE, pictures=None, fps=25, delay=0.0):
     return str(path)
 
 
+def draw_face(mouth):
+    """A picture of a face; positive numbers raise the corners of its mouth."""
+    import cv2
+
+    picture = np.full((240, 320, 3), 90, np.uint8)
+    cv2.ellipse(picture, (160, 120), (58, 78), 0, 0, 360, (205, 175, 150), -1)
+    for x in (136, 184):
+        cv2.ellipse(picture, (x, 102), (15, 8), 0, 0, 360, (110, 80, 70), -1)
+        cv2.circle(picture, (x, 103), 5, (30, 20, 20), -1)
+        cv2.line(picture, (x - 13, 87), (x + 13, 87), (50, 30, 20), 5)
+    cv2.line(picture, (160, 110), (160, 136), (225, 195, 170), 7)
+    for side in (-1, 1):
+        cv2.line(picture, (160, 164), (160 + 24 * side, 164 - mouth), (110, 40, 40), 5)
+    return picture
+
+
 def sound_segment(samples, rate=RATE):
     return Segment("a segment", sound=Sound(samples, rate))
 

@@ -76,5 +76,11 @@ def test_extractors_are_named_by_kind(tmp_path):
     assert make_extractor("text", f"first:{folder}").pooling == "first"
     assert make_extractor("audio", "opensmile").feature_set == "eGeMAPSv02"
     assert make_extractor("video", "faces").dim == 324
+    for wanted in ("blendshapes:none.task", "landmarks:none.task"):
+        with pytest.raises((FileNotFoundError, ImportError), match="none.task|mediapipe"):
+            make_extractor("video", wanted)
+    for wanted in ("landmarks", "faces:more"):
+        with pytest.raises(ValueError, match=rf"--video '{wanted}': .*argument"):
+            make_extractor("video", wanted)
     with pytest.raises(ValueError, match="revision must be None for a folder, but got 'abc'"):
         make_extractor("text", f"mean:{folder}@abc")

@@ -1,16 +1,15 @@
 """Extractors of others' models: sizes, fingerprints, and vectors that depend on nothing else."""
 
-import json
-import pickle
-
 import numpy as np
 import pytest
 
-from graphfusion.recordings import Absent, Extractor, Segment
+from graphfusion.recordings import Absent, Segment
 from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.fingerprint import differences, folder_digest
+from tests.recordings.asserts import check_extractor
 from tests.recordings.made import (
     RATE,
+    draw_face,
     make_bert,
     make_hubert,
     sound_segment,
@@ -23,24 +22,6 @@ pytest.importorskip("pandas", reason="needs the extra `recordings`")
 SIZES = {"eGeMAPSv02": 88, "IS09": 384, "IS10": 1582, "ComParE_2016": 6373}
 
 
-def check(extractor, segments):
-    """What holds for all of them."""
-    assert isinstance(extractor, Extractor)
-    whole = extractor(segments)
-    assert all(np.shape(each) == (extractor.dim,) for each in whole)
-    assert all(np.isfinite(each).all() for each in whole)
-    for segment, each in zip(segments, whole, strict=True):  # by itself, and in any company
-        np.testing.assert_allclose(extractor([segment])[0], each, rtol=1e-4, atol=1e-5)
-    assert json.loads(json.dumps(extractor.fingerprint)) == extractor.fingerprint
-    again = rebuild("x", extractor.fingerprint)
-    assert differences(again.fingerprint, extractor.fingerprint) == []
-    assert np.array_equal(again(segments), whole)
-    copied = pickle.loads(pickle.dumps(extractor))
-    assert np.array_equal(copied(segments), whole)
-    assert len(pickle.dumps(extractor)) < 2000  # models stay where they are
-    return np.array(whole)
-
-
 @pytest.mark.parametrize("name", SIZES)
 def test_opensmile(name):
     pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
@@ -48,7 +29,9 @@ def test_opensmile(name):
 
     extractor = OpenSmile(name)
     assert extractor.dim == SIZES[name]
-    values = check(extractor, [sound_segment(tone(1.0, 120)), sound_segment(tone(1.0, 240))])
+    values = check_extractor(
+        extractor, [sound_segment(tone(1.0, 120)), sound_segment(tone(1.0, 240))]
+    )
     assert np.abs(values[0] - values[1]).max() > 0.1
     assert repr(extractor) == f"OpenSmile({name!r})"
 
@@ -113,7 +96,7 @@ def test_sentence_text(sentences):
 
     extractor = SentenceText(str(sentences))
     assert extractor.dim == 32
-    values = check(extractor, [text_segment(text) for text in TEXTS])
+    values = check_extractor(extractor, [text_segment(text) for text in TEXTS])
     assert np.abs(values[0] - values[1]).max() > 1e-3
     assert extractor.fingerprint["sha256"] == folder_digest(sentences)
 
@@ -123,7 +106,7 @@ def test_transformer_text(bert, pooling):
     from graphfusion.recordings import TransformerText
 
     extractor = TransformerText(str(bert), pooling)
-    check(extractor, [text_segment(text) for text in TEXTS])
+    check_extractor(extractor, [text_segment(text) for text in TEXTS])
     assert pooling in repr(extractor)
 
 
@@ -146,7 +129,9 @@ def test_speech_model(tmp_path, pooling, layer, dim):
     folder = make_hubert(tmp_path)
     extractor = SpeechModel(str(folder), pooling, layer)
     assert extractor.dim == dim
-    values = check(extractor, [sound_segment(tone(0.5, 120)), sound_segment(tone(0.8, 240))])
+    values = check_extractor(
+        extractor, [sound_segment(tone(0.5, 120)), sound_segment(tone(0.8, 240))]
+    )
     assert np.abs(values[0] - values[1]).max() > 1e-4
     higher = sound_segment(tone(0.5, 120, rate=48_000), 48_000)
     np.testing.assert_allclose(extractor([higher])[0], values[0], atol=0.1)
@@ -156,24 +141,14 @@ def test_speech_model(tmp_path, pooling, layer, dim):
 
 
 def test_faces():
-    cv2 = pytest.importorskip("cv2", reason="needs the extra `faces`")
+    pytest.importorskip("cv2", reason="needs the extra `faces`")
     from graphfusion.recordings import Faces
 
-    def draw(mouth):
-        picture = np.full((240, 320, 3), 90, np.uint8)
-        cv2.ellipse(picture, (160, 120), (58, 78), 0, 0, 360, (205, 175, 150), -1)
-        for x in (136, 184):
-            cv2.ellipse(picture, (x, 102), (15, 8), 0, 0, 360, (110, 80, 70), -1)
-            cv2.circle(picture, (x, 103), 5, (30, 20, 20), -1)
-            cv2.line(picture, (x - 13, 87), (x + 13, 87), (50, 30, 20), 5)
-        cv2.line(picture, (160, 110), (160, 136), (225, 195, 170), 7)
-        for side in (-1, 1):
-            cv2.line(picture, (160, 164), (160 + 24 * side, 164 - mouth), (110, 40, 40), 5)
-        return picture
-
     empty = np.full((240, 320, 3), 90, np.uint8)
-    segments = [Segment("x", frames=lambda m=m: iter([empty, draw(m), empty])) for m in (8, -8)]
-    values = check(Faces(), segments)
+    segments = [
+        Segment("x", frames=lambda m=m: iter([empty, draw_face(m), empty])) for m in (8, -8)
+    ]
+    values = check_extractor(Faces(), segments)
     assert np.abs(values[0] - values[1]).max() > 0.05
     assert Faces()([Segment("x", frames=lambda: iter([empty]))]) == [Absent("no face")]
 

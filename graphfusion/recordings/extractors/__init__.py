@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from graphfusion.recordings.extractors.face_landmarks import FaceLandmarks
 from graphfusion.recordings.extractors.faces import Faces
 from graphfusion.recordings.extractors.opensmile import OpenSmile
 from graphfusion.recordings.extractors.protocol import Extractor
@@ -17,6 +18,7 @@ BUILT_IN: dict[str, Callable[..., Extractor]] = {
     "TransformerText": TransformerText,
     "SpeechModel": SpeechModel,
     "Faces": Faces,
+    "FaceLandmarks": FaceLandmarks,
 }
 
 
