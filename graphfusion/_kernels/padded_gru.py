@@ -50,16 +50,16 @@ def _layer(gru: PackedGRU, layer: int, x: Tensor, begins: Tensor, here: Tensor) 
     def parameters(kind: str) -> list[Tensor]:
         return [getattr(gru, f"{kind}_{name}") for name in names]
 
-    biases = [parameters("bias_ih"), parameters("bias_hh")] if gru.bias else [[None] * 2] * 2
-    read = (x, x.flip(0))
-    gates = torch.stack(list(map(linear, read, parameters("weight_ih"), biases[0])), 1)
+    bias_ih = parameters("bias_ih") if gru.bias else [None] * len(names)
+    read = zip((x, x.flip(0)), parameters("weight_ih"), bias_ih, strict=False)
+    gates = torch.stack([linear(*each) for each in read], 1)
     weight = torch.stack(parameters("weight_hh")).mT
-    bias = torch.stack(biases[1]).unsqueeze(1) if gru.bias else None
+    bias_hh = torch.stack(parameters("bias_hh")).unsqueeze(1) if gru.bias else 0.0
 
     def step(state: Tensor, now: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         gates, begins, here = now
         state = state.masked_fill(begins.unsqueeze(2), 0)
-        recurrent = state @ weight if bias is None else state @ weight + bias
+        recurrent = state @ weight + bias_hh
         both = (gates[..., : 2 * size] + recurrent[..., : 2 * size]).sigmoid()
         r, z = both[..., :size], both[..., size:]
         n = (gates[..., 2 * size :] + r * recurrent[..., 2 * size :]).tanh()
