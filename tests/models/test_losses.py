@@ -112,3 +112,23 @@ def test_weights_are_powers_of_one_over_the_frequency(seed: int, size: int, powe
 def test_weights_of_other_labels() -> None:
     with pytest.raises(ValueError, match=r"target must be in \[0, 2\), but got -1"):
         class_weights(torch.tensor([0, 1, -1]), 2)
+
+
+def test_class_weights_are_those_of_the_inverse_frequency_by_default() -> None:
+    target = torch.tensor([0, 0, 1])
+    assert torch.equal(class_weights(target, 2), class_weights(target, 2, power=1.0))
+    assert not torch.equal(class_weights(target, 2), class_weights(target, 2, power=2.0))
+
+
+def test_bad_input_of_class_weights() -> None:
+    target = torch.tensor([0, 1])
+    with pytest.raises(ValueError, match=r"^target must have shape \[U\], but got \[2, 1\]"):
+        class_weights(target.unsqueeze(1), 2)
+    with pytest.raises(TypeError, match=r"^target must be .*int64"):
+        class_weights(target.float(), 2)
+    with pytest.raises(ValueError, match="^num_classes must be"):
+        class_weights(target, 0)
+    with pytest.raises(TypeError, match="^power must be"):
+        class_weights(target, 2, power="all")
+    with pytest.raises(ValueError, match=r"^target must be in \[0, 2\)"):
+        class_weights(target + 1, 2)

@@ -177,7 +177,7 @@ from pathlib import Path
 from graphfusion.datasets import load
 from graphfusion.training import Recipe, fit_seeds
 
-recipe = Recipe(changes={"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 40})
+recipe = Recipe(changes={"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 12})
 fit_seeds(recipe, load(sys.argv[1]), sys.argv[2], [0], resume=True)
 """
 
@@ -435,7 +435,8 @@ from graphfusion.datasets import load
 from graphfusion.training import Recipe, fit_seeds
 
 torch.set_default_dtype(torch.float64)
-changes = {"num_layers": 2, "dropout": 0.0, "batch_size": 3, "epochs": 3}
+sizes = {"num_layers": 2, "channels": 8, "hidden_channels": 4}
+changes = sizes | {"dropout": 0.0, "batch_size": 3, "epochs": 3}
 fit_seeds(Recipe(changes=changes), load(sys.argv[1]), sys.argv[2], [0], devices=int(sys.argv[3]))
 """
 
