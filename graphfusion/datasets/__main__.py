@@ -60,7 +60,7 @@ def main(
         table.add_argument(
             "--columns",
             nargs="+",
-            type=_pair,
+            type=_role,
             default=[],
             metavar="ROLE=COLUMN",
             help="conversation, turn, speaker, label (A,B: multilabel), split or score; with no "
@@ -103,6 +103,13 @@ def main(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, column = text.partition("=")
     return name, column if equals else name
+
+
+def _role(text: str) -> tuple[str, str]:
+    role, column = _pair(text)
+    if role not in _ROLES:
+        raise argparse.ArgumentTypeError(f"ROLE must be one of {sorted(_ROLES)}, but got {role!r}.")
+    return role, column
 
 
 def _column(role: str, name: str) -> str | list[str] | None:

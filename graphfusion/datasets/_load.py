@@ -9,7 +9,7 @@ from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.format import load_safetensors
 from graphfusion.datasets.readers._contents import Finish
-from graphfusion.datasets.readers._options import LoadKwargs, Options
+from graphfusion.datasets.readers._options import LoadKwargs, Options, ReaderKwargs
 from graphfusion.datasets.readers._reading import FormatError
 from graphfusion.datasets.readers.npz import read_npz
 from graphfusion.datasets.readers.pickles import read_pickle
@@ -53,7 +53,7 @@ def load(path: str | PathLike[str], **options: Unpack[LoadKwargs]) -> Corpus:
 def read(path: str | PathLike[str], form: str, finish: Finish[T], options: LoadKwargs) -> T:
     """Reads an .npz file or a pickle and returns `finish` applied to its contents."""
     reader = read_npz if form == "npz" else read_pickle
-    return reader(path, finish, _checked(options))
+    return reader(path, finish, _checked(path, form, options))
 
 
 def refuse_options(path: str | PathLike[str], options: LoadKwargs) -> None:
@@ -62,12 +62,18 @@ def refuse_options(path: str | PathLike[str], options: LoadKwargs) -> None:
     Raises:
         ValueError: If an option is given, since the file stores all settings.
     """
-    if _checked(options) != Options():
+    if _checked(path, "safetensors", options) != Options():
         raise ValueError(f"{path} must be loaded without options, since it stores its settings.")
 
 
-def _checked(options: LoadKwargs) -> Options:
-    return Options(**options)  # type: ignore[misc]  # raises for options of tables
+def _checked(path: str | PathLike[str], form: str, options: LoadKwargs) -> Options:
+    """Returns the options of the readers, without any that are for tables only."""
+    for name in LoadKwargs.__annotations__.keys() - ReaderKwargs.__annotations__.keys():
+        if name in options:
+            raise ValueError(
+                f"{name} must be given for a table (Parquet or CSV) only, but {path} is {form}."
+            )
+    return Options(**options)  # type: ignore[misc]  # raises for unknown options
 
 
 def detect(path: str | PathLike[str]) -> str:

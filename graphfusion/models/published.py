@@ -123,6 +123,21 @@ def load(
             del state[key]
     ours = ("encoder.standardize.", "head.utterance_classifier.")
     model.to(state["head.linear.bias"].dtype)
-    own = {key: value for key, value in model.state_dict().items() if key.startswith(ours)}
-    model.load_state_dict(own | state)
+    for key, value in state.items():
+        if not value.isfinite().all():
+            raise ValueError(f"state_dict must be finite, but has NaN or infinity in our {key}.")
+    state |= {key: value for key, value in model.state_dict().items() if key.startswith(ours)}
+    _check_names(state, model.state_dict(), given)
+    model.load_state_dict(state)
     return model
+
+
+def _check_names(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], given: Mapping[str, Any]
+) -> None:
+    for problem, keys in (("lacks", own.keys() - state), ("also has", state.keys() - own)):
+        if keys:
+            raise ValueError(
+                f"state_dict must have the weights of a model with {dict(given)}, but it {problem} "
+                f"those of {sorted(keys)}."
+            )

@@ -22,6 +22,7 @@ from graphfusion.models.losses import class_weights
 from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
 from graphfusion.training.data import Data, check_splits, held_out
 from graphfusion.training.folder import (
+    check_first,
     check_folder,
     describe,
     is_finished,
@@ -33,6 +34,7 @@ from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
 from graphfusion.training.results import load_results, write_results
 from graphfusion.training.run import Run
+from graphfusion.training.seen import check_unseen, mark_seen
 from graphfusion.training.settings import Settings
 
 # Warnings of the trainer about intended behaviour (Lightning 2.6).
@@ -71,7 +73,8 @@ def fit(
         corpus: A corpus with a split "train", and optional splits for testing and validation.
         folder: The output folder, for one run.
         settings: The training settings; None: the defaults.
-        seed: The seed of the order, dropout and held-out conversations, in [0, 2**32).
+        seed: The seed of the order, dropout and held-out conversations, in [0, 2**32). It does not
+            seed the initial weights, which `model` has already; :func:`fit_seeds` does.
         resume: Whether to continue after the last finished epoch in the folder, if there is one.
             The final weights equal those of an uninterrupted run exactly. A finished run is
             returned without training, and does not need its checkpoints.
@@ -88,7 +91,8 @@ def fit(
 
     Raises:
         ValueError: If the corpus does not fit the model, the folder holds another run or is in use,
-            or a checkpoint is damaged.
+            a checkpoint is damaged, or an earlier fit has trained the same model on conversations
+            that are held out or tested now.
         OSError: If a file cannot be written.
     """
     settings = settings or Settings()
@@ -96,7 +100,7 @@ def fit(
     check_splits(corpus)
     _check_fit(model, corpus, settings)
     train_ids, held = held_out(corpus, seed)
-    config = {
+    config: dict[str, Any] = {
         "model": {"class": type(model).__name__, "arguments": model.config},
         "recipe": recipe.as_dict() if recipe else None,
         "settings": settings.as_dict(),
@@ -108,6 +112,9 @@ def fit(
         if resume and is_finished(folder, config):
             return load_results(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
+        if not resumed:
+            check_first(folder, model)
+        check_unseen(model, config["data"], corpus)
         parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
         module = TrainingModule(
@@ -131,6 +138,7 @@ def fit(
         write_config(folder, config, resumed)
         if not resumed:
             write_first(folder, model)
+        mark_seen(model, config["data"], train_ids)
         start = time.perf_counter()
         _train(module, data, folder, settings, devices, resumed)
         seconds = time.perf_counter() - start

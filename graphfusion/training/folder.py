@@ -108,6 +108,24 @@ def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None
     write_json(folder / "config.json", {**config, "versions": versions})
 
 
+def check_first(folder: Path, model: torch.nn.Module) -> None:
+    """Checks that a run in the folder, which is to be replaced, began with the same weights.
+
+    Raises:
+        ValueError: If it began with others, so that its results would be replaced by others.
+    """
+    path = folder / FIRST
+    if not path.is_file():
+        return
+    first = safetensors.torch.load(path.read_bytes())
+    for name, weight in model.named_parameters():
+        if not torch.equal(first[name], weight.detach().cpu()):
+            raise ValueError(
+                f"{folder} must hold no other run, but has one with other initial weights: pass "
+                "resume=True to get that one, or remove it, or choose another folder."
+            )
+
+
 @rank_zero_only
 def write_first(folder: Path, model: torch.nn.Module) -> None:
     """Writes the initial weights, from which the report computes how much they changed."""

@@ -10,7 +10,7 @@ from torch_geometric.loader import DataLoader
 
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.conversation import Conversation
-from graphfusion.data.labels import MISSING, LabelSpec
+from graphfusion.data.labels import MISSING, LabelSpec, labelled
 from graphfusion.datasets import load
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
@@ -107,6 +107,11 @@ def evaluate(
 
 
 def _load_source(source: Source) -> Corpus | Sequence[Conversation]:
+    if not isinstance(source, Corpus | Sequence | PathLike):
+        raise TypeError(
+            "source must be a path, a corpus or a sequence of conversations, but got "
+            f"{type(source).__name__}; Corpus.from_table takes tables."
+        )
     return load(source) if isinstance(source, str | PathLike) else source
 
 
@@ -121,7 +126,8 @@ def _logits(
         if missing := [name for name in model.in_channels if name not in source.in_channels]:
             raise ValueError(
                 f"the corpus must have the model's modalities {list(model.in_channels)}, but lacks "
-                f"{missing}."
+                f"{missing}; where no conversation has one, pass conversations with zeros in its "
+                "place and `present` false for it."
             )
         source = source.select(list(model.in_channels))
         parts = source.splits.values() if split is None else [source.splits[split]]
@@ -157,6 +163,9 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
 def _check_labels(model: ConversationModel, corpus: Corpus) -> None:
     """Checks that a corpus has labels for the model's task and classes."""
     if model.task != corpus.task:
+        parts = corpus.splits
+        if not any(labelled(y).any() for split in parts for y in corpus.labels(split)):
+            raise ValueError("the corpus must have labels to evaluate a model, but has none.")
         raise ValueError(
             f"the corpus must have labels for {model.task}, the model's task, but has some for "
             f"{corpus.task}."

@@ -321,7 +321,8 @@ def test_all_problems_are_listed_by_row_and_column():
         "row 0, column 'speaker': must have a speaker, but is None.",
         "row 3, column 'speaker': must be a string or an integer, but is 1.5.",
         "row 1, column 'label': must be one of the classes ['calm'], but is 'sad'.",
-        "row 2, column 'text': must be a vector of numbers, a list or an array, but is 'no'.",
+        "row 2, column 'text': must be a vector of numbers, a list or an array (['text'] takes "
+        "single numbers), but is 'no'.",
         "row 1, column 'text': must have 2 numbers, as the first vector has, but is [1.0].",
         "column 'audio': must be numbers [4, d], one row per row of the table, but is float64 of "
         "shape [3, 2].",
@@ -499,7 +500,9 @@ def test_files_that_are_wrong(tmp_path, capsys):
     assert main(["convert", str(path), str(tmp_path / "out"), "--classes", "calm"]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert main(["convert", str(path), str(tmp_path / "out"), "--labels", "scores"]) == 2
-    assert main(["convert", str(path), str(tmp_path / "out"), "--columns", "time=x"]) == 2
+    with pytest.raises(SystemExit):
+        main(["convert", str(path), str(tmp_path / "out"), "--columns", "time=x"])
+    assert "ROLE must be one of ['conversation', " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]
     path.write_text("conversation,turn\na,1\n")
     with pytest.raises(FormatError, match="features must be columns of vectors, but the table has"):
@@ -533,8 +536,26 @@ def test_no_footer_ends_the_process(tmp_path):
         data[place] ^= 1
 
 
+@pytest.mark.parametrize(
+    "source", [pd.DataFrame({"a": [0.0] * 4}), pd.Series([[0.0]] * 4), [[0.0]] * 4, 3, None]
+)
+def test_a_source_that_is_neither_columns_nor_an_array_is_refused(source):
+    """The rows of another table may be in another order."""
+    rule = r"features\['z'\] must be a column, a list of columns, or an array .* but got"
+    with pytest.raises(TypeError, match=rule):
+        Corpus.from_table(table(), {"text": "text", "z": source})
+
+
+def test_whole_floats_as_labels_name_options_of_tables():
+    frame = table(label=[None, 0.0, 1.0, 2.0])
+    with pytest.raises(FormatError, match=r"or name the classes, or pass classes=\[\] if they are"):
+        Corpus.from_table(frame, FEATURES)
+    assert Corpus.from_table(frame, FEATURES, classes=[]).classes == ()
+    assert Corpus.from_table(frame, FEATURES, classes=["a", "b", "c"]).classes == ("a", "b", "c")
+
+
 def test_options_of_tables_are_for_tables(tmp_path):
     corpus = Corpus.from_table(table(), FEATURES)
     save(corpus, tmp_path / "corpus")
-    with pytest.raises(TypeError, match="features"):
+    with pytest.raises(ValueError, match="features must be given for a table .*, but .* is safete"):
         load(tmp_path / "corpus", features=["text"])

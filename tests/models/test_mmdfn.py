@@ -304,6 +304,21 @@ def test_from_published_finds_every_size(
     assert torch.equal(ours(features, speaker, ptr), model(features, speaker, ptr))
 
 
+def test_from_published_names_weights_that_do_not_fit_the_arguments() -> None:
+    model = MMDFN({"audio": 3, "text": 4}, 2, context=("text",), **SMALL)
+    names, state = ("audio", "text"), published(model)
+    without = {key: value for key, value in state.items() if "graph_net.rnn" not in key}
+    with pytest.raises(
+        ValueError, match=r"with \{'gated': True\}, but it lacks those of \['fusion"
+    ):
+        MMDFN.from_published(without, names, gated=True)
+    with pytest.raises(ValueError, match=r"'causal': True\}, but it also has those of \['encoder"):
+        MMDFN.from_published(state, names, gated=False, causal=True)
+    state["linear_a.weight"] = torch.full_like(state["linear_a.weight"], torch.nan)
+    with pytest.raises(ValueError, match="must be finite, but has NaN or infinity in our encoder"):
+        MMDFN.from_published(state, names, gated=False)
+
+
 def test_from_published_refuses_unknown_weights() -> None:
     model = MMDFN({"audio": 3, "text": 4}, 2, context=("text",), **SMALL)
     state = published(model)

@@ -1,5 +1,6 @@
 """Training: what a run leaves, how it goes on, and what it refuses."""
 
+import copy
 import json
 import os
 import subprocess
@@ -111,6 +112,38 @@ def test_the_same_seed_gives_the_same_weights(corpus: Corpus, folder: Path, smal
     torch.random.set_rng_state(before)
     fit(model, corpus, folder / "d", recipe.settings)
     assert torch.equal(torch.random.get_rng_state(), before)  # others' draws are left alone
+
+
+def test_a_model_is_not_scored_on_what_trained_it(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    """Another seed holds out other conversations, of which the first run trained on some."""
+    recipe = small(epochs=1)
+    model = recipe.build(corpus)
+    held = fit(model, corpus, folder / "a", recipe.settings).config["data"]["held_out"]
+    for each in (model, copy.deepcopy(model)):
+        with pytest.raises(ValueError, match=r"model must not have been trained on held-out or"):
+            fit(each, corpus, folder / "b", recipe.settings, seed=1)
+    assert not (folder / "b/config.json").exists()
+    fit(recipe.build(corpus), corpus, folder / "b", recipe.settings, seed=1)
+    # As the test of another corpus, too; but not on its own held-out conversations.
+    assert fit(model, corpus, folder / "c", recipe.settings).config["data"]["held_out"] == held
+
+
+def test_a_run_is_replaced_only_from_the_same_initial_weights(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    recipe = small(epochs=1)
+    torch.manual_seed(0)
+    model = recipe.build(corpus)
+    again = copy.deepcopy(model)
+    fit(model, corpus, folder, recipe.settings)
+    before = (folder / "result.json").read_bytes()
+    with pytest.raises(ValueError, match="must hold no other run, but has one with other initial"):
+        fit(model, corpus, folder, recipe.settings)  # trained, by now
+    assert (folder / "result.json").read_bytes() == before
+    scores = Run(folder).result["strict"]
+    assert fit(again, corpus, folder, recipe.settings).result["strict"] == scores
 
 
 @pytest.mark.parametrize(

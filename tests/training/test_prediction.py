@@ -119,6 +119,14 @@ def test_what_cannot_be_predicted(runs: list[Run], corpus: Corpus) -> None:
         predict(model, corpus, "dev")
     with pytest.raises(ValueError, match=r"the model's modalities .* but lacks \['audio'\]"):
         predict(model, corpus.select(["text"]))
+    with pytest.raises(TypeError, match="but got DataFrame; Corpus.from_table takes tables"):
+        predict(model, pd.DataFrame({"text": [1.0]}))
+    bare = [
+        Conversation(each.features, each.speaker, torch.full([len(each.y)], torch.nan), id=each.id)
+        for each in corpus.splits["test"]
+    ]
+    with pytest.raises(ValueError, match="must have labels to evaluate a model, but has none"):
+        evaluate(model, Corpus((), {"train": bare}), split="train")
     model = MMDFN({"text": 2}, 2, class_names=["label", "b"], num_layers=1)
     with pytest.raises(ValueError, match=r"not be those of other columns, but got \['label'\]"):
         predict(model, [])

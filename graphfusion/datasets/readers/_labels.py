@@ -13,7 +13,13 @@ Kind: TypeAlias = Literal["classes", "scores", "multilabel"]
 _Numbers: TypeAlias = NDArray[np.float64]
 
 
-def label_kind(values: _Numbers, integers: bool, named: bool, requested: Kind | None) -> Kind:
+def label_kind(
+    values: _Numbers,
+    integers: bool,
+    named: bool,
+    requested: Kind | None,
+    otherwise: str = "pass labels='classes' or labels='scores'",
+) -> Kind:
     """Infers whether the labels of a file are classes or scores.
 
     Args:
@@ -21,6 +27,7 @@ def label_kind(values: _Numbers, integers: bool, named: bool, requested: Kind | 
         integers: Whether the file stores them as integers.
         named: Whether the file names the classes.
         requested: The kind that the caller requested; None: inferred.
+        otherwise: How to request a kind, for the message.
 
     Raises:
         ValueError: If the kind is ambiguous: whole floats of 0 or more, without class names.
@@ -36,8 +43,7 @@ def label_kind(values: _Numbers, integers: bool, named: bool, requested: Kind | 
         raise ValueError(
             "labels must be integers if they are class numbers, but are whole floats, which can be "
             "class numbers or scores (missing values turn a table's integers into floats): store "
-            "integers, with -1 where missing, or name the classes, or pass labels='classes' or "
-            "labels='scores'."
+            f"integers, with -1 where missing, or name the classes, or {otherwise}."
         )
     return "scores"
 

@@ -11,6 +11,11 @@ from torch import Tensor
 from graphfusion._utils.warn import warn
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
+_NO_VECTOR = (
+    "must have a vector in some row, but has none. A modality that a whole corpus lacks has no "
+    "size: predict such conversations as Conversation(..., present={NAME: all False})."
+)
+
 # A column of vectors, columns of numbers, or an array with one row per row of the table.
 Source: TypeAlias = str | Sequence[str] | NDArray[Any] | Tensor
 
@@ -22,6 +27,8 @@ def sources_of(features: object) -> dict[str, Source]:
         TypeError: If it is neither a mapping nor a sequence of names, or is empty.
     """
     if isinstance(features, Mapping) and features:
+        for name, source in features.items():
+            _check_source(name, source)
         return dict(features)
     if isinstance(features, Sequence) and features and not isinstance(features, str):
         return {name: name for name in features}
@@ -29,6 +36,16 @@ def sources_of(features: object) -> dict[str, Source]:
         "features must map modalities to columns or arrays, or name columns, but got "
         f"{features!r:.80}."
     )
+
+
+def _check_source(name: object, source: object) -> None:
+    """Refuses a table or its columns, whose rows could be in another order than the frame's."""
+    columns = isinstance(source, Sequence) and all(isinstance(each, str) for each in source)
+    if not columns and not isinstance(source, np.ndarray | Tensor):
+        raise TypeError(
+            f"features[{name!r}] must be a column, a list of columns, or an array with a row for "
+            f"each row of the table, but got {type(source).__name__}; convert it to an array."
+        )
 
 
 def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
@@ -86,7 +103,7 @@ def read_features(
         return matrix, here
     _check_finite(column, source, matrix, here, problems)
     if not here.any():
-        problems.add_column(column, "must have a vector in some row, but has none.")
+        problems.add_column(column, _NO_VECTOR)
     elif lacking := int((~here & given).sum()):
         warn(
             f"{name} counts as missing in {lacking} of {len(here)} rows, whose vectors are nothing "
@@ -128,7 +145,7 @@ def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
     cells = [_vector(each) for each in series.tolist()]
     nulls = series.isna().to_numpy(bool)
     odd = [row for row, each in enumerate(cells) if each is None and not nulls[row]]
-    rule = "must be a vector of numbers, a list or an array"
+    rule = f"must be a vector of numbers, a list or an array ([{column!r}] takes single numbers)"
     problems.add_rows(column, rule, odd, lambda row: series.iloc[row])
     known = [each for each in cells if each is not None]
     width = len(known[0]) if known else 0
@@ -137,7 +154,7 @@ def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
     problems.add_rows(column, rule, other, lambda row: series.iloc[row])
     if odd or other or not known:
         if not known and not odd:
-            problems.add_column(column, "must have a vector in some row, but has none.")
+            problems.add_column(column, _NO_VECTOR)
         return np.empty((len(cells), 0), np.float32)
     dtype = np.result_type(*{each.dtype for each in known})
     absent = np.full(width, np.nan, dtype)

@@ -1,7 +1,7 @@
 """Reads the labels of a table: class names, class numbers, multilabel columns, or scores."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -140,7 +140,9 @@ def _numbered(
     whole[known] = [to_float(values[row]) for row in known]
     try:
         scores = classes is not None and not classes
-        kind = label_kind(whole, integers, bool(classes), "scores" if scores else None)
+        requested: Literal["scores"] | None = "scores" if scores else None
+        otherwise = "pass classes=[] if they are scores"
+        kind = label_kind(whole, integers, bool(classes), requested, otherwise)
     except ValueError as error:
         problems.add_column(column, str(error))
         return unlabelled(len(values), classes)
