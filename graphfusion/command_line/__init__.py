@@ -47,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _logging():
             COMMANDS[chosen.subcommand](**given)
     except FormatError as error:
-        sys.stderr.write(f"graphfusion: {error}\n")  # the first problem, with the file's name
+        # With the file's name, the first problem, and of a table all of them.
+        sys.stderr.write(f"graphfusion: {error}\n")
         for problem in error.problems[1:]:
-            sys.stderr.write(f"graphfusion: {problem}\n")
+            if str(problem) not in str(error):
+                sys.stderr.write(f"graphfusion: {problem}\n")
         return 1
     except (OSError, ValueError, TypeError, ImportError) as error:
         sys.stderr.write(f"graphfusion: {error}\n")

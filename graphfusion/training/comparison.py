@@ -101,6 +101,13 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     ours = list(runs)[-1]
     first = tables[ours][0]
     specs = {name: LabelSpec(each[0].task, tuple(each[0].classes)) for name, each in runs.items()}
+    for name, spec in specs.items():
+        if spec != specs[ours]:
+            other = specs[ours]
+            raise ValueError(
+                f"runs must be of one task and the same classes, but {name} has {spec.task} of "
+                f"{list(spec.classes)}, and {ours} {other.task} of {list(other.classes)}."
+            )
     known = first[["conversation", *label_columns(specs[ours])]]
     if any(
         not other[["conversation", *label_columns(specs[name])]].equals(known)

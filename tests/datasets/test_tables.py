@@ -335,7 +335,7 @@ def test_all_problems_are_listed_by_row_and_column():
         (
             {},
             {"turn": "time"},
-            r"column 'time': must be .* missing \(pass turn=None if there is none\)",
+            r"column 'time': must be .* missing \(pass turn=None if .*; in a shell, .* turn=`\)",
         ),
         ({}, {"features": ["smell"]}, "column 'smell': must be in the table, but is missing"),
         ({}, {"conversation": "talk"}, "column 'talk': must be in the table, but is missing; it"),

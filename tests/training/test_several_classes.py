@@ -138,7 +138,9 @@ def test_runs_are_compared_by_weighted_f1(trained: list[Run], tmp_path: Path) ->
         },
     )
     (other,) = fit_seeds(Recipe("logistic", changes={"epochs": 1}), single, tmp_path, [0])
-    with pytest.raises(ValueError, match="runs must be on the same test utterances"):
+    with pytest.raises(
+        ValueError, match="runs must be of one task .*, but single has classification"
+    ):
         compare({"single": [other], "several": trained})
     with pytest.raises(ValueError, match="labels for multilabel, .*, but has some for classif"):
         evaluate(trained[0].model(), single)

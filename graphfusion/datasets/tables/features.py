@@ -64,7 +64,8 @@ def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
     if not found:
         raise ValueError(
             "features must be columns of vectors, but the table has none; where a modality is "
-            "several columns of numbers, pass features={NAME: [COLUMN, ...]}."
+            "several columns of numbers, pass features={NAME: [COLUMN, ...]}; in a shell, "
+            "`graphfusion convert FILE OUT --features NAME=COLUMN,COLUMN`."
         )
     return found
 

@@ -133,7 +133,11 @@ def _check_columns(
         names = getattr(columns, role)
         for name in names if isinstance(names, tuple) else [names]:
             if name is not None:
-                wanted.setdefault(name, f" (pass {role}=None if there is none)")
+                wanted.setdefault(
+                    name,
+                    f" (pass {role}=None if there is none; in a shell, `graphfusion convert FILE "
+                    f"OUT --columns {role}=`)",
+                )
     for source in features.values():
         wanted |= dict.fromkeys(columns_of(source), "")
     for name, hint in wanted.items():
