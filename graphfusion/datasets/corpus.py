@@ -108,7 +108,8 @@ class Corpus:
             ValueError: If `label` names a column twice, or its columns differ from `classes`.
 
         Warns:
-            UserWarning: If vectors that are all NaN count as missing; it gives their number.
+            UserWarning: If vectors that are all NaN count as missing; it gives their number. If
+                names of classes differ in case or spaces only.
 
         Example:
             >>> import pandas as pd

@@ -554,6 +554,22 @@ def test_whole_floats_as_labels_name_options_of_tables():
     assert Corpus.from_table(frame, FEATURES, classes=["a", "b", "c"]).classes == ("a", "b", "c")
 
 
+def test_names_of_classes_that_are_almost_the_same_warn():
+    frame = table(label=["Calm", "calm", "glad", " calm"])
+    with pytest.warns(UserWarning, match=r"differ in case or spaces only: \[\[' calm', 'Calm', 'c"):
+        assert Corpus.from_table(frame, FEATURES).classes == (" calm", "Calm", "calm", "glad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Corpus.from_table(frame, FEATURES, classes=["calm", "Calm", " calm", "glad"])
+        Corpus.from_table(table(), FEATURES)
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_is_no_class(blank):
+    with pytest.raises(FormatError, match=r"row 0, column 'label': must be a name, or null where"):
+        Corpus.from_table(table(label=[blank, "calm", "calm", "glad"]), FEATURES)
+
+
 def test_options_of_tables_are_for_tables(tmp_path):
     corpus = Corpus.from_table(table(), FEATURES)
     save(corpus, tmp_path / "corpus")
