@@ -108,6 +108,7 @@ def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None
     write_json(folder / "config.json", {**config, "versions": versions})
 
 
+@rank_zero_only  # other processes get its weights, whatever they began with
 def check_first(folder: Path, model: torch.nn.Module) -> None:
     """Checks that a run in the folder, which is to be replaced, began with the same weights.
 
@@ -119,7 +120,7 @@ def check_first(folder: Path, model: torch.nn.Module) -> None:
         return
     first = safetensors.torch.load(path.read_bytes())
     for name, weight in model.named_parameters():
-        if not torch.equal(first[name], weight.detach().cpu()):
+        if name not in first or not torch.equal(first[name], weight.detach().cpu()):
             raise ValueError(
                 f"{folder} must hold no other run, but has one with other initial weights: pass "
                 "resume=True to get that one, or remove it, or choose another folder."
