@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FormatError as error:
         # With the file's name, the first problem, and of a table all of them.
         sys.stderr.write(f"graphfusion: {error}\n")
+        shown = [line.removeprefix("- ") for line in str(error).splitlines()]
         for problem in error.problems[1:]:
-            if str(problem) not in str(error):
+            if str(problem) not in shown:
                 sys.stderr.write(f"graphfusion: {problem}\n")
         return 1
     except (OSError, ValueError, TypeError, ImportError) as error:

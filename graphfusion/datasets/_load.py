@@ -68,7 +68,7 @@ def refuse_options(path: str | PathLike[str], options: LoadKwargs) -> None:
 
 def _checked(path: str | PathLike[str], form: str, options: LoadKwargs) -> Options:
     """Returns the options of the readers, without any that are for tables only."""
-    for name in LoadKwargs.__annotations__.keys() - ReaderKwargs.__annotations__.keys():
+    for name in sorted(LoadKwargs.__annotations__.keys() - ReaderKwargs.__annotations__.keys()):
         if name in options:
             raise ValueError(
                 f"{name} must be given for a table (Parquet or CSV) only, but {path} is {form}."

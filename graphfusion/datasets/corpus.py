@@ -104,7 +104,8 @@ class Corpus:
             ImportError: If pandas or pyarrow is not installed.
             FormatError: If the table is invalid: a `ValueError` that lists every problem by row
                 (counted from 0) and column.
-            TypeError: If `frame` is not a table, or `features` names no modalities.
+            TypeError: If `frame` is not a table, `features` names no modalities, or a modality's
+                source is a table or of another kind.
             ValueError: If `label` names a column twice, or its columns differ from `classes`.
 
         Warns:

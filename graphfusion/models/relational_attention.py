@@ -44,10 +44,10 @@ class RelationalAttention(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_relations = num_relations
-        self.weight = torch.nn.Parameter(torch.empty(num_relations, in_channels, out_channels))
         self.q = torch.nn.Parameter(torch.empty(out_channels, 1))
         self.k = torch.nn.Parameter(torch.empty(out_channels, 1))
         self.bias = torch.nn.Parameter(torch.empty(out_channels))
+        self.weight = torch.nn.Parameter(torch.empty(num_relations, in_channels, out_channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

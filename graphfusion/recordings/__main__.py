@@ -162,10 +162,12 @@ def make_extractor(modality: str, wanted: str) -> Extractor:
     kinds = EXTRACTORS[modality]
     if kind not in kinds:
         raise ValueError(f"--{modality} must be one of {list(kinds)}, but got {kind!r}.")
-    name, _, revision = argument.partition("@")
+    expected = signature(kinds[kind])
+    named = "revision" in expected.parameters  # of others, a path may have an @
+    name, _, revision = argument.partition("@") if named else (argument, "", "")
     arguments = [*filter(None, [name, revision])]
     try:
-        signature(kinds[kind]).bind(*arguments)
+        expected.bind(*arguments)
     except TypeError as error:
         raise ValueError(f"--{modality} {wanted!r}: {error}.") from error
     return kinds[kind](*arguments)

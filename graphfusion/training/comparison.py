@@ -92,8 +92,8 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
           runs of the same seed; NaN if there are too few.
 
     Raises:
-        ValueError: If there are fewer than two models, or their runs predicted different
-            utterances.
+        ValueError: If there are fewer than two models, or their runs have different tasks or
+            classes, or predicted different utterances.
     """
     if len(runs) < 2:
         raise ValueError(f"runs must have at least two models, but got {list(runs)}.")

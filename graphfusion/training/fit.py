@@ -34,7 +34,7 @@ from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
 from graphfusion.training.results import load_results, write_results
 from graphfusion.training.run import Run
-from graphfusion.training.seen import check_unseen, mark_seen
+from graphfusion.training.seen import check_unseen, recorded, trained_on
 from graphfusion.training.settings import Settings
 
 # Warnings of the trainer about intended behaviour (Lightning 2.6).
@@ -90,9 +90,9 @@ def fit(
         The finished run.
 
     Raises:
-        ValueError: If the corpus does not fit the model, the folder holds another run or is in use,
-            a checkpoint is damaged, or an earlier fit has trained the same model on conversations
-            that are held out or tested now.
+        ValueError: If the corpus does not fit the model, the folder holds another run (or this one
+            from other initial weights) or is in use, a checkpoint is damaged, or an earlier fit in
+            this process has trained the model on conversations that are held out or tested now.
         OSError: If a file cannot be written.
     """
     settings = settings or Settings()
@@ -110,11 +110,13 @@ def fit(
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():
         if resume and is_finished(folder, config):
-            return load_results(folder, model, corpus)
+            with recorded(model, corpus, train_ids, frozenset()):
+                return load_results(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
+        before = frozenset() if resumed else trained_on(model)
         if not resumed:
             check_first(folder, model)
-        check_unseen(model, config["data"], corpus)
+            check_unseen(before, corpus, held)
         parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
         module = TrainingModule(
@@ -138,9 +140,9 @@ def fit(
         write_config(folder, config, resumed)
         if not resumed:
             write_first(folder, model)
-        mark_seen(model, config["data"], train_ids)
         start = time.perf_counter()
-        _train(module, data, folder, settings, devices, resumed)
+        with recorded(model, corpus, train_ids, before):
+            _train(module, data, folder, settings, devices, resumed)
         seconds = time.perf_counter() - start
         model.cpu().eval()
         write_results(folder, module, corpus, parts, config, seconds)

@@ -116,7 +116,8 @@ def check_first(folder: Path, model: torch.nn.Module) -> None:
         ValueError: If it began with others, so that its results would be replaced by others.
     """
     path = folder / FIRST
-    if not path.is_file():
+    done = any((folder / name).is_file() for name in ("result.json", "last.ckpt"))
+    if not done or not path.is_file():  # nothing would be lost
         return
     first = safetensors.torch.load(path.read_bytes())
     for name, weight in model.named_parameters():

@@ -92,6 +92,7 @@ def evaluate(
 
     Raises:
         FormatError: If the file is not a corpus.
+        TypeError: If `source` is of another kind.
         ValueError: If the classes differ, or for the reasons of :func:`predict`.
     """
     source = _load_source(source)

@@ -1,36 +1,83 @@
-"""A model's record of the conversations that it has been trained on in this process."""
+"""A model's record of the conversations that it has been trained on in this process.
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
-from typing import Any
+The record counts for the weights that the training ended with. Other weights, loaded or drawn anew,
+have seen nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.datasets.storage.checksums import to_bytes
 from graphfusion.models.conversation_model import ConversationModel
 
-_SEEN = "_trained_on"  # an attribute of the model, so that its copies have it, too
+_RECORD = "_trained_on"  # an attribute of the model, so that its copies have it, too
+Keys = frozenset[tuple[str, str]]
 
 
-def mark_seen(model: ConversationModel, data: Mapping[str, Any], ids: Sequence[str]) -> None:
-    """Notes that a model is trained on these conversations of a corpus."""
-    seen = vars(model).get(_SEEN, {})
-    before = seen.get(data["fingerprint"], frozenset())
-    vars(model)[_SEEN] = seen | {data["fingerprint"]: before | frozenset(ids)}
+def trained_on(model: ConversationModel) -> Keys:
+    """Returns the keys of the conversations that led to the model's weights."""
+    weights, keys = vars(model).get(_RECORD, ("", frozenset()))
+    return keys if weights == _digest(model) else frozenset()
 
 
-def check_unseen(model: ConversationModel, data: Mapping[str, Any], corpus: Corpus) -> None:
-    """Checks that no held-out or test conversation has trained this model.
+@contextmanager
+def recorded(
+    model: ConversationModel, corpus: Corpus, ids: Sequence[str], before: Keys
+) -> Iterator[None]:
+    """Records training on conversations of a corpus, if the weights change meanwhile.
+
+    Args:
+        model: The model.
+        corpus: The corpus.
+        ids: The conversations.
+        before: Keys of what has led to the weights before.
+    """
+    first = _digest(model)
+    try:
+        yield
+    finally:
+        if (last := _digest(model)) != first:
+            vars(model)[_RECORD] = last, before | _keys(corpus, ids)
+
+
+def check_unseen(before: Keys, corpus: Corpus, held: Sequence[str]) -> None:
+    """Checks that no held-out or test conversation has led to the model's weights.
 
     Another seed holds out other conversations, so a model that is fitted again would be scored on
     some that it was trained on.
 
+    Args:
+        before: Keys of what has led to the weights.
+        corpus: The corpus.
+        held: The held-out conversations.
+
     Raises:
         ValueError: If one has.
     """
-    seen = vars(model).get(_SEEN, {}).get(data["fingerprint"], frozenset())
     test = corpus.ids("test") if corpus.splits.get("test") else []
-    if known := [each for each in chain(data["held_out"], test) if each in seen]:
+    if known := sorted(name for name, _ in before & _keys(corpus, [*held, *test])):
         raise ValueError(
             "model must not have been trained on held-out or test conversations, but an earlier "
             f"fit has trained it on {len(known)} of them, such as {known[0]!r}: make a new model "
             "for each seed, as fit_seeds does."
         )
+
+
+def _keys(corpus: Corpus, ids: Iterable[str]) -> Keys:
+    """Ids with a checksum of the labels, since ids of other corpora may be the same."""
+    chosen = set(ids)
+    return frozenset(
+        (name, sha256(to_bytes(y)).hexdigest())
+        for split in corpus.splits
+        for name, y in zip(corpus.ids(split), corpus.labels(split), strict=True)
+        if name in chosen
+    )
+
+
+def _digest(model: ConversationModel) -> str:
+    digest = sha256()
+    for weight in model.parameters():
+        digest.update(to_bytes(weight))
+    return digest.hexdigest()

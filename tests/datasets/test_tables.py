@@ -546,6 +546,15 @@ def test_a_source_that_is_neither_columns_nor_an_array_is_refused(source):
         Corpus.from_table(table(), {"text": "text", "z": source})
 
 
+def test_columns_may_have_any_names_in_any_sequence():
+    frame = table(a=[1.0, 2.0, 3.0, 4.0], b=[4.0, 3.0, 2.0, 1.0]).rename(columns={"a": 0, "b": 1})
+    found = [
+        Corpus.from_table(frame, {"z": columns}).fingerprint
+        for columns in ([0, 1], (0, 1), frame.columns[-2:], dict.fromkeys([0, 1]).keys())
+    ]
+    assert len(set(found)) == 1
+
+
 def test_whole_floats_as_labels_name_options_of_tables():
     frame = table(label=[None, 0.0, 1.0, 2.0])
     with pytest.raises(FormatError, match=r"or name the classes, or pass classes=\[\] if they are"):

@@ -120,14 +120,32 @@ def test_a_model_is_not_scored_on_what_trained_it(
     """Another seed holds out other conversations, of which the first run trained on some."""
     recipe = small(epochs=1)
     model = recipe.build(corpus)
-    held = fit(model, corpus, folder / "a", recipe.settings).config["data"]["held_out"]
-    for each in (model, copy.deepcopy(model)):
-        with pytest.raises(ValueError, match=r"model must not have been trained on held-out or"):
-            fit(each, corpus, folder / "b", recipe.settings, seed=1)
+    drawn = copy.deepcopy(model.state_dict())
+    first = fit(model, corpus, folder / "a", recipe.settings)
+    loaded = recipe.build(corpus)
+    fit(loaded, corpus, folder / "a", recipe.settings, resume=True)
+    train, test = corpus.ids("train"), corpus.ids("test")
+    turned = corpus.with_splits({"train": test, "val": train[:1], "test": train[1:]})
+    for each in (model, copy.deepcopy(model), loaded):
+        for data in (corpus, turned):
+            with pytest.raises(ValueError, match=r"model must not have been trained on held-out"):
+                fit(each, data, folder / "b", recipe.settings, seed=1)
     assert not (folder / "b/config.json").exists()
-    fit(recipe.build(corpus), corpus, folder / "b", recipe.settings, seed=1)
-    # As the test of another corpus, too; but not on its own held-out conversations.
-    assert fit(model, corpus, folder / "c", recipe.settings).config["data"]["held_out"] == held
+    # Its own held-out conversations have not trained it, and other weights have seen nothing.
+    again = fit(model, corpus, folder / "c", recipe.settings)
+    assert again.config["data"]["held_out"] == first.config["data"]["held_out"]
+    model.load_state_dict(drawn)
+    fit(model, corpus, folder / "d", recipe.settings, seed=1)
+    model.reset_parameters()
+    fit(model, corpus, folder / "e", recipe.settings, seed=2)
+
+
+def test_a_run_without_an_epoch_is_replaced(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small(epochs=1)
+    fit(recipe.build(corpus), corpus, folder, recipe.settings)
+    for name in ("result.json", "last.ckpt", "best.ckpt"):
+        (folder / name).unlink()
+    fit(recipe.build(corpus), corpus, folder, recipe.settings, resume=True)
 
 
 def test_a_run_is_replaced_only_from_the_same_initial_weights(

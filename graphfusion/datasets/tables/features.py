@@ -1,7 +1,7 @@
 """Reads the features of a table: from columns of vectors, groups of columns, or extra arrays."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,9 +27,7 @@ def sources_of(features: object) -> dict[str, Source]:
         TypeError: If it is neither a mapping nor a sequence of names, or is empty.
     """
     if isinstance(features, Mapping) and features:
-        for name, source in features.items():
-            _check_source(name, source)
-        return dict(features)
+        return {name: _source(name, source) for name, source in features.items()}
     if isinstance(features, Sequence) and features and not isinstance(features, str):
         return {name: name for name in features}
     raise TypeError(
@@ -38,14 +36,17 @@ def sources_of(features: object) -> dict[str, Source]:
     )
 
 
-def _check_source(name: object, source: object) -> None:
-    """Refuses a table or its columns, whose rows could be in another order than the frame's."""
-    columns = isinstance(source, Sequence) and all(isinstance(each, str) for each in source)
-    if not columns and not isinstance(source, np.ndarray | Tensor):
+def _source(name: object, source: object) -> Source:
+    """Returns a source, after refusing tables, whose rows could be in another order than these."""
+    if isinstance(source, str | np.ndarray | Tensor):
+        return source
+    columns = [] if hasattr(source, "iloc") or not isinstance(source, Iterable) else list(source)
+    if not columns or not all(isinstance(each, Hashable) for each in columns):
         raise TypeError(
             f"features[{name!r}] must be a column, a list of columns, or an array with a row for "
-            f"each row of the table, but got {type(source).__name__}; convert it to an array."
+            f"each row of the table, but got {type(source).__name__}."
         )
+    return columns
 
 
 def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:

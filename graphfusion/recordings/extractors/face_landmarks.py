@@ -92,7 +92,7 @@ class FaceLandmarks:
     def _extract_one(self, landmarker: Any, segment: Segment) -> Any:
         assert segment.frames is not None  # noqa: S101 - it needs video
         described = (self._describe(landmarker, picture) for picture in segment.frames())
-        found = [each for each in described if each is not None]
+        found = [each for each in described if each is not None and np.isfinite(each).all()]
         if not found:
             return Absent("no face")
         return np.concatenate([np.mean(found, 0), np.std(found, 0)]).astype(np.float32)
@@ -106,7 +106,8 @@ class FaceLandmarks:
             return None
         largest = max(range(len(faces)), key=lambda n: _area(faces[n]))
         if self.features == "landmarks":
-            return align(faces[largest]).reshape(-1)
+            with np.errstate(divide="ignore", invalid="ignore"):  # eyes in one place
+                return align(faces[largest]).reshape(-1)
         shapes = sorted(result.face_blendshapes[largest], key=lambda each: int(each.index))
         return np.array([each.score for each in shapes])
 
