@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion import Classifier
+from graphfusion import Classifier, UtteranceClassifier
 from graphfusion.testing.strategies import seeds
 
 
@@ -19,6 +19,16 @@ def test_is_one_linear_map_of_all_nodes_after_relu(seed: int, modalities: int, s
     torch.testing.assert_close(head(x), sum(parts) + head.linear.bias)
 
 
+def test_an_utterance_classifier_gets_the_features_and_the_logits() -> None:
+    sizes = {"audio": 3, "text": 5}
+    beside = UtteranceClassifier(sizes, 6, num_classes=4)
+    head = Classifier(list(sizes), 8, num_classes=4, utterance_classifier=beside).eval()
+    x, features = torch.randn(5, 2, 8), {name: torch.randn(5, d) for name, d in sizes.items()}
+    alone = head.linear(x.flatten(1).relu())
+    assert torch.equal(head(x, features), beside(features, alone))
+    assert not torch.equal(head(x, features), alone)
+
+
 def test_bad_input() -> None:
     head = Classifier(["audio", "text"], in_channels=8, num_classes=4)
     with pytest.raises(ValueError, match=r"^x must have shape \[U, 2, 8\], but got \[5, 3, 8\]"):
@@ -29,5 +39,7 @@ def test_bad_input() -> None:
         Classifier(["text"], 8, 0)
     with pytest.raises(ValueError, match="^in_channels must be"):
         Classifier(["text"], 0, 4)
+    with pytest.raises(ValueError, match="^modalities must"):
+        Classifier(["text", "text"], 8, 4)
     with pytest.raises(ValueError, match="^dropout must be"):
         Classifier(["text"], 8, 4, dropout=2.0)
