@@ -33,6 +33,7 @@ class Corpus:
             classes, floating `[U]`, scores (NaN where missing).
         extractors: `{modality: fingerprint}`: how the features of a modality were extracted, if
             known. A fingerprint is a JSON object, such as the package, model, revision and options.
+            A model's predictions need the fingerprints of its training.
         turns: `{id: turns}`, the values of a table's column `turn` for each utterance of a
             conversation, in order. :func:`save` does not store them.
 
@@ -86,8 +87,9 @@ class Corpus:
                 dataframe interchange protocol, or has a method `to_pandas`.
             features: `{modality: source}`. A source is a column of vectors (lists, arrays or JSON
                 lists), a list of columns of numbers, or an array or tensor `[rows, d]`. Or the
-                names of columns of vectors. Vectors that are all NaN count as missing, with a
-                warning unless they are null.
+                names of columns of vectors. A list of columns is kept in `extractors`, to refuse
+                other columns, or another order, at prediction. Vectors that are all NaN count as
+                missing, with a warning unless they are null.
             conversation: The column of conversation ids.
             turn: The column to sort a conversation's utterances by, numbers or times; None: the
                 order of the rows. Its values are kept in `turns`.
@@ -122,8 +124,8 @@ class Corpus:
             tensor([-100,    0])
         """
         columns = Columns(conversation, turn, speaker, label, split, score)
-        found, splits, turns = read_table(frame, features, columns, classes)
-        return Corpus(found, splits, turns=turns)
+        found, splits, extractors, turns = read_table(frame, features, columns, classes)
+        return Corpus(found, splits, extractors, turns)
 
     def to_table(self) -> Any:
         """Converts the corpus to a pandas frame with one row per utterance.

@@ -80,6 +80,8 @@ class ConversationModel(PretrainedModule):
         self.graph = graph
         self.fusion = fusion
         self.head = head
+        #: `{modality: fingerprint}` of the features that it was trained on, see :class:`Corpus`.
+        self.extractors: Mapping[str, Mapping[str, Any]] = {}
         check_task(task, self.num_classes)
         self.task = task
         if class_names is None:

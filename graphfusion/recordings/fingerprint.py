@@ -10,9 +10,6 @@ from graphfusion._utils.files import open_regular
 
 Fingerprint: TypeAlias = Mapping[str, Any]
 
-# The source of weights, which is ignored where the weights themselves are compared.
-_SOURCE = ("model", "revision")
-
 
 def make_fingerprint(
     extractor: str,
@@ -37,19 +34,6 @@ def make_fingerprint(
         "versions": {name: version(name) for name in packages},
         **({} if weights is None else {"sha256": weights}),
     }
-
-
-def differences(ours: Fingerprint, theirs: Fingerprint) -> list[str]:
-    """Returns the names of entries that differ, such as the extractor, options or weights.
-
-    Ignores "versions" of packages. Also ignores the source of the weights, if both fingerprints
-    have their checksums.
-    """
-    ignored = {"versions"}
-    if "sha256" in ours and "sha256" in theirs:
-        ignored.update(_SOURCE)
-    names = sorted((ours.keys() | theirs.keys()) - ignored)
-    return [name for name in names if ours.get(name) != theirs.get(name)]
 
 
 def file_digest(path: str | Path) -> str:

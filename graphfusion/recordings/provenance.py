@@ -1,4 +1,4 @@
-"""Reads and compares the fingerprints of the extractors that a model was trained with."""
+"""Reads the fingerprints of the extractors that a model was trained with."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from graphfusion._utils.files import read_regular
-from graphfusion._utils.warn import warn
-from graphfusion.recordings.fingerprint import Fingerprint, differences
+from graphfusion.recordings.fingerprint import Fingerprint
 
 _DATA = "data.json"
 
@@ -53,22 +52,3 @@ def _by_modality(
                 )
             known[name] = extractors[name]
     return known
-
-
-def check_compatible(modality: str, ours: Fingerprint, theirs: Fingerprint) -> None:
-    """Checks that two fingerprints make the same features; warns if package versions differ.
-
-    Raises:
-        ValueError: If another entry differs.
-    """
-    if different := differences(ours, theirs):
-        changes = ", ".join(f"{n}: {theirs.get(n)!r} then, {ours.get(n)!r} now" for n in different)
-        raise ValueError(
-            f"the extractor of {modality!r} must be the one of the training, but differs "
-            f"({changes})."
-        )
-    if ours.get("versions") != theirs.get("versions"):
-        warn(
-            f"the extractor of {modality!r} should have the package versions of the training, "
-            f"{theirs.get('versions')}, but has {ours.get('versions')}: features may differ.",
-        )

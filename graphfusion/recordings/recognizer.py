@@ -9,6 +9,7 @@ from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus
+from graphfusion.datasets.checks.extractors import check_same
 from graphfusion.recordings.assemble import make_conversation
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.checks import check_table
@@ -19,7 +20,7 @@ from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.page.page import make_page
 from graphfusion.recordings.predictions import class_columns, to_frame
-from graphfusion.recordings.provenance import check_compatible, read_provenance
+from graphfusion.recordings.provenance import read_provenance
 from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Recognizer:
         chosen = {}
         for name, fingerprint in known.items():
             chosen[name] = given.pop(name) if name in given else rebuild(name, fingerprint)
-            check_compatible(name, chosen[name].fingerprint, fingerprint)
+            check_same(name, chosen[name].fingerprint, fingerprint)
         if given:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."

@@ -109,6 +109,7 @@ def fit(
         "data": describe(corpus, held) | {"source": source, "modalities": modalities},
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():
+        model.extractors = corpus.extractors
         if resume and is_finished(folder, config):
             with recorded(model, corpus, train_ids, frozenset()):
                 return load_results(folder, model, corpus)

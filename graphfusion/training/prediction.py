@@ -12,6 +12,7 @@ from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.labels import MISSING, LabelSpec, labelled
 from graphfusion.datasets import load
+from graphfusion.datasets.checks.extractors import check_same
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.task import chosen
@@ -47,8 +48,11 @@ def predict(
 
     Raises:
         FormatError: If the file is not a corpus.
-        ValueError: If the source lacks a modality of the model, there is no such split, or a class
-            has the name of another column.
+        ValueError: If the source lacks a modality of the model, or has one whose features were not
+            made as in training; there is no such split; or a class has the name of another column.
+
+    Warns:
+        UserWarning: If features were made with other package versions than in training.
     """
     spec = LabelSpec(model.task, model.class_names)
     if wrong := [name for name in spec.classes if name in {*_COLUMNS, *label_columns(spec)}]:
@@ -131,6 +135,9 @@ def _logits(
                 "place and `present` false for it."
             )
         source = source.select(list(model.in_channels))
+        for name, fingerprint in model.extractors.items():
+            if name in source.extractors:
+                check_same(name, source.extractors[name], fingerprint)
         parts = source.splits.values() if split is None else [source.splits[split]]
     else:
         parts = [source]

@@ -1,6 +1,7 @@
 """Reading of a finished run and its trained model from a folder."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from graphfusion._utils.files import read_regular
 from graphfusion.data.labels import LabelSpec
+from graphfusion.datasets.checks.extractors import check_extractors
 from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
@@ -142,6 +144,16 @@ def load_model(
     folder = hub.opened(folder, revision)
     _check_there(folder)
     about = about_model(folder)
+    model = _load(folder, about, parts)
+    try:
+        model.extractors = check_extractors(about.get("extractors", {}), model.in_channels)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / DATA}: {error}") from error
+    return model
+
+
+def _load(folder: Path, about: Mapping[str, Any], parts: Mapping[str, Any]) -> ConversationModel:
+    """Loads a model with the given parts, or with those that its description names."""
     recipe = about.get("recipe")
     if parts:
         return ConversationModel.from_pretrained(folder, **parts)

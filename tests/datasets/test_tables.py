@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -164,7 +165,8 @@ def test_the_interchange_protocol():
     numbers = table()[["conversation", "turn", "speaker", "label", "split"]]
     numbers["t0"], numbers["t1"] = [3.0, 1.0, 4.0, 2.0], [3.5, 1.5, 4.5, 2.5]
     corpus = Corpus.from_table(Interchanged(arrow(numbers)), {"text": ["t0", "t1"]})
-    assert_same(corpus, Corpus.from_table(table(), ["text"]))
+    plain = Corpus.from_table(table(), ["text"])
+    assert_same(corpus, replace(plain, extractors={"text": {"columns": ["t0", "t1"]}}))
 
 
 def test_features_beside_the_table():
@@ -172,11 +174,10 @@ def test_features_beside_the_table():
     audio = torch.tensor([[torch.nan], [1.0], [4.0], [2.0]])
     frame = table(f0=[3.0, 1, 4, 2], f1=[3.5, 1.5, 4.5, 2.5], renamed=table()["audio"])
     plain = Corpus.from_table(table(), FEATURES)
-    for features in (
-        {"text": ["f0", "f1"], "audio": "renamed"},
-        {"text": text.astype(np.float32), "audio": "audio"},
-    ):
-        assert_same(Corpus.from_table(frame, features), plain)
+    array = Corpus.from_table(frame, {"text": text.astype(np.float32), "audio": "audio"})
+    assert_same(array, plain)
+    columns = Corpus.from_table(frame, {"text": ["f0", "f1"], "audio": "renamed"})
+    assert_same(columns, replace(plain, extractors={"text": {"columns": ["f0", "f1"]}}))
     with pytest.warns(UserWarning, match="audio counts as missing in 1 of 4 rows, .* but NaN"):
         assert_same(Corpus.from_table(frame, {"text": text, "audio": audio}), plain)
     assert Corpus.from_table(frame, {"text": np.ones((4, 2), int)}).in_channels == {"text": 2}

@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 
+from graphfusion.datasets.checks.extractors import differences
 from graphfusion.recordings import Extractor
 from graphfusion.recordings.extractors import rebuild
-from graphfusion.recordings.fingerprint import differences
 
 
 def check_extractor(extractor, segments):

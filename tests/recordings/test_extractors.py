@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from graphfusion.datasets.checks.extractors import differences
 from graphfusion.recordings import Absent, Segment
 from graphfusion.recordings.extractors import rebuild
-from graphfusion.recordings.fingerprint import differences, folder_digest
+from graphfusion.recordings.fingerprint import folder_digest
 from tests.recordings.asserts import check_extractor
 from tests.recordings.made import (
     RATE,

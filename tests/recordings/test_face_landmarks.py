@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphfusion.datasets.checks.extractors import differences
 from graphfusion.recordings import Absent, FaceLandmarks, Segment
 from graphfusion.recordings.extractors.face_landmarks import FEATURES, align
-from graphfusion.recordings.fingerprint import differences, file_digest
+from graphfusion.recordings.fingerprint import file_digest
 from tests.recordings.asserts import check_extractor
 from tests.recordings.face_landmarker import draw_squares, make_face_landmarker
 from tests.recordings.made import draw_face

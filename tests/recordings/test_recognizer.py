@@ -88,16 +88,14 @@ def test_a_table_of_several_conversations_is_predicted_one_by_one(folder):
 
 
 def test_other_options_or_weights_are_refused(folder):
-    with pytest.raises(
-        ValueError, match=r"'text' must be the one of the training.*revision: 1 then"
-    ):
+    with pytest.raises(ValueError, match=r"'text' must be made as in training.*revision: 1 then"):
         load(folder, text=Letters(revision=2))
 
 
 def test_another_version_is_warned_of(folder):
     other = Letters()
     other.fingerprint = {**other.fingerprint, "versions": {"letters": "2.0"}}
-    with pytest.warns(UserWarning, match="should have the package versions of the training"):
+    with pytest.warns(UserWarning, match="made with the package versions of training"):
         load(folder, text=other)
 
 

@@ -1,6 +1,7 @@
 """Predictions as a table, and their scores."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from graphfusion import MMDFN, Conversation
 from graphfusion.datasets import Corpus, save
-from graphfusion.training import Run, evaluate, predict
+from graphfusion.training import Recipe, Run, evaluate, fit, load_model, predict
 
 
 @given(st.integers(1, 7))
@@ -97,6 +98,58 @@ def test_modalities_and_classes_go_by_name(runs: list[Run], corpus: Corpus) -> N
     other = Corpus(("x", "y", "w"), corpus.splits)
     with pytest.raises(ValueError, match=r"the model's classes, \['x', 'y', 'z'\], but has"):
         evaluate(model, other)
+
+
+@given(st.permutations(["f0", "loudness", "jitter"]))
+def test_columns_of_a_modality_are_matched_by_name(order: list[str]) -> None:
+    frame = pd.DataFrame(np.eye(3), columns=["f0", "loudness", "jitter"]).assign(conversation="a")
+    roles = {"turn": None, "speaker": None, "label": None, "split": None}
+    trained = Corpus.from_table(frame, {"audio": ["f0", "loudness", "jitter"]}, **roles)
+    model = MMDFN({"audio": 3}, 2, num_layers=1, channels=2, context=[]).eval()
+    model.extractors = trained.extractors
+    other = Corpus.from_table(frame, {"audio": order}, **roles)
+    if order == ["f0", "loudness", "jitter"]:
+        assert predict(model, other).equals(predict(model, trained))
+        return
+    with pytest.raises(ValueError, match="features of 'audio' must be made as in training"):
+        predict(model, other)
+    assert len(predict(model, other.splits["train"])) == 3  # of conversations, nothing is known
+
+
+def test_features_of_other_extractors_are_refused(
+    corpus: Corpus, folder: Path, small: Callable[..., Recipe]
+) -> None:
+    def made(**changes: object) -> Corpus:
+        one = {"extractor": "A", "sha256": "a", "model": "m", "versions": {"a": "1"}, **changes}
+        return Corpus(corpus.classes, corpus.splits, {"text": one, "audio": one})
+
+    recipe = small()
+    fit(recipe.build(made()), made(), folder, recipe.settings, recipe=recipe)
+    model = load_model(folder / "model")
+    assert model.extractors == made().extractors
+    scores = evaluate(model, made())
+    assert evaluate(model, corpus) == scores  # nothing is known
+    assert evaluate(model, made(model="moved")) == scores  # the same weights
+    for changes, shown in (
+        ({"sha256": "b"}, "sha256: 'a' then, 'b' now"),
+        ({"extractor": "B"}, "extractor: 'A' then, 'B' now"),
+        ({"pooling": "max"}, "pooling: None then, 'max' now"),
+    ):
+        with pytest.raises(ValueError, match=shown):
+            evaluate(model, made(**changes))
+    with pytest.warns(UserWarning, match=r"package versions of training, {'a': '1'}, but .*'2'"):
+        assert evaluate(model, made(versions={"a": "2"})) == scores
+    joined = ["text+audio"]
+    model = MMDFN({"text": 9}, 3, num_layers=1, channels=2).eval()
+    model.extractors = made().select(joined).extractors
+    with pytest.raises(ValueError, match="features of 'text' must be made as in training"):
+        predict(model, made(sha256="b").select(joined))
+    with pytest.warns(UserWarning, match="package versions"):
+        predict(model, made(versions={"a": "2"}).select(joined))
+    data = folder / "model/data.json"
+    data.write_text(data.read_text().replace('"extractors": {', '"extractors": {"video": {}, '))
+    with pytest.raises(ValueError, match=r"data.json: extractors must name some of .*'video'"):
+        load_model(folder / "model")
 
 
 def test_without_labels_there_is_no_score(runs: list[Run], corpus: Corpus) -> None:

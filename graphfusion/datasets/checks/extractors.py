@@ -1,8 +1,13 @@
-"""Checks and selects the extractor fingerprints that a corpus stores for each modality."""
+"""Checks, selects and compares the extractor fingerprints that are stored for each modality."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from graphfusion._utils.warn import warn
+
+# The source of weights, which is ignored where the weights themselves are compared.
+_SOURCE = ("model", "revision")
 
 
 def check_extractors(value: object, modalities: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -39,6 +44,54 @@ def select_extractors(
         if known:
             chosen[group[0]] = known if len(group) > 1 else known[group[0]]
     return chosen
+
+
+def check_same(modality: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
+    """Checks that features are made as in training, by fingerprint; warns of other versions.
+
+    Raises:
+        ValueError: If an entry other than the packages' versions differs.
+    """
+    if different := differences(now, then):
+        changes = ", ".join(
+            f"{name}: {then.get(name)!r:.200} then, {now.get(name)!r:.200} now"
+            for name in different
+        )
+        raise ValueError(
+            f"the features of {modality!r} must be made as in training, but are not ({changes})."
+        )
+    if (ours := _versions(now)) != (theirs := _versions(then)):
+        warn(
+            f"the features of {modality!r} should be made with the package versions of training, "
+            f"{theirs}, but have {ours}: they may differ.",
+        )
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Returns the names of entries that differ, such as the extractor, options or weights.
+
+    Ignores "versions" of packages. Also ignores the source of the weights, if both fingerprints
+    have their checksums.
+    """
+    ignored = {"versions"}
+    if "sha256" in ours and "sha256" in theirs:
+        ignored.update(_SOURCE)
+    names = sorted((ours.keys() | theirs.keys()) - ignored)
+    return [name for name in names if _differ(ours.get(name), theirs.get(name))]
+
+
+def _differ(ours: object, theirs: object) -> bool:
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):  # of joined modalities
+        return bool(differences(ours, theirs))
+    return ours != theirs
+
+
+def _versions(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the versions of all packages, also of joined modalities."""
+    found = dict(fingerprint.get("versions") or {})
+    for each in fingerprint.values():
+        found |= _versions(each) if isinstance(each, Mapping) else {}
+    return found
 
 
 def _has_string_keys(value: object) -> bool:

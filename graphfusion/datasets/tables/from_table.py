@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from graphfusion._utils.checks import unique_names
@@ -14,6 +15,13 @@ from graphfusion.datasets.tables.features import Source, columns_of, read_featur
 from graphfusion.datasets.tables.frames import to_pandas
 from graphfusion.datasets.tables.labels import read_labels, read_scores, values_of
 from graphfusion.datasets.tables.problems import TableProblems
+
+Contents: TypeAlias = tuple[
+    tuple[str, ...],
+    dict[str, list[Conversation]],
+    dict[str, dict[str, list[str]]],
+    dict[str, list[Any]],
+]
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,8 @@ def read_table(
     features: object,
     columns: Columns,
     classes: Sequence[str] | None,
-) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
-    """Reads the classes, splits and turns of a corpus from a table.
+) -> Contents:
+    """Reads the contents of a corpus from a table.
 
     Args:
         frame: A table of any supported library.
@@ -67,7 +75,8 @@ def read_table(
         classes: The names of the classes; None: inferred from the labels.
 
     Returns:
-        The classes; `{split: conversations}`; and `{id: turns}`.
+        The classes; `{split: conversations}`; `{modality: {"columns": names}}` of those in several
+        columns; and `{id: turns}`.
 
     Raises:
         FormatError: If the table is invalid; it lists every problem.
@@ -81,7 +90,7 @@ def _read(
     features: Mapping[str, Source],
     columns: Columns,
     classes: Sequence[str] | None,
-) -> tuple[tuple[str, ...], dict[str, list[Conversation]], dict[str, list[Any]]]:
+) -> Contents:
     problems = TableProblems()
     _check_columns(frame, features, columns, problems)
     problems.raise_if_any()
@@ -120,7 +129,12 @@ def _read(
             **{key: values[picked] for key, values in further.items()},
         )
         corpus[splits[rows[0]]].append(conversation)
-    return found, corpus, turns
+    several = {
+        name: {"columns": columns_of(each)}
+        for name, each in features.items()
+        if not isinstance(each, str | np.ndarray | torch.Tensor)
+    }
+    return found, corpus, several, turns
 
 
 def _check_columns(
