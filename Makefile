@@ -31,7 +31,7 @@ test: .venv/installed      ## every property and function, on few and small exam
 test-all: .venv/installed  ## all tests but those of minutes, with all examples
 	$(BIN)/python -m pytest -m "not nightly" --numprocesses $(WORKERS)
 
-nightly: .venv/installed   ## the same with twenty times as many examples, and mutants, in hours
+nightly: .venv/installed   ## the same with forty times as many examples, and mutants, in hours
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses $(WORKERS)
 	$(MAKE) mutants
 

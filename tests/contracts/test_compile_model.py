@@ -1,6 +1,5 @@
 """The whole MM-DFN under `torch.compile`: one graph for each case, whatever the lengths."""
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -58,9 +57,11 @@ def step(run: Callable[..., Tensor], model: MMDFN, batch: tuple[object, ...]) ->
     return [logits.detach(), *(weight.grad for weight in model.parameters())]
 
 
-CASES = [
-    pytest.param(*each, marks=() if each == (True, 1) else pytest.mark.slow)
-    for each in itertools.product([False, True], [None, 1])
+CASES = [  # masked or not, in a window or not
+    (True, 1),
+    pytest.param(False, None, marks=pytest.mark.slow),
+    pytest.param(True, None, marks=pytest.mark.nightly),
+    pytest.param(False, 1, marks=pytest.mark.nightly),
 ]
 
 

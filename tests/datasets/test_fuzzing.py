@@ -11,8 +11,8 @@ from hypothesis import settings
 
 from tests.datasets.mutations import FORMS, broken
 
-# 600 in the profile "quick", 5,000 in "ci", 100,000 in "nightly"; the first of them are the same.
-COUNT = {10: 600, 50: 5_000, 1_000: 100_000}.get(settings.default.max_examples, 600)
+# 600 in the profile "quick", 2,500 in "ci", 100,000 in "nightly"; the first of them are the same.
+COUNT = {10: 600, 25: 2_500, 1_000: 100_000}.get(settings.default.max_examples, 600)
 # The process that reads them measures its memory.
 needs_resource = pytest.mark.skipif(
     find_spec("resource") is None, reason="needs the module resource, which Windows lacks"

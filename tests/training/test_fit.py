@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -222,31 +222,24 @@ def test_a_run_cut_off_in_added_epochs_is_not_finished(
     assert train(small(epochs=2), corpus, folder, resume=True).result["epochs"] == 2
 
 
-PROGRAM = """
+LONGER = {"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 12}
+PROGRAM = f"""
 import sys
-from pathlib import Path
 from graphfusion.datasets import load
 from graphfusion.training import Recipe, fit_seeds
 
-recipe = Recipe(changes={"num_layers": 1, "channels": 4, "hidden_channels": 4, "epochs": 12})
-fit_seeds(recipe, load(sys.argv[1]), sys.argv[2], [0], resume=True)
+fit_seeds(Recipe(changes={LONGER}), load(sys.argv[1]), sys.argv[2], [0], resume=True)
 """
-
-
-def program(path: Path, *arguments: object, **kwargs: object) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", PROGRAM, path, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(list(map(str, command)), env=environment, **kwargs)
 
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """One process is killed, another resumes: this one, for a process takes long to start."""
     path = tmp_path / "made.npz"
     write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
-    with program(path, tmp_path / "whole") as whole:
-        assert whole.wait() == 0
     history = tmp_path / "cut/seed_0/metrics.csv"
-    with program(path, tmp_path / "cut") as cut:
+    command = [sys.executable, "-c", PROGRAM, str(path), str(tmp_path / "cut")]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as cut:
         while cut.poll() is None and not (
             history.exists() and len(history.read_text().splitlines()) > 4
         ):
@@ -255,8 +248,10 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     assert cut.returncode != 0
     with pytest.raises(ValueError, match=r"must hold a finished run, but has no result.json"):
         Run(history.parent)
-    with program(path, tmp_path / "cut") as resumed:
-        assert resumed.wait() == 0
+    epochs = len(history.read_text().splitlines()) - 1
+    assert 0 < epochs < LONGER["epochs"]
+    for name in ("whole", "cut"):
+        fit_seeds(Recipe(changes=LONGER), load(path), tmp_path / name, [0], resume=True)
     for name in ("last.ckpt", "best.ckpt"):
         ours, theirs = (weights(tmp_path / run / "seed_0", name) for run in ("cut", "whole"))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
@@ -478,36 +473,54 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
-TWO_PROCESSES = """
+UNDROPPED = {
+    "num_layers": 2,
+    "channels": 8,
+    "hidden_channels": 4,
+    "dropout": 0.0,
+    "batch_size": 3,
+    "epochs": 3,
+}
+TWO_PROCESSES = f"""
 import sys
-from pathlib import Path
 import torch
 from graphfusion.datasets import load
 from graphfusion.training import Recipe, fit_seeds
 
 torch.set_default_dtype(torch.float64)
-sizes = {"num_layers": 2, "channels": 8, "hidden_channels": 4}
-changes = sizes | {"dropout": 0.0, "batch_size": 3, "epochs": 3}
-fit_seeds(Recipe(changes=changes), load(sys.argv[1]), sys.argv[2], [0], devices=int(sys.argv[3]))
+fit_seeds(Recipe(changes={UNDROPPED}), load(sys.argv[1]), sys.argv[2], [0], devices=2)
 """
+
+
+@pytest.fixture
+def _doubles() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="PyTorch for Windows starts no second process so")
+@pytest.mark.usefixtures("_doubles")
 def test_two_processes_learn_the_same_as_one(tmp_path: Path) -> None:
     path, script = tmp_path / "made.npz", tmp_path / "program.py"
     write_npz(path, {"text": 5, "audio": 4}, ("train", "test"))
     script.write_text(TWO_PROCESSES)
-    for devices, launcher in ((1, []), (2, ["-m", "torch.distributed.run", "--nproc-per-node=2"])):
-        command = [sys.executable, *launcher, script, path, tmp_path / f"{devices}", devices]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run(
-            list(map(str, command)), env=environment, check=True, capture_output=True, timeout=300
-        )
-    one, two = (weights(tmp_path / f"{n}/seed_0") for n in (1, 2))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    subprocess.run(
+        [*launcher, str(script), str(path), str(tmp_path / "two")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    fit_seeds(Recipe(changes=UNDROPPED), load(path), tmp_path / "one", [0])
+    one, two = (weights(tmp_path / name / "seed_0") for name in ("one", "two"))
     for key in one:
         torch.testing.assert_close(two[key], one[key], rtol=0, atol=1e-6)
-    first, second = (Run(tmp_path / f"{n}/seed_0").history["train_loss"] for n in (1, 2))
+    first, second = (
+        Run(tmp_path / name / "seed_0").history["train_loss"] for name in ("one", "two")
+    )
     assert list(first) == pytest.approx(list(second))
 
 
