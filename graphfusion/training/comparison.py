@@ -100,29 +100,24 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     tables = {name: [_predictions(run) for run in each] for name, each in runs.items()}
     ours = list(runs)[-1]
     first = tables[ours][0]
-    specs = {name: LabelSpec(each[0].task, tuple(each[0].classes)) for name, each in runs.items()}
-    for name, spec in specs.items():
-        if spec != specs[ours]:
-            other = specs[ours]
+    spec = _spec(runs[ours][0])
+    for name, run in ((name, run) for name, each in runs.items() for run in each):
+        if (other := _spec(run)) != spec:
             raise ValueError(
-                f"runs must be of one task and the same classes, but {name} has {spec.task} of "
-                f"{list(spec.classes)}, and {ours} {other.task} of {list(other.classes)}."
+                f"runs must be of one task and the same classes, but {name} has {other.task} of "
+                f"{list(other.classes)}, and {ours} {spec.task} of {list(spec.classes)}."
             )
-    known = first[["conversation", *label_columns(specs[ours])]]
-    if any(
-        not other[["conversation", *label_columns(specs[name])]].equals(known)
-        for name, each in tables.items()
-        for other in each
-    ):
+    labels = ["conversation", *label_columns(spec)]
+    if any(not other[labels].equals(first[labels]) for each in tables.values() for other in each):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
-    score = GOALS[specs[ours].task].name
+    score = GOALS[spec.task].name
     names, conversation = np.unique(first["conversation"], return_inverse=True)
     rng = np.random.default_rng(0)
     # Each row counts how often a sample contains each conversation; the first is the test set.
     samples = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _NUM_SAMPLES)
     samples = np.concatenate([np.ones((1, len(names)), dtype=int), samples])
     scored = {
-        name: [_scores(each, specs[name], conversation, samples) for each in of_model]
+        name: [_scores(each, spec, conversation, samples) for each in of_model]
         for name, of_model in tables.items()
     }
     lines = {}
@@ -147,7 +142,11 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def _predictions(run: Run) -> pd.DataFrame:
-    return labelled_rows(run.predictions, LabelSpec(run.task, tuple(run.classes)))
+    return labelled_rows(run.predictions, _spec(run))
+
+
+def _spec(run: Run) -> LabelSpec:
+    return LabelSpec(run.task, tuple(run.classes))
 
 
 def _scores(

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import check
-from graphfusion.training.run import FIRST, MODEL, Run
+from graphfusion.training.run import FIRST, MODEL, Run, read_first
 
 # The entries of `config.json` in which two runs must agree to be the same run.
 _IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
@@ -115,11 +115,10 @@ def check_first(folder: Path, model: torch.nn.Module) -> None:
     Raises:
         ValueError: If it began with others, so that its results would be replaced by others.
     """
-    path = folder / FIRST
     done = any((folder / name).is_file() for name in ("result.json", "last.ckpt"))
-    if not done or not path.is_file():  # nothing would be lost
+    if not done or not (folder / FIRST).is_file():  # nothing would be lost
         return
-    first = safetensors.torch.load(path.read_bytes())
+    first = read_first(folder)
     for name, weight in model.named_parameters():
         if name not in first or not torch.equal(first[name], weight.detach().cpu()):
             raise ValueError(

@@ -106,7 +106,7 @@ class Run:
     @cached_property
     def first_weights(self) -> dict[str, Tensor]:
         """The parameters before training, by name."""
-        return safetensors.torch.load(read_regular(self.folder / FIRST))
+        return read_first(self.folder)
 
     @property
     def classes(self) -> list[str]:
@@ -186,6 +186,19 @@ def _check_there(folder: Path) -> None:
         found = [*folder.glob(inner), *folder.glob(f"seed_*/{inner}")]
         hint = f"; did you mean {min(found).parent}?" if found else "."
         raise FileNotFoundError(f"folder must have a {weights.name}, but {folder} has none{hint}")
+
+
+def read_first(folder: Path) -> dict[str, Tensor]:
+    """Reads the parameters before training from a run's folder.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    path = folder / FIRST
+    try:
+        return safetensors.torch.load(read_regular(path))
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} must be as it was written, but is damaged: {error}.") from error
 
 
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:

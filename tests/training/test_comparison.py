@@ -61,6 +61,15 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
         compare({"other": [other], "good": runs["good"]})
 
 
+def test_every_run_must_have_the_same_classes(tmp_path: Path) -> None:
+    labels = NAMES[np.arange(30) % 3]
+    one, two, other = (write(tmp_path / name, 0, labels, labels) for name in "abc")
+    config = tmp_path / "c/config.json"
+    config.write_text(config.read_text().replace('"z"', '"w"'))
+    with pytest.raises(ValueError, match=r"the same classes, but first .*'w'\], and last"):
+        compare({"first": [one, other], "last": [two]})
+
+
 @given(data=st.data())
 def test_the_difference_is_that_of_the_scores(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

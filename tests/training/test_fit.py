@@ -289,6 +289,10 @@ def test_only_the_same_run_is_written_over(corpus: Corpus, folder: Path, small: 
     same = {path.name for path, content in files().items() if content == before.get(path)}
     assert {"config.json", "metrics.csv", "predictions.csv", "model.safetensors"} <= same
     assert len(list(folder.rglob("events.out.tfevents.*"))) == 1
+    first = folder / "seed_0/first.safetensors"
+    first.write_bytes(first.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"first.safetensors must be as it was written, but is"):
+        train(small(), corpus, folder)
 
 
 def test_the_settings_of_a_preset_may_change(
