@@ -101,10 +101,13 @@ def listen(model: MMDFN, channels: Channels) -> dict[str, list[float]]:
     for name, first, last in detect(channels, times["detection"]):
         sound = Sound(channels[name][first:last], RATE)
         begin = perf_counter()
-        (vector,) = smile([Segment(f"{name} at {first / RATE:.1f} s", sound=sound)])
+        vector, present = np.zeros(smile.dim, np.float32), sound.absent is None  # as in training
+        if present:
+            (vector,) = smile([Segment(f"{name} at {first / RATE:.1f} s", sound=sound)])
         middle = perf_counter()
         speaker = torch.tensor([order.setdefault(name, len(order))])
-        logits = stream.step({"audio": torch.from_numpy(vector)[None]}, speaker)
+        features = {"audio": torch.from_numpy(vector)[None]}
+        logits = stream.step(features, speaker, present={"audio": torch.tensor([present])})
         times["features"].append(middle - begin)
         times["prediction"].append(perf_counter() - middle)
         label = model.class_names[int(logits.argmax())]

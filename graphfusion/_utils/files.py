@@ -16,6 +16,22 @@ Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 LARGEST = 2**35
 
 
+def check_output(
+    name: str, path: str | os.PathLike[str], suffixes: tuple[str, ...], *inputs: Path
+) -> None:
+    """Checks the file to write, before any work: it must not replace what is read, or a recording.
+
+    Raises:
+        ValueError: If it has another suffix, or is one of the inputs.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{name} must be a {' or '.join(suffixes)} file, but got {path}.")
+    for each in inputs:
+        if path.exists() and each.exists() and path.samefile(each):
+            raise ValueError(f"{name} must be another file than {each}, which is read.")
+
+
 @contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a regular file, or a link to one, for reading.

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pytorch_lightning.utilities import rank_zero_only
 
-from graphfusion._utils.files import write_atomically
+from graphfusion._utils.files import check_output, write_atomically
 from graphfusion.datasets import Corpus, load
 from graphfusion.datasets._load import TABLES, detect
 from graphfusion.training import (
@@ -94,6 +94,7 @@ def predict_file(
     model: Path, file: Path, output: Path, split: str | None, calibrated: bool
 ) -> None:
     """Writes a table with a row for each utterance."""
+    check_output("output", output, (".csv", ".parquet"), file)
     loaded = load_model(model)
     table = predict(loaded, open_for_model(model, file, split), split)
     if calibrated:
@@ -101,6 +102,7 @@ def predict_file(
             raise ValueError(f"calibrated must not be set: {model} has no calibration.")
         table = Calibration(**found).apply(table, loaded.class_names)
     write_table(table, output)
+    say(f"predictions: {output}")
 
 
 def cross_validate_file(
@@ -200,9 +202,7 @@ def compare_folders(models: Sequence[Path]) -> None:
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Writes a table as .csv or .parquet."""
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         write_atomically(path, frame.to_csv(index=False).encode())
-    elif path.suffix == ".parquet":
-        write_atomically(path, frame.to_parquet(index=False))
     else:
-        raise ValueError(f"output must be a .csv or .parquet file, but got {path}.")
+        write_atomically(path, frame.to_parquet(index=False))

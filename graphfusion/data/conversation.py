@@ -94,6 +94,7 @@ class Conversation(Data):
         speaker: Tensor,
         y: Tensor,
         present: dict[str, Tensor],
+        schema: Schema | None = None,
         **further: Any,
     ) -> None:
         """Sets the attributes of an empty shell, all at once: PyG takes long for one by one."""
@@ -102,7 +103,7 @@ class Conversation(Data):
             # Always stored, for PyG takes the attributes of a batch's first member: those of the
             # others would be lost, or missed. First, so that it compares the members before it
             # joins anything.
-            "schema": {Schema(features, y): None},
+            "schema": {schema or Schema(features, y): None},
             "features": features,
             "speaker": speaker,
             "y": y,
@@ -146,12 +147,14 @@ def trusted_conversation(
     speaker: Tensor,
     y: Tensor,
     present: dict[str, Tensor],
+    schema: Schema | None = None,
     **further: Any,
 ) -> Conversation:
     """A conversation of what is known to be as it should: nothing is checked.
 
-    For who reads the same from a file again and again; the checks take longer than to read.
+    For who reads the same from a file again and again; the checks take longer than to read. So does
+    the schema, which is the same for all conversations of a file.
     """
     conversation = Conversation()
-    conversation._fill(features, speaker, y, present, **further)
+    conversation._fill(features, speaker, y, present, schema, **further)
     return conversation

@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
 from graphfusion.datasets._load import detect, load
 from graphfusion.datasets._progress import bar
@@ -121,8 +122,7 @@ def _source(columns: str) -> str | list[str]:
 
 
 def _convert(source: Path, target: Path, settings: Mapping[str, Any]) -> int:
-    if target.exists() and source.samefile(target):
-        raise ValueError(f"OUT must be another file than IN, but is {target}.")
+    check_output("OUT", target, (".safetensors",), source)
     try:
         corpus = load(source, **settings)
         write(corpus, target, bar)

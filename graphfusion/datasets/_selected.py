@@ -78,13 +78,17 @@ def _select(
     groups: Sequence[Sequence[str]],
     make: Callable[..., Conversation],
 ) -> Conversation:
-    present = conversation.present
-    whole = {group[0]: torch.stack([present[name] for name in group], 1).all(1) for group in groups}
+    features, present = dict(conversation.features), dict(conversation.present)
+    for first, *others in groups:
+        if others:  # else nothing is copied
+            features[first] = torch.cat([features[name] for name in (first, *others)], 1)
+            present[first] = torch.stack([present[name] for name in (first, *others)], 1).all(1)
+    chosen = [group[0] for group in groups]
     return make(
-        {group[0]: torch.cat([conversation.features[n] for n in group], 1) for group in groups},
+        {name: features[name] for name in chosen},
         conversation.speaker,
         conversation.y,
-        whole,
+        {name: present[name] for name in chosen},
         id=conversation.id,
         **({"score": conversation.score} if "score" in conversation else {}),
     )

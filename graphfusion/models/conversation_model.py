@@ -80,7 +80,7 @@ class ConversationModel(PretrainedModule):
         self.graph = graph
         self.fusion = fusion
         self.head = head
-        #: `{modality: fingerprint}` of the features that it was trained on, see :class:`Corpus`.
+        #: How the features of each modality were extracted in training, as in a corpus.
         self.extractors: Mapping[str, Mapping[str, Any]] = {}
         check_task(task, self.num_classes)
         self.task = task

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 
+from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
 from graphfusion.datasets import save
 from graphfusion.recordings import (
@@ -91,9 +92,6 @@ def _parser() -> argparse.ArgumentParser:
         labels.add_argument("--classes", help="the class names, in order, such as calm,angry")
         labels.add_argument("--scores", action="store_true", help="the labels are scores")
     make.add_argument("corpus", type=Path, metavar="CORPUS", help="the .safetensors to write")
-    for modality, kinds in EXTRACTORS.items():
-        names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
-        make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
     make.add_argument("--workers", type=int, default=1, help="the number of threads")
     predict = commands.add_parser(
         "predict", help="predict a new recording with a model", allow_abbrev=False
@@ -104,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
     predict.add_argument("--output", type=Path, help="the .csv to write; default: print it")
     predict.add_argument("--html", type=Path, help="an HTML page to write, with the recording")
+    for modality, kinds in EXTRACTORS.items():
+        names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
+        make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
+        predict.add_argument(
+            f"--{modality}", metavar="EXTRACTOR", help="the same, where its folder has moved"
+        )
     for command in (make, predict):
         command.add_argument("--cache", type=Path, help="a folder to cache features in")
     return parser
@@ -125,13 +129,10 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _extract(options: argparse.Namespace) -> int:
-    extractors = {
-        modality: make_extractor(modality, getattr(options, modality))
-        for modality in EXTRACTORS
-        if getattr(options, modality) is not None
-    }
+    extractors = _extractors(options)
     if not extractors:
         raise ValueError("one of --text, --audio and --video must be given, but none is.")
+    check_output("CORPUS", options.corpus, (".safetensors",))
     corpus = extract(
         options.table,
         extractors,
@@ -145,11 +146,21 @@ def _extract(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    recognizer = Recognizer.from_pretrained(options.model)
+    if options.output is not None:
+        check_output("--output", options.output, (".csv",))
+    recognizer = Recognizer.from_pretrained(options.model, _extractors(options))
     files = options.recording, options.subtitles, options.cache
     frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
     frame.to_csv(options.output or sys.stdout, index=False)
     return 0
+
+
+def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
+    return {
+        modality: make_extractor(modality, getattr(options, modality))
+        for modality in EXTRACTORS
+        if getattr(options, modality) is not None
+    }
 
 
 def make_extractor(modality: str, wanted: str) -> Extractor:

@@ -14,11 +14,9 @@ from graphfusion.recordings.cache import Vectors, cache_key, read_cache, write_c
 from graphfusion.recordings.extractors.protocol import Absent, Extractor
 from graphfusion.recordings.media.frames import FrameReader
 from graphfusion.recordings.media.sound import SoundReader, open_sound
-from graphfusion.recordings.segment import Picture, Segment
+from graphfusion.recordings.segment import SHORTEST, Picture, Segment
 from graphfusion.recordings.table import Utterance
 
-SHORTEST = 0.1  # seconds
-QUIETEST = -60.0  # dBFS
 FRAME_RATE = 5.0  # frames per second passed to extractors
 _CHUNK = 16  # number of segments in memory at the same time
 
@@ -112,11 +110,7 @@ def _with_sound(
     if utterance.audio is None:
         return Absent("no file named")
     sound = reader(utterance.audio).read(utterance.start, utterance.end)
-    if sound.duration < SHORTEST:
-        return Absent("under 100 ms")
-    if sound.level < QUIETEST:
-        return Absent("below -60 dBFS")
-    return replace(segment, sound=sound)
+    return replace(segment, sound=sound) if sound.absent is None else Absent(sound.absent)
 
 
 def _with_frames(

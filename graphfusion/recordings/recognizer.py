@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
-from graphfusion._utils.files import write_atomically
+from graphfusion._utils.files import check_output, write_atomically
 from graphfusion.datasets import Corpus
 from graphfusion.datasets.checks.extractors import check_same
 from graphfusion.recordings.assemble import make_conversation
@@ -169,8 +169,10 @@ class Recognizer:
 
         Raises:
             TableError: If a file is invalid.
+            ValueError: If `path` has another suffix.
             OSError: If the recording is too large, or the page cannot be written.
         """
+        check_output("path", path, (".html",))
         frame = self(recording, subtitles, cache)
         columns = list(class_columns(self.model.class_names, self.model.task).values())
         page = make_page(frame, recording, columns or ["predicted"])

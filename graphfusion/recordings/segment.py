@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SHORTEST = 0.1  # seconds
+QUIETEST = -60.0  # dBFS
+
 Samples = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
@@ -17,10 +20,21 @@ class Sound:
     Args:
         samples: `[T]` float32 in [-1, 1], the average of all channels.
         rate: The number of samples per second.
+
+    Raises:
+        ValueError: If `samples` has another shape, or NaN or infinity.
     """
 
     samples: Samples
     rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or not np.isfinite(self.samples).all():
+            raise ValueError(
+                "samples must be finite, of shape [T], the average of all channels, but got shape "
+                f"{list(self.samples.shape)} with {(~np.isfinite(self.samples)).sum()} NaN or "
+                "infinite."
+            )
 
     @property
     def duration(self) -> float:
@@ -34,6 +48,13 @@ class Sound:
             float(np.mean(np.square(self.samples, dtype=np.float64))) if self.samples.size else 0
         )
         return 10 * float(np.log10(power)) if power > 0 else -float("inf")
+
+    @property
+    def absent(self) -> str | None:
+        """Why an utterance with this sound has no features: it is too short or silent; or None."""
+        if self.duration < SHORTEST:
+            return "under 100 ms"
+        return "below -60 dBFS" if self.level < QUIETEST else None
 
     def resample(self, rate: int) -> "Sound":
         """Resamples to another number of samples per second."""

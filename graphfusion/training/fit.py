@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from graphfusion.data.labels import labelled
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
@@ -90,9 +91,10 @@ def fit(
         The finished run.
 
     Raises:
-        ValueError: If the corpus does not fit the model, the folder holds another run (or this one
-            from other initial weights) or is in use, a checkpoint is damaged, or an earlier fit in
-            this process has trained the model on conversations that are held out or tested now.
+        ValueError: If the corpus does not fit the model, or has no labels to train on or to choose
+            the epoch by; the folder holds another run (or this one from other initial weights) or
+            is in use; a checkpoint is damaged; or an earlier fit in this process has trained the
+            model on conversations that are held out or tested now.
         OSError: If a file cannot be written.
     """
     settings = settings or Settings()
@@ -100,6 +102,8 @@ def fit(
     check_splits(corpus)
     _check_fit(model, corpus, settings)
     train_ids, held = held_out(corpus, seed)
+    parts = corpus.with_splits({"train": train_ids, "val": held})
+    _check_labels(parts)
     config: dict[str, Any] = {
         "model": {"class": type(model).__name__, "arguments": model.config},
         "recipe": recipe.as_dict() if recipe else None,
@@ -118,7 +122,6 @@ def fit(
         if not resumed:
             check_first(folder, model)
             check_unseen(before, corpus, held)
-        parts = corpus.with_splits({"train": train_ids, "val": held})
         labels = torch.cat(parts.labels("train"))
         module = TrainingModule(
             model,
@@ -220,6 +223,15 @@ def _check_fit(model: ConversationModel, corpus: Corpus, settings: Settings) -> 
         )
     if settings.drop_features and not hasattr(model.encoder, "standardize"):
         raise ValueError("drop_features must be 0 if the model's encoder has no `standardize`.")
+
+
+def _check_labels(parts: Corpus) -> None:
+    for split, purpose in (("train", "train on"), ("val", "choose the epoch by")):
+        if not any(labelled(y).any() for y in parts.labels(split)):
+            raise ValueError(
+                f"corpus must have labels to {purpose}, but its {len(parts.splits[split])} "
+                f"conversations for that have none."
+            )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.loader import DataLoader
 
 from graphfusion._utils.evaluation import evaluation_view
+from graphfusion._utils.warn import warn
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.labels import MISSING, LabelSpec, labelled
 from graphfusion.datasets import load
@@ -52,7 +53,8 @@ def predict(
             made as in training; there is no such split; or a class has the name of another column.
 
     Warns:
-        UserWarning: If features were made with other package versions than in training.
+        UserWarning: If features were made with other package versions than in training, or if the
+            model has how they were made, and the corpus has not.
     """
     spec = LabelSpec(model.task, model.class_names)
     if wrong := [name for name in spec.classes if name in {*_COLUMNS, *label_columns(spec)}]:
@@ -138,6 +140,11 @@ def _logits(
         for name, fingerprint in model.extractors.items():
             if name in source.extractors:
                 check_same(name, source.extractors[name], fingerprint)
+            else:
+                warn(
+                    f"the features of {name!r} must be made as in training, but the corpus does "
+                    f"not have how: {fingerprint!r:.200} made those of the training."
+                )
         parts = source.splits.values() if split is None else [source.splits[split]]
     else:
         parts = [source]

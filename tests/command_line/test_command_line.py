@@ -167,6 +167,7 @@ def test_cross_validation_and_search(
         (["evaluate", "RUN", "FILE"], "mmdfn/seed_0/model?"),
         (["predict", "RUNS", "FILE"], "mmdfn/seed_0/model?"),
         (["predict", "MODEL", "FILE", "--output=p.txt"], "must be a .csv or .parquet file"),
+        (["predict", "MODEL", "t.csv", "--output=t.csv"], "another file than t.csv, which is read"),
         (["predict", "MODEL", "FILE", "--split=dev"], "split must be one of"),
         (["compare", "nowhere"], "must have folders seed_N of finished runs"),
         (["search", "FILE", "--preset=mosi"], "grid must be given"),
@@ -182,6 +183,7 @@ def test_mistakes_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a table")
     runs = trained / "mmdfn"
     stand_ins = {"FILE": file, "RUNS": runs, "RUN": runs / "seed_0", "MODEL": runs / "seed_0/model"}
     assert main([str(stand_ins.get(each, each)) for each in arguments]) == 2

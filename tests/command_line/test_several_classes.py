@@ -19,7 +19,9 @@ def test_a_table_becomes_models_and_predictions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = several(4, 2, missing=0.2)
-    table, file, output = (tmp_path / name for name in ("table.parquet", "made", "runs"))
+    table, file, output = (
+        tmp_path / name for name in ("table.parquet", "made.safetensors", "runs")
+    )
     corpus.to_table().to_parquet(table)
     columns = f"label={','.join(CLASSES)}"
     assert main(["convert", str(table), str(file), "--columns", columns]) == 0

@@ -20,7 +20,7 @@ from tests.datasets.samples import make_sample, npz_arrays, npz_bytes, pickle_fi
 
 @pytest.mark.parametrize("form", ["npz", "pickle", "safetensors"])
 def test_convert(tmp_path, capsys, form):
-    source, target = tmp_path / "in", tmp_path / "out"
+    source, target = tmp_path / "in", tmp_path / "out.safetensors"
     if form == "npz":
         source.write_bytes(npz_bytes(npz_arrays(make_sample())))
     elif form == "pickle":
@@ -35,7 +35,7 @@ def test_convert(tmp_path, capsys, form):
 
 
 def test_every_problem_has_a_line(tmp_path, capsys):
-    source, target = tmp_path / "in", tmp_path / "out"
+    source, target = tmp_path / "in", tmp_path / "out.safetensors"
     header, tensors = small_file(source)
     tensors["features.text"][0] = torch.nan
     tensors["y"][5] = 7
@@ -57,7 +57,7 @@ def test_every_problem_has_a_line(tmp_path, capsys):
 def test_convert_lists_all_errors_and_no_doubts(kinds, doubtful):
     """As it does of other formats; a class without an example is a doubt alone."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        source, target = Path(folder, "in"), Path(folder, "out")
+        source, target = Path(folder, "in"), Path(folder, "out.safetensors")
         header, tensors = small_file(source)
         if "text" in kinds:
             tensors["features.text"][[0, 8], 1] = torch.inf
@@ -89,7 +89,7 @@ def test_convert_lists_all_damage(tmp_path, capsys):
     for utterance in (1, 6):
         data[start + 12 * utterance] ^= 1
     source.write_bytes(data)
-    assert main(["convert", str(source), str(tmp_path / "out")]) == 1
+    assert main(["convert", str(source), str(tmp_path / "out.safetensors")]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[1] for line in lines] == [
         f"conversation {n!r}" for n in ("one", "three")
@@ -110,7 +110,7 @@ def test_silent_utterances_are_noted(tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("command", [["validate", "none"], ["convert", "none", "out"]])
+@pytest.mark.parametrize("command", [["validate", "none"], ["convert", "none", "out.safetensors"]])
 def test_a_missing_file(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
     assert main(command) == 2
@@ -123,7 +123,7 @@ def test_without_safetensors(tmp_path, monkeypatch, capsys):
     source.write_bytes(npz_bytes(npz_arrays(make_sample())))
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    assert main(["convert", str(source), str(tmp_path / "out")]) == 2
+    assert main(["convert", str(source), str(tmp_path / "out.safetensors")]) == 2
     assert "graphfusion's extra 'data' brings it" in capsys.readouterr().err
     assert main(["validate", str(source)]) == 0
 
@@ -147,11 +147,20 @@ def test_as_a_module(tmp_path):
 
 
 def test_a_file_is_not_converted_into_itself(tmp_path, capsys):
-    source, link = tmp_path / "in", tmp_path / "link"
+    source, link = tmp_path / "in.safetensors", tmp_path / "link.safetensors"
     save(small_corpus(), source)
     link.symlink_to(source)
     before = source.read_bytes()
     for target in (source, link):
         assert main(["convert", str(source), str(target)]) == 2
-        assert "OUT must be another file than IN" in capsys.readouterr().err
+        assert "OUT must be another file than" in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+def test_nothing_but_a_corpus_is_replaced(tmp_path, capsys):
+    source, table = tmp_path / "in.safetensors", tmp_path / "table.csv"
+    save(small_corpus(), source)
+    table.write_text("a table")
+    assert main(["convert", str(source), str(table)]) == 2
+    assert "OUT must be a .safetensors file, but got" in capsys.readouterr().err
+    assert table.read_text() == "a table"

@@ -58,6 +58,17 @@ def test_from_a_table_to_predictions(table, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("predicted,angry,calm,start,end,speaker")
 
 
+def test_an_output_replaces_no_table_and_no_recording(table, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments, said in (
+        (["extract", str(table), str(table), "--audio", "opensmile"], "CORPUS must be a .safe"),
+        (["predict", "model", "a.wav", "b.vtt", "--output", "b.vtt"], "--output must be a .csv"),
+    ):
+        assert main(arguments) == 2
+        assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_failed_command_has_a_message(table, tmp_path, capsys):
     out = str(tmp_path / "c.safetensors")
     assert main(["extract", str(table), out]) == 2

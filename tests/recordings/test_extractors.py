@@ -1,5 +1,7 @@
 """Extractors of others' models: sizes, fingerprints, and vectors that depend on nothing else."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -155,8 +157,6 @@ def test_faces():
 
 
 def test_models_are_identified_by_their_weights(sentences, tmp_path):
-    import shutil
-
     from graphfusion.recordings import SentenceText
 
     moved = shutil.copytree(sentences, tmp_path / "moved")
@@ -170,6 +170,34 @@ def test_models_are_identified_by_their_weights(sentences, tmp_path):
     (changed / weights.name).write_bytes(data)
     third = SentenceText(str(changed))
     assert differences(one.fingerprint, third.fingerprint) == ["sha256"]
+
+
+def test_a_model_that_is_saved_again_is_another(bert, tmp_path):
+    import torch
+    from transformers import AutoModel
+
+    from graphfusion.recordings import TransformerText
+
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    segments = [Segment("one", text="two words")]
+    before = TransformerText(str(folder), "mean")
+    (first,) = before(segments)
+    model = AutoModel.from_pretrained(folder)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight)
+    model.save_pretrained(folder)
+    after = TransformerText(str(folder), "mean")
+    assert differences(before.fingerprint, after.fingerprint) == ["sha256"]
+    (second,) = after(segments)
+    assert not np.allclose(first, second)
+    assert np.array_equal(before(segments)[0], first)
+
+
+def test_a_folder_that_is_gone_is_no_name_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = {"extractor": "SentenceText", "model": "models/words", "revision": None}
+    with pytest.raises(FileNotFoundError, match="for 'text': its model was in models/words, but"):
+        rebuild("text", known)
 
 
 def test_no_model_is_downloaded_offline(monkeypatch):

@@ -147,3 +147,13 @@ def test_the_level_is_in_decibels_of_full_scale():
     assert abs(Sound(np.full(10, 1e-3, np.float32), 10).level + 60) < 1e-4
     assert Sound(np.zeros(10, np.float32), 10).level == -np.inf
     assert Sound(np.zeros(0, np.float32), 10).level == -np.inf
+
+
+def test_why_a_sound_is_absent():
+    loud = np.full(1_600, 0.1, np.float32)
+    assert Sound(loud, 16_000).absent is None
+    assert Sound(loud[:-1], 16_000).absent == "under 100 ms"
+    assert Sound(loud / 1_000, 16_000).absent == "below -60 dBFS"
+    for samples in (np.zeros((9, 2), np.float32), np.array([np.nan, 0], np.float32)):
+        with pytest.raises(ValueError, match=r"samples must be finite, of shape \[T\]"):
+            Sound(samples, 10)

@@ -87,6 +87,14 @@ def test_a_table_of_several_conversations_is_predicted_one_by_one(folder):
         )
 
 
+def test_a_page_does_not_replace_a_recording(folder):
+    recording = folder / "new.wav"
+    before = recording.read_bytes()
+    with pytest.raises(ValueError, match="path must be a .html file"):
+        load(folder).to_html(recording, recording, folder / "new.vtt")
+    assert recording.read_bytes() == before
+
+
 def test_other_options_or_weights_are_refused(folder):
     with pytest.raises(ValueError, match=r"'text' must be made as in training.*revision: 1 then"):
         load(folder, text=Letters(revision=2))

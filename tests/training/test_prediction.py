@@ -128,7 +128,8 @@ def test_features_of_other_extractors_are_refused(
     model = load_model(folder / "model")
     assert model.extractors == made().extractors
     scores = evaluate(model, made())
-    assert evaluate(model, corpus) == scores  # nothing is known
+    with pytest.warns(UserWarning, match="the corpus does not have how: .*'extractor': 'A'"):
+        assert evaluate(model, corpus) == scores
     assert evaluate(model, made(model="moved")) == scores  # the same weights
     for changes, shown in (
         ({"sha256": "b"}, "sha256: 'a' then, 'b' now"),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphfusion.data.batch_schema import Schema
 from graphfusion.data.conversation import Conversation, trusted_conversation
 from graphfusion.datasets.checks.problems import value_problems
 from graphfusion.datasets.readers._contents import RawConversation
@@ -52,6 +53,8 @@ class Store:
         self.in_channels: dict[str, int] = {
             name: columns[f"features.{name}"].shape[1] for name in header["modalities"]
         }
+        features = {name: tensors[f"features.{name}"] for name in header["modalities"]}
+        self._schema = Schema(features, tensors["y"])
         rest = {name: column for name, column in columns.items() if name != "ptr"}
         self._rows = Rows(source, rest, header["modalities"], tensors["ptr"].tolist())
         self._checked = bytearray(len(self.ids))
@@ -120,6 +123,7 @@ class Store:
                 tensors["speaker"],
                 tensors["y"],
                 mask,
+                self._schema,
                 id=self.ids[place],
                 **({"score": tensors["score"]} if "score" in tensors else {}),
             )

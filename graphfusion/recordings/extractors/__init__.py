@@ -1,6 +1,7 @@
 """Built-in extractors: one feature vector per segment of text, audio or video."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from graphfusion.recordings.extractors.face_landmarks import FaceLandmarks
 from graphfusion.recordings.extractors.faces import Faces
@@ -33,7 +34,8 @@ def rebuild(modality: str, fingerprint: Fingerprint) -> Extractor:
 
     Raises:
         ValueError: If the extractor is not built in.
-        OSError: If its model cannot be found.
+        OSError: If its model cannot be found. Where it was a folder or a file, there must be one:
+            no repository of that name is downloaded.
     """
     kind = fingerprint.get("extractor")
     if kind not in BUILT_IN:
@@ -42,4 +44,11 @@ def rebuild(modality: str, fingerprint: Fingerprint) -> Extractor:
             "which is not built in."
         )
     source = {name: fingerprint[name] for name in ("model", "revision") if name in fingerprint}
+    # A model of the hub has a revision.
+    if source and source.get("revision") is None and not Path(source["model"]).exists():
+        raise FileNotFoundError(
+            f"extractors must be given for {modality!r}: its model was in {source['model']}, but "
+            f"nothing is there now (in {Path.cwd()}). In a shell, --text, --audio or --video names "
+            "it, as in `extract`."
+        )
     return BUILT_IN[kind](**source, **fingerprint.get("options", {}))

@@ -39,15 +39,22 @@ def model_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
     return folder, folder.name  # a snapshot's folder is named by its commit
 
 
-@lru_cache
 def model_digest(folder: Path) -> str:
-    """Returns the checksum of a model's files, computed once per process."""
+    """Returns the checksum of a model's files, computed once per process unless a file changes."""
+    stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
+    return _digest(folder, tuple((name, each.st_size, each.st_mtime_ns) for name, each in stats))
+
+
+@lru_cache
+def _digest(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    del files  # the key
     return folder_digest(folder)
 
 
 @lru_cache(maxsize=4)
-def load_encoder(folder: Path) -> Any:
-    """Loads the model in a folder, in evaluation mode on the CPU; cached per process."""
+def load_encoder(folder: Path, digest: str) -> Any:
+    """Loads the model in a folder, in evaluation mode on the CPU; cached by its digest."""
+    del digest
     from transformers import AutoModel
 
     # Always float32, since the support of other dtypes differs between CPUs.
@@ -56,16 +63,18 @@ def load_encoder(folder: Path) -> Any:
 
 
 @lru_cache(maxsize=4)
-def load_tokenizer(folder: Path) -> Any:
-    """Loads the tokeniser in a folder; cached per process."""
+def load_tokenizer(folder: Path, digest: str) -> Any:
+    """Loads the tokeniser in a folder; cached by the digest of its model."""
+    del digest
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 @lru_cache(maxsize=4)
-def load_feature_extractor(folder: Path) -> Any:
-    """Loads the feature extractor in a folder, which prepares audio for its model."""
+def load_feature_extractor(folder: Path, digest: str) -> Any:
+    """Loads the feature extractor in a folder, which prepares audio; cached by the digest."""
+    del digest
     from transformers import AutoFeatureExtractor
 
     return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)

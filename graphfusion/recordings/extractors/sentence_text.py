@@ -33,29 +33,31 @@ class SentenceText:
         require("text", "extract features of text")
         self.folder, self.revision = model_folder(model, revision)
         self.model = model
+        self.digest = model_digest(self.folder)
         self.fingerprint = make_fingerprint(
             "SentenceText",
             {},
             ("sentence-transformers", "transformers", "torch"),
-            model_digest(self.folder),
+            self.digest,
             model=model,
             revision=self.revision,
         )
         with LOCK:
-            self.dim = int(_encoder(self.folder).get_embedding_dimension())
+            self.dim = int(_encoder(self.folder, self.digest).get_embedding_dimension())
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[dim]` float32 for each segment's text."""
         texts = [segment.text for segment in segments]
         with LOCK:
-            return list(_encoder(self.folder).encode(texts, show_progress_bar=False))
+            return list(_encoder(self.folder, self.digest).encode(texts, show_progress_bar=False))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, revision={self.revision!r})"
 
 
 @lru_cache(maxsize=2)
-def _encoder(folder: Path) -> Any:
+def _encoder(folder: Path, digest: str) -> Any:
+    del digest  # the key: another model may be saved in the folder
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

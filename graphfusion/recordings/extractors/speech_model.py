@@ -46,8 +46,9 @@ class SpeechModel:
         if pooling not in _POOLING:
             raise ValueError(f"pooling must be one of {list(_POOLING)}, but got {pooling!r}.")
         self.folder, self.revision = model_folder(model, revision)
+        self.digest = model_digest(self.folder)
         self.model, self.pooling, self.layer = model, pooling, layer
-        config = load_encoder(self.folder).config
+        config = load_encoder(self.folder, self.digest).config
         size = int(config.num_hidden_layers) + 1
         if not -size <= layer < size:
             raise ValueError(f"layer must be in [{-size}, {size}), but got {layer}.")
@@ -56,7 +57,7 @@ class SpeechModel:
             "SpeechModel",
             {"pooling": pooling, "layer": layer},
             ("transformers", "torch"),
-            model_digest(self.folder),
+            self.digest,
             model=model,
             revision=self.revision,
         )
@@ -72,7 +73,8 @@ class SpeechModel:
         import torch
 
         assert segment.sound is not None  # noqa: S101 - it needs audio
-        encoder, prepare = load_encoder(self.folder), load_feature_extractor(self.folder)
+        source = self.folder, self.digest
+        encoder, prepare = load_encoder(*source), load_feature_extractor(*source)
         rate = int(prepare.sampling_rate)
         samples = segment.sound.resample(rate).samples
         inputs = prepare(samples, sampling_rate=rate, return_tensors="pt")

@@ -41,13 +41,14 @@ class TransformerText:
         if pooling not in _POOLING:
             raise ValueError(f"pooling must be one of {list(_POOLING)}, but got {pooling!r}.")
         self.folder, self.revision = model_folder(model, revision)
+        self.digest = model_digest(self.folder)
         self.model, self.pooling = model, pooling
-        self.dim = int(load_encoder(self.folder).config.hidden_size)
+        self.dim = int(load_encoder(self.folder, self.digest).config.hidden_size)
         self.fingerprint = make_fingerprint(
             "TransformerText",
             {"pooling": pooling},
             ("transformers", "torch"),
-            model_digest(self.folder),
+            self.digest,
             model=model,
             revision=self.revision,
         )
@@ -60,7 +61,8 @@ class TransformerText:
             return [self._extract_one(segment.text) for segment in segments]
 
     def _extract_one(self, text: str | None) -> Any:
-        encoder, tokenizer = load_encoder(self.folder), load_tokenizer(self.folder)
+        source = self.folder, self.digest
+        encoder, tokenizer = load_encoder(*source), load_tokenizer(*source)
         # Longer texts are truncated to the model's maximum length.
         longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)
         tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
