@@ -16,12 +16,12 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from graphfusion.data.labels import labelled
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
 from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
 from graphfusion.training.data import Data, check_splits, held_out
+from graphfusion.training.fit_checks import check_fit, check_labels
 from graphfusion.training.folder import (
     check_first,
     check_folder,
@@ -90,6 +90,9 @@ def fit(
     Returns:
         The finished run.
 
+    Warns:
+        UserWarning: If a class has no example to train on.
+
     Raises:
         ValueError: If the corpus does not fit the model, or has no labels to train on or to choose
             the epoch by; the folder holds another run (or this one from other initial weights) or
@@ -100,10 +103,10 @@ def fit(
     settings = settings or Settings()
     folder = Path(folder)
     check_splits(corpus)
-    _check_fit(model, corpus, settings)
+    check_fit(model, corpus, settings)
     train_ids, held = held_out(corpus, seed)
     parts = corpus.with_splits({"train": train_ids, "val": held})
-    _check_labels(parts)
+    check_labels(parts)
     config: dict[str, Any] = {
         "model": {"class": type(model).__name__, "arguments": model.config},
         "recipe": recipe.as_dict() if recipe else None,
@@ -203,35 +206,6 @@ def _train(
     check(Path(best.best_model_path))
     chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(chosen["state_dict"])
-
-
-def _check_fit(model: ConversationModel, corpus: Corpus, settings: Settings) -> None:
-    if dict(corpus.in_channels) != model.in_channels:
-        raise ValueError(
-            f"corpus must have the model's modalities, {model.in_channels}, but has "
-            f"{corpus.in_channels}; corpus.select takes some of them."
-        )
-    if model.task != corpus.task:
-        raise ValueError(
-            f"corpus must have labels for {model.task}, but has some for {corpus.task}."
-        )
-    if corpus.classes and tuple(model.class_names) != tuple(corpus.classes):
-        raise ValueError(
-            "corpus must have the model's class_names in the same order, "
-            f"{list(model.class_names)}, but has {list(corpus.classes)}; make the model with "
-            "class_names=corpus.classes."
-        )
-    if settings.drop_features and not hasattr(model.encoder, "standardize"):
-        raise ValueError("drop_features must be 0 if the model's encoder has no `standardize`.")
-
-
-def _check_labels(parts: Corpus) -> None:
-    for split, purpose in (("train", "train on"), ("val", "choose the epoch by")):
-        if not any(labelled(y).any() for y in parts.labels(split)):
-            raise ValueError(
-                f"corpus must have labels to {purpose}, but its {len(parts.splits[split])} "
-                f"conversations for that have none."
-            )
 
 
 @contextmanager

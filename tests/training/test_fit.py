@@ -528,6 +528,12 @@ def test_two_processes_learn_the_same_as_one(tmp_path: Path) -> None:
     assert list(first) == pytest.approx(list(second))
 
 
+def test_a_class_without_an_example_is_named(corpus: Corpus, folder: Path, small: Make) -> None:
+    more = Corpus((*corpus.classes, "rare"), corpus.splits)
+    with pytest.warns(UserWarning, match=r"of each class to train on, but has none of \['rare'\]"):
+        train(small(epochs=1), more, folder)
+
+
 def test_every_conversation_is_trained_on(corpus: Corpus, runs: list[Run]) -> None:
     parts = runs[0].config["data"]["splits"]
     assert parts == {name: len(each) for name, each in corpus.splits.items()}
