@@ -1,18 +1,29 @@
 """Checks a table of utterances and its media files before extraction."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from graphfusion._utils.warn import warn
+from graphfusion.datasets.checks.splits import wrong_names
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.media.probe import probe
-from graphfusion.recordings.table import TableError, Utterance, utterances
+from graphfusion.recordings.table import (
+    Problem,
+    TableError,
+    Utterance,
+    by_conversation,
+    group_problems,
+    name_rows,
+    utterances,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Tolerance for rounded times, in seconds.
 TOLERANCE = 0.1
+_SHOWN = 3  # maximum number of examples in a warning
 
 
 def check_table(
@@ -29,67 +40,64 @@ def check_table(
 
     Raises:
         TableError: If the table is invalid: a file is missing or unreadable; times are out of
-            range or out of order; a conversation is in two splits; or a label is invalid.
+            range or out of order; rows without times share a file; a conversation is in two splits;
+            or a label is invalid.
+
+    Warns:
+        UserWarning: If labels, or speakers of a conversation, differ in case or spaces only; if
+            training does not accept the splits; or if a file is in "train" and in another split.
     """
     rows = list(utterances(table))
-    problems = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
+    for message in _suspicions(rows, classes):
+        warn(message)
+    found = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
     for need in needs:
         if need != "text":
-            problems += _wrong_files(rows, need)
+            found += _wrong_files(rows, need)
+    problems = [*group_problems(found), *_wrong_wholes(rows, classes)]
     if problems:
         raise TableError(problems)
 
 
-def _wrong_times(rows: list[Utterance]) -> Iterator[str]:
+def _wrong_times(rows: list[Utterance]) -> Iterator[Problem]:
     last: dict[tuple[str, str | None], Utterance] = {}
     for each in rows:
         if (each.start is None) != (each.end is None):
-            yield f"row {each.row}: start and end must both be given, or neither, but one is."
+            yield each.row, "start and end must both be given, or neither, but one is", ""
         elif each.start is not None and each.end is not None:
             if not 0 <= each.start < each.end < float("inf"):
-                yield (
-                    f"row {each.row}: start must be at least 0 and before end, but got "
-                    f"{each.start:g} and {each.end:g}."
-                )
+                rule = "start must be at least 0 and before end"
+                yield each.row, rule, f", but got {each.start:g} and {each.end:g}"
             place = each.conversation, each.audio or each.video
             before = last.get(place)
             if before is not None and before.start is not None and each.start < before.start:
-                yield (
-                    f"row {each.row}: utterances must be in order, but it starts at "
-                    f"{each.start:g} s, before row {before.row} of its conversation, at "
-                    f"{before.start:g} s."
+                got = (
+                    f", but it starts at {each.start:g} s, before row {before.row} of its "
+                    f"conversation, at {before.start:g} s"
                 )
+                yield each.row, "utterances must be in order", got
             last[place] = each
 
 
-def _wrong_splits(rows: list[Utterance]) -> Iterator[str]:
+def _wrong_splits(rows: list[Utterance]) -> Iterator[Problem]:
     first: dict[str, Utterance] = {}
     for each in rows:
         known = first.setdefault(each.conversation, each)
         if known.split != each.split:
-            yield (
-                f"row {each.row}: conversation {each.conversation!r} must be in one split, but is "
-                f"in {each.split!r} and, in row {known.row}, in {known.split!r}."
-            )
-    if "train" not in {each.split for each in rows}:
-        splits = sorted({each.split for each in rows})
-        yield f"splits: one must be 'train', but got {splits}."
+            got = f", but is in {each.split!r} and, in row {known.row}, in {known.split!r}"
+            yield each.row, f"conversation {each.conversation!r} must be in one split{got}", ""
 
 
-def _wrong_labels(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
-    labels = [(each.row, each.label) for each in rows if each.label is not None]
-    if classes is None:
-        if labels and all(_is_score(label) for _, label in labels):
-            yield (
-                f"labels: must be names of classes, but are numbers, such as {labels[0][1]}; pass "
-                "classes=() if they are scores, or name the classes."
-            )
-        return
-    for row, label in labels:
+def _wrong_labels(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[Problem]:
+    for row, label in _labels(rows) if classes is not None else ():
         if not classes and not (_is_score(label, whole=True) and not math.isinf(float(label))):
-            yield f"row {row}: label must be a finite score, but is {label!r}."
+            yield row, f"label must be a finite score, but is {label!r}", ""
         elif classes and label not in classes:
-            yield f"row {row}: label must be one of {list(classes)}, but is {label!r}."
+            yield row, f"label must be one of {list(classes)}, but is {label!r}", ""
+
+
+def _labels(rows: list[Utterance]) -> list[tuple[int, str | float]]:
+    return [(each.row, each.label) for each in rows if each.label is not None]
 
 
 def _is_score(label: str | float, whole: bool = False) -> bool:
@@ -101,7 +109,7 @@ def _is_score(label: str | float, whole: bool = False) -> bool:
     return whole or isinstance(label, float) or not value.is_integer()
 
 
-def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[str]:
+def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
     durations: dict[str, float | str] = {}
     for each in rows:
         path = each.audio if need == "audio" else each.video
@@ -111,9 +119,97 @@ def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[str]:
             durations[path] = probe(path, need)
         duration = durations[path]
         if isinstance(duration, str):
-            yield f"row {each.row}: {need} must be a readable file, but {path}: {duration}."
+            yield each.row, f"{need} must be a readable file, but {path}: {duration}", ""
         elif each.end is not None and each.end > duration + TOLERANCE:
+            rule = f"end must be within {path}, which lasts {duration:.2f} s"
+            yield each.row, rule, f", but is {each.end:g}"
+
+
+def _wrong_wholes(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
+    """Yields problems of several rows together."""
+    for path, members in _by_file(rows).items():
+        untimed = [each.row for each in members if each.start is None and each.end is None]
+        if untimed and len(members) > 1:
             yield (
-                f"row {each.row}: end must be within {path}, which lasts {duration:.2f} s, but is "
-                f"{each.end:g}."
+                f"{name_rows(untimed)}: start and end must be given where rows share a file, but "
+                f"are empty, and {path} is in {name_rows([each.row for each in members])}."
             )
+    if "train" not in {each.split for each in rows}:
+        splits = sorted({each.split for each in rows})
+        yield f"splits: one must be 'train', but got {splits}."
+    labels = _labels(rows)
+    if classes is None and labels and all(_is_score(label) for _, label in labels):
+        yield (
+            f"labels: must be names of classes, but are numbers, such as {labels[0][1]}; pass "
+            "classes=() if they are scores, or name the classes."
+        )
+
+
+def _suspicions(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
+    """Yields a message for each kind of probable mistake."""
+    if classes is None and (alike := _alike(str(label) for _, label in _labels(rows))):
+        yield (
+            f"label has classes that differ in case or spaces only: {alike}; if they are the same, "
+            "change the table, and otherwise name all of them as `classes`."
+        )
+    persons = [
+        f"{names} in {name!r}"
+        for name, members in by_conversation(rows).items()
+        for names in _alike(each.speaker for each in members)
+    ]
+    if persons:
+        yield (
+            f"speaker has names that differ in case or spaces only: {_first(persons)}; if they are "
+            "the same person, change the table."
+        )
+    splits: dict[str, list[int]] = {}
+    for each in rows:
+        splits.setdefault(each.split, []).append(each.row)
+    for problem in wrong_names({name: len(members) for name, members in splits.items()}):
+        others = [name for name in splits if name not in ("train", "test")]
+        places = ", ".join(f"{name!r} in {name_rows(splits[name])}" for name in others)
+        yield f"the table {problem.removesuffix('.')}: {places}."
+    yield from _leaks(rows)
+
+
+def _leaks(rows: list[Utterance]) -> Iterator[str]:
+    found = []
+    for path, members in _by_file(rows).items():
+        first = {each.split: each for each in reversed(members)}
+        train = first.pop("train", None)
+        if train is None:
+            continue
+        # A conversation in two splits is an error by itself.
+        others = [each for each in first.values() if each.conversation != train.conversation]
+        if others:
+            places = " and ".join(f"in {each.split!r} (row {each.row})" for each in others)
+            found.append(f"{path} is used in 'train' (row {train.row}) and {places}")
+    if found:
+        count = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+        yield (
+            "a file of 'train' must be in no other split, or scores are too high, but "
+            f"{count}: {_first(found)}."
+        )
+
+
+def _by_file(rows: list[Utterance]) -> dict[str, list[Utterance]]:
+    """Groups rows by the files that they name; audio and video of a row may be the same."""
+    files: dict[str, list[Utterance]] = {}
+    for each in rows:
+        for path in {each.audio: 0, each.video: 0}:
+            if path is not None:
+                files.setdefault(path, []).append(each)
+    return files
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups different names that are equal but for case and spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _first(examples: list[str]) -> str:
+    more = len(examples) - _SHOWN
+    return "; ".join(examples[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -1,12 +1,15 @@
 """Reads tables with one row per utterance, from a CSV or Parquet file or a pandas frame."""
 
-from collections.abc import Iterable, Iterator
+import io
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphfusion._utils.extras import require
+from graphfusion._utils.files import read_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 COLUMNS = ("conversation", "speaker", "text", "start", "end", "audio", "video", "label", "split")
 _FILES = ("audio", "video")
 _TIMES = ("start", "end")
+_SHOWN = 10  # maximum number of runs of rows that a message names
+
+#: A problem: its row, the rule, and what the row has, which may differ from row to row.
+Problem: TypeAlias = tuple[int, str, str]
 
 
 class TableError(ValueError):
@@ -30,6 +37,35 @@ class TableError(ValueError):
 
     def __str__(self) -> str:
         return "the table must be corrected:\n" + "\n".join(self.problems)
+
+
+def group_problems(problems: Iterable[Problem]) -> list[str]:
+    """Describes problems with one line for all rows that break the same rule."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for row, rule, got in problems:
+        groups.setdefault(rule, []).append((row, got))
+    lines = []
+    for rule, members in groups.items():
+        first, got = members[0]
+        where = "" if {got} == {other for _, other in members} else f" (row {first})"
+        lines.append(f"{name_rows([row for row, _ in members])}: {rule}{got}{where}.")
+    return lines
+
+
+def name_rows(rows: Sequence[int]) -> str:
+    """Names sorted rows in a message, such as "row 3" or "rows 1, 3 and 17 to 24"."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and row == runs[-1][-1] + 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    names = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    if more := sum(map(len, runs[_SHOWN:])):
+        names[_SHOWN:] = [f"{more} more"]
+    *before, last = names
+    listed = f"{', '.join(before)} and {last}" if before else last
+    return f"row {listed}" if len(rows) == 1 else f"rows {listed}"
 
 
 @dataclass(frozen=True)
@@ -75,10 +111,11 @@ def read_table(
     The columns `conversation` and `speaker` are required. Optional are `text`; `start` and `end` in
     seconds (without them, the utterance is the whole file); the files `audio` and `video`, which
     may be the same; `label`; and `split` ("train" if missing). The utterances of a conversation
-    must be in order.
+    must be in order. Speakers are stripped of spaces at both ends, and normalised to Unicode NFC.
 
     Args:
-        source: The path of a `.csv` or `.parquet` file, or a pandas frame.
+        source: The path of a `.csv` file, in UTF-8 and separated by commas; of a `.parquet` file;
+            or a pandas frame.
         root: The folder of relative paths in the table; None: the file's folder, or for a frame the
             current folder.
 
@@ -87,8 +124,9 @@ def read_table(
 
     Raises:
         ImportError: If pandas is not installed.
-        TableError: If a column is missing or unknown, or a required cell is empty.
-        ValueError: If the file has another suffix.
+        TableError: If a column is missing or unknown, a required cell is empty, or a CSV file is
+            not separated by commas.
+        ValueError: If the file has another suffix, or a CSV file is not in UTF-8.
         OSError: If the file cannot be read.
 
     Example::
@@ -108,8 +146,7 @@ def read_table(
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         elif path.suffix == ".csv":
-            # As strings: "0012" is an id, and "NA" and "null" can be words.
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            frame = _read_csv(path)
         else:
             raise ValueError(f"source must be a .csv or .parquet file or a frame, but got {path}.")
     if wrong := _wrong_columns(list(frame.columns)):
@@ -132,6 +169,29 @@ def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
     return whole
 
 
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        text = read_regular(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be text in UTF-8, but: {error}.") from error
+    header = text.partition("\n")[0]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in header and "," not in header:
+            wrong = f"cells must be separated by commas, but are by {name}"
+            raise TableError([f"{path}: {wrong}; save the table as CSV separated by commas."])
+    try:
+        # As strings: "0012" is an id, and "NA" and "null" can be words.
+        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except ValueError as error:  # of pandas, without the name of the file
+        raise TableError([f"{path}: must be a table in CSV, but: {str(error).strip()}."]) from error
+    if not (frame.empty or isinstance(frame.index, pd.RangeIndex)):  # the first cells, in pandas
+        wrong = "rows must have as many cells as there are columns, but have more"
+        raise TableError([f"{path}: {wrong}; text with a comma must be in quotes."])
+    return frame
+
+
 def _wrong_columns(columns: list[Any]) -> list[str]:
     problems = []
     if lacking := [name for name in COLUMNS[:2] if name not in columns]:
@@ -146,9 +206,9 @@ def _wrong_columns(columns: list[Any]) -> list[str]:
 def _normalise(frame: "pd.DataFrame", base: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    problems: list[str] = []
     if frame.empty:
-        problems.append("rows: there must be one at least, but there is none.")
+        raise TableError(["rows: there must be one at least, but there is none."])
+    problems: list[Problem] = []
     whole = {}
     for name in COLUMNS:
         cells = frame[name].tolist() if name in frame else [None] * len(frame)
@@ -157,7 +217,7 @@ def _normalise(frame: "pd.DataFrame", base: Path) -> "pd.DataFrame":
             cells = ["train"] * len(frame)
         if name in ("conversation", "speaker", "split"):
             problems += [
-                f"row {row}: {name} must be given, but is empty."
+                (row, f"{name} must be given, but is empty", "")
                 for row, cell in enumerate(cells, 1)
                 if cell is None
             ]
@@ -169,9 +229,11 @@ def _normalise(frame: "pd.DataFrame", base: Path) -> "pd.DataFrame":
             cells = [cell and str(base / str(cell)) for cell in cells]
         elif name != "label" or not all(_is_number(cell) for cell in cells if cell is not None):
             cells = [None if cell is None else _text(cell) for cell in cells]
+        if name == "speaker":  # otherwise one person would be several
+            cells = [cell and unicodedata.normalize("NFC", cell.strip()) for cell in cells]
         whole[name] = pd.Series(cells, dtype=object)
     if problems:
-        raise TableError(problems)
+        raise TableError(group_problems(problems))
     return pd.DataFrame(whole)
 
 
@@ -192,11 +254,12 @@ def _text(cell: Any) -> str:
     return str(int(cell)) if _is_number(cell) and float(cell).is_integer() else str(cell)
 
 
-def _seconds(name: str, cell: Any, row: int, problems: list[str]) -> float:
+def _seconds(name: str, cell: Any, row: int, problems: list[Problem]) -> float:
     if cell is None:
         return float("nan")
     try:
         return float(cell)
     except (TypeError, ValueError):
-        problems.append(f"row {row}: {name} must be a number of seconds, but is {cell!r}.")
+        rule = f"{name} must be a number of seconds with a decimal point, such as 1.5"
+        problems.append((row, rule, f", but is {cell!r}"))
         return float("nan")

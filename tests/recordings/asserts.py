@@ -1,12 +1,13 @@
-"""What every extractor must satisfy."""
+"""What every extractor must satisfy, and the problems of a table."""
 
 import json
 import pickle
 
 import numpy as np
+import pytest
 
 from graphfusion.datasets.checks.extractors import differences
-from graphfusion.recordings import Extractor
+from graphfusion.recordings import Extractor, TableError
 from graphfusion.recordings.extractors import rebuild
 
 
@@ -26,3 +27,11 @@ def check_extractor(extractor, segments):
     assert np.array_equal(copied(segments), whole)
     assert len(pickle.dumps(extractor)) < 2000  # models stay where they are
     return np.array(whole)
+
+
+def problems(call):
+    """The problems of the table that the call refuses."""
+    with pytest.raises(TableError) as got:
+        call()
+    assert all(problem in str(got.value) for problem in got.value.problems)
+    return got.value.problems

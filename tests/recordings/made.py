@@ -10,6 +10,14 @@ from graphfusion.recordings.segment import Segment, Sound
 RATE = 16_000
 
 
+def frame(**columns):
+    """Utterances, of one speaker in one conversation unless the columns differ."""
+    import pandas as pd
+
+    size = max(map(len, columns.values()))
+    return pd.DataFrame({"conversation": ["a"] * size, "speaker": ["A"] * size, **columns})
+
+
 def tone(seconds, pitch=150.0, level=0.3, rate=RATE):
     time = np.arange(round(seconds * rate)) / rate
     harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 8))

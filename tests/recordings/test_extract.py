@@ -224,7 +224,8 @@ def test_wrong_tables_are_refused_before_any_work(table, tmp_path):
     (tmp_path / "c.wav").unlink()
     with pytest.raises(TableError) as got:
         extract(table, {"text": letters, "audio": Power()})
-    assert len(got.value.problems) == 20
+    (problem,) = got.value.problems
+    assert problem.startswith("rows 41 to 60: audio must be a readable file")
     assert letters.calls == 0
     extract(table, {"text": letters})  # which needs no sound
 

@@ -1,15 +1,17 @@
 """The table: what comes in is in it, and all that is wrong is said at once, with its row."""
 
+import re
 import sys
+import unicodedata
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.recordings import TableError, check_table, read_subtitles, read_table
-from graphfusion.recordings.table import COLUMNS, utterances
-from tests.recordings.made import RATE, tone, write_sound
+from graphfusion.recordings import read_subtitles, read_table
+from graphfusion.recordings.table import COLUMNS, group_problems, name_rows, utterances
+from tests.recordings.asserts import problems
+from tests.recordings.made import frame
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 pytest.importorskip("soundfile", reason="needs the extra `recordings`")
@@ -32,23 +34,14 @@ ROWS = st.lists(
 )
 
 
-def frame(**columns):
-    size = max(map(len, columns.values()))
-    return pd.DataFrame({"conversation": ["a"] * size, "speaker": ["A"] * size, **columns})
-
-
-def problems(call):
-    with pytest.raises(TableError) as got:
-        call()
-    assert all(problem in str(got.value) for problem in got.value.problems)
-    return got.value.problems
-
-
 @given(ROWS)
 def test_a_csv_is_read_as_it_was_written(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "table.csv"
     written = pd.DataFrame(rows)
     written.to_csv(path, index=False)
+    rows = [
+        {**row, "speaker": unicodedata.normalize("NFC", row["speaker"].strip())} for row in rows
+    ]
     for table in (read_table(path), read_table(written)):
         for each, row in zip(utterances(table), rows, strict=True):
             for name, value in row.items():
@@ -85,12 +78,6 @@ def test_numbers_with_gaps_are_the_names_that_they_were():
     assert [each.conversation for each in utterances(table)] == ["7", "7"]
 
 
-def test_scores_stay_numbers():
-    table = read_table(frame(label=[0.5, np.nan]))
-    assert [each.label for each in utterances(table)] == [0.5, None]
-    check_table(table, classes=())
-
-
 def test_paths_are_relative_to_the_table(tmp_path):
     (tmp_path / "t.csv").write_text("conversation,speaker,audio\na,A,sub/b.wav\n")
     assert read_table(tmp_path / "t.csv").audio.tolist() == [str(tmp_path / "sub/b.wav")]
@@ -116,75 +103,96 @@ def test_missing_columns_are_named(columns, said):
     assert all(part in problem for part, problem in zip(said, got, strict=True)), got
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"must be a \.csv or \.parquet file or a frame"):
-        read_table(tmp_path / "t.xlsx")
+def test_one_person_has_one_name():
+    names = ["Jürgen", "Jürgen ", unicodedata.normalize("NFD", " Jürgen"), "jürgen"]
+    assert read_table(frame(speaker=names)).speaker.tolist() == ["Jürgen"] * 3 + ["jürgen"]
 
 
-def test_all_problems_are_named_at_once(tmp_path):
-    write_sound(tmp_path / "good.wav", tone(2.0), RATE)
-    (tmp_path / "bad.wav").write_bytes(b"nothing")
-    table = pd.DataFrame(
-        [
-            ("a", "A", 0.0, 1.0, "good.wav", "calm", "train"),
-            ("a", "B", 1.0, 9.0, "good.wav", "cross", "train"),
-            ("a", "A", 0.5, 1.0, "good.wav", "calm", "test"),
-            ("b", "A", 1.0, 1.0, "good.wav", "calm", "train"),
-            ("b", "A", None, 1.0, "bad.wav", None, "train"),
-            ("b", "A", None, None, "gone.wav", None, "train"),
-        ],
-        columns=["conversation", "speaker", "start", "end", "audio", "label", "split"],
-    )
-    got = problems(
-        lambda: check_table(read_table(table, tmp_path), {"audio"}, classes=["calm", "angry"])
-    )
-    for part in (
-        "row 3: utterances must be in order, but it starts at 0.5 s, before row 2",
-        "row 4: start must be at least 0 and before end, but got 1 and 1",
-        "row 5: start and end must both be given, or neither, but one is",
-        "row 3: conversation 'a' must be in one split, but is in 'test' and, in row 1, in 'train'",
-        "row 2: label must be one of ['calm', 'angry'], but is 'cross'",
-        "row 2: end must be within",
-        "row 5: audio must be a readable file",
-        "row 6: audio must be a readable file",
-    ):
-        assert sum(part in problem for problem in got) == 1, (part, got)
-    assert len(got) == 8
+@pytest.mark.parametrize("cell", ["00:01.000", "0,8", "1.5 s", "1:02"])
+def test_times_in_another_form_are_named_once(cell):
+    (got,) = problems(lambda: read_table(frame(start=["0.5", cell, cell, cell])))
+    rule = "start must be a number of seconds with a decimal point, such as 1.5"
+    assert got == f"rows 2 to 4: {rule}, but is {cell!r}."
 
 
-def test_only_the_files_that_are_needed_are_looked_into(tmp_path):
-    table = read_table(frame(audio=["gone.wav"]), tmp_path)
-    check_table(table, {"text", "video"})
-    assert len(problems(lambda: check_table(table, {"audio"}))) == 1
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_file_with_another_separator_is_named(tmp_path, separator, name):
+    path = tmp_path / "t.csv"
+    path.write_text(separator.join(["conversation", "speaker", "text\na", "A", "Well, well\n"]))
+    (got,) = problems(lambda: read_table(path))
+    assert got.startswith(f"{path}: cells must be separated by commas, but are by {name}; save")
+    path.write_text(f"conversation,speaker,text\na,A,b{separator}c\n")
+    assert read_table(path).text.tolist() == [f"b{separator}c"]
 
 
-def test_an_end_may_be_rounded_up(tmp_path):
-    write_sound(tmp_path / "a.wav", tone(1.97), RATE)
-    check_table(read_table(frame(start=[0], end=[2.0], audio=["a.wav"]), tmp_path))
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    for encoding in ("latin-1", "utf-16"):
+        (tmp_path / "t.csv").write_text("conversation,speaker\na,Jürgen\n", encoding=encoding)
+        with pytest.raises(ValueError, match=r"t\.csv must be text in UTF-8, but: 'utf-8' codec"):
+            read_table(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(
-    ("labels", "classes", "said"),
+    ("rows", "said"),
     [
-        ([0.5, -1.0], None, "pass classes=() if they are scores"),
-        (["0.5", "-1.25"], None, "pass classes=() if they are scores"),
-        (["calm"], (), "must be a finite score, but is 'calm'"),
-        (["-inf"], (), "must be a finite score, but is '-inf'"),
+        ("a,A,Hi\na,A,Well, well\n", "Expected 3 fields in line 3, saw 4"),
+        ("a,A,Well, well\n", "more; text with a comma must be in quotes"),
+        ('a,A,"Hi\n', "EOF inside string"),
     ],
 )
-def test_labels_that_may_be_either_are_refused(labels, classes, said):
-    (got,) = problems(lambda: check_table(read_table(frame(label=labels)), classes=classes))
+def test_a_file_that_is_no_table_is_named(tmp_path, rows, said):
+    (tmp_path / "t.csv").write_text(f"conversation,speaker,text\n{rows}")
+    (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
+    assert got.startswith(f"{tmp_path / 't.csv'}: ")
     assert said in got
 
 
-def test_numbers_may_be_names_of_classes():
-    check_table(read_table(frame(label=["0", "1"])))
-    check_table(read_table(frame(label=["0", "1"])), classes=())
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("")
+    (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
+    assert got.startswith(f"{tmp_path / 't.csv'}: must be a table in CSV, but: No columns")
+    (tmp_path / "t.csv").write_text("conversation,speaker\n")
+    (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
+    assert got == "rows: there must be one at least, but there is none."
 
 
-def test_the_training_split_must_not_be_empty():
-    (got,) = problems(lambda: check_table(read_table(frame(split=["test"]))))
-    assert "must be 'train'" in got
+@given(st.sets(st.integers(1, 60), min_size=1))
+def test_all_rows_are_named(rows):
+    named, more = set(), 0
+    for first, last, rest in re.findall(r"(\d+)(?: to (\d+))?( more)?", name_rows(sorted(rows))):
+        if rest:
+            more = int(first)
+        else:
+            named |= set(range(int(first), int(last or first) + 1))
+    assert named <= rows
+    assert len(named) + more == len(rows)
+    assert name_rows(sorted(rows)).startswith("rows " if len(rows) > 1 else "row ")
+
+
+def test_rows_are_named_in_few_words():
+    assert name_rows([3]) == "row 3"
+    assert name_rows([1, 3, 17, 18, 19]) == "rows 1, 3 and 17 to 19"
+    assert name_rows(range(2, 44, 2)) == "rows 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 11 more"
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from("ab"), st.sampled_from("xy"))))
+def test_every_rule_that_is_broken_has_one_line(found):
+    found = sorted(set(found))
+    lines = group_problems(found)
+    assert [line.partition(": ")[2][0] for line in lines] == list(
+        dict.fromkeys(rule for _, rule, _ in found)
+    )
+
+
+def test_what_differs_is_of_the_first_row():
+    found = [(2, "a rule", ", but is 7"), (4, "another", ""), (5, "a rule", ", but is 8")]
+    assert group_problems(found) == ["rows 2 and 5: a rule, but is 7 (row 2).", "row 4: another."]
+    assert group_problems(found[:1]) == ["row 2: a rule, but is 7."]
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must be a \.csv or \.parquet file or a frame"):
+        read_table(tmp_path / "t.xlsx")
 
 
 def test_without_pandas_the_extra_is_named(tmp_path, monkeypatch):

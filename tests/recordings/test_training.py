@@ -15,9 +15,10 @@ training = pytest.importorskip("graphfusion.training", reason="needs the extra `
 @pytest.mark.slow
 @pytest.mark.parametrize("modalities", [None, ["text+audio"]])
 def test_a_run_predicts_a_recording(tmp_path, modalities):
-    write_sound(tmp_path / "a.wav", tone(4.0), RATE)
+    for split in ("train", "test"):
+        write_sound(tmp_path / f"{split}.wav", tone(4.0), RATE)
     rows = [
-        (f"c{c}", "AB"[u % 2], "aei"[u % 3], float(u), u + 1.0, "a.wav", "xy"[u % 2], split)
+        (f"c{c}", "AB"[u % 2], "aei"[u % 3], u, u + 1, f"{split}.wav", "xy"[u % 2], split)
         for c, split in enumerate(["train"] * 4 + ["test"])
         for u in range(4)
     ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Word = tuple[float, float, str]
+
+_LATEST = 10.0  # seconds from the end of the last turn to the last word; more is another unit
 
 
 def read_rttm(
@@ -26,7 +29,7 @@ def read_rttm(
     """Reads speaker turns from RTTM, and assigns words to turns.
 
     A word belongs to the turn with which it overlaps most, or to the nearest turn if it overlaps
-    none. Turns without words have no text.
+    none. Turns without words have no text. No word may begin more than 10 s after the last turn.
 
     Args:
         path: The path of the `.rttm` file of one recording.
@@ -37,12 +40,16 @@ def read_rttm(
         split: The split of the conversation.
 
     Raises:
-        TableError: If a line is invalid; it names the line.
+        TableError: If a line is invalid; it names the line. If a word begins too late.
+        TypeError: If `words` are not triples of two numbers and a string.
+        ValueError: If a word of `words` ends before it starts.
         OSError: If a file cannot be read.
     """
     turns = _read_turns(Path(path))
+    timed = sorted(_read_words(words))
+    _check_unit(timed, turns, str(words) if isinstance(words, str | PathLike) else "words")
     assigned: list[list[Word]] = [[] for _ in turns]
-    for word in sorted(_read_words(words)):
+    for word in timed:
         best = max(range(len(turns)), key=lambda turn: _overlap(turns[turn][:2], word))
         assigned[best].append(word)
     texts = [" ".join(word for _, _, word in own) or None for own in assigned]
@@ -56,6 +63,21 @@ def read_rttm(
         video,
         split,
     )
+
+
+def _check_unit(words: list[Word], turns: list[tuple[float, float, str]], name: str) -> None:
+    """Refuses words in milliseconds, all of which the last turn would get."""
+    end = max(end for _, end, _ in turns)
+    late = [word for word in words if word[0] > end + _LATEST]
+    if late:
+        start, _, text = late[0]
+        raise TableError(
+            [
+                f"{name}: words must begin at most {_LATEST:g} s after the end of the last turn, "
+                f"at {end:g} s, but {text!r} begins at {start:g} s, one of {len(late)} such words; "
+                "times must be in seconds."
+            ]
+        )
 
 
 def _overlap(turn: tuple[float, float], word: Word) -> float:
@@ -86,7 +108,7 @@ def _read_turns(path: Path) -> list[tuple[float, float, str]]:
 
 def _read_words(words: str | PathLike[str] | Iterable[Word]) -> list[Word]:
     if not isinstance(words, str | PathLike):
-        return list(words)
+        return _checked(words)
     text = read_text(words)
     if Path(words).suffix.lower() == ".csv":
         cells = [
@@ -101,6 +123,22 @@ def _read_words(words: str | PathLike[str] | Iterable[Word]) -> list[Word]:
     wrong = [n for n, (start, end, _) in enumerate(found, 1) if not start <= end]
     if wrong:
         raise TableError([f"{words}: must have start, end and a word, but not in row {wrong[0]}."])
+    return found
+
+
+def _checked(words: Iterable[object]) -> list[Word]:
+    found: list[Word] = []
+    for number, each in enumerate(words, 1):
+        match each:
+            case [Real() as start, Real() as end, str() as word]:
+                found.append((float(start), float(end), word))
+            case _:
+                raise TypeError(
+                    "words must be triples of a start and an end in seconds and a word, such as "
+                    f"(0.5, 0.8, 'yes'), but word {number} is {each!r:.80}."
+                )
+        if not found[-1][0] <= found[-1][1]:
+            raise ValueError(f"words must end after they start, but word {number} is {each!r:.80}.")
     return found
 
 

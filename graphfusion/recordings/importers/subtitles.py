@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphfusion._utils.warn import warn
 from graphfusion.recordings.importers.rows import read_text, timed_table
 from graphfusion.recordings.table import TableError
 
@@ -16,6 +17,7 @@ _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?$")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>(.*?)(?=<v[.\s]|</v>|$)", re.DOTALL)
 _LABEL = re.compile(r"^\[([^\]]+)\]:\s*")  # the speaker label of WhisperX
+_NAME = re.compile(r"[^\W\d_]+:(?=\s|$)")  # "Ann: Hello", which is no markup
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 _BLOCKS = ("WEBVTT", "NOTE", "STYLE", "REGION")
 
@@ -46,11 +48,28 @@ def read_subtitles(
         TableError: If a block is not a subtitle; it names the line.
         ValueError: If the file has another suffix.
         OSError: If the file cannot be read.
+
+    Warns:
+        UserWarning: If no subtitle has a speaker, and at least two begin with a name, as "Ann:".
     """
     path = Path(path)
     if path.suffix.lower() not in (".srt", ".vtt"):
         raise ValueError(f"path must be a .srt or .vtt file, but got {path}.")
-    return timed_table(parse_subtitles(read_text(path), str(path)), path, recording, video, split)
+    found = parse_subtitles(read_text(path), str(path))
+    _warn_of_names(found, path)
+    return timed_table(found, path, recording, video, split)
+
+
+def _warn_of_names(found: list[tuple[str, float, float, str]], path: Path) -> None:
+    if any(speaker != UNKNOWN for speaker, *_ in found):
+        return
+    names = [match.group() for *_, text in found if (match := _NAME.match(text))]
+    if len(names) > 1:
+        warn(
+            f"{path}: subtitles must have voice tags, such as <v Ann>, to have speakers, but all "
+            f"speakers are {UNKNOWN!r}, and {len(names)} subtitles begin with a name, the first "
+            f"with {names[0]!r}, which stays in the text."
+        )
 
 
 def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]:

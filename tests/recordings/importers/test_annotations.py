@@ -1,5 +1,6 @@
 """RTTM with words, TextGrid and ELAN, in the shapes that their programs write."""
 
+import numpy as np
 import pytest
 
 from graphfusion.recordings import TableError, read_elan, read_rttm, read_textgrid
@@ -52,6 +53,44 @@ def test_wrong_lines_of_rttm_are_named(tmp_path):
     (tmp_path / "x.ctm").write_text("call 1 0.6 0.4 so\ncall 1\n")
     with pytest.raises(TableError, match="must have start, end and a word, but not in row 2"):
         read_rttm(tmp_path / "x.rttm", tmp_path / "x.ctm")
+
+
+def test_words_in_milliseconds_are_refused(tmp_path):
+    (tmp_path / "x.rttm").write_text(RTTM)  # the last turn ends at 4.5 s
+    last = read_rttm(tmp_path / "x.rttm", [(14.5, 14.9, "late")])
+    assert last.text.tolist() == [None, None, "late"]
+    (tmp_path / "x.csv").write_text("start,end,word\n0,9,oh\n600,1000,so\n1900,2200,right\n")
+    words = [(0, 9, "oh"), (600, 1000, "so"), (1900, 2200, "right")]
+    for given, name in ((tmp_path / "x.csv", str(tmp_path / "x.csv")), (words, "words")):
+        with pytest.raises(TableError) as got:
+            read_rttm(tmp_path / "x.rttm", given)
+        assert got.value.problems == [
+            f"{name}: words must begin at most 10 s after the end of the last turn, at 4.5 s, but "
+            "'so' begins at 600 s, one of 2 such words; times must be in seconds."
+        ]
+
+
+@pytest.mark.parametrize(
+    "word", [("so", 0.6, 1.0), (0.6, "so", 1.0), ("0.6", "1.0", "so"), (0.6, 1.0), "abc", None]
+)
+def test_words_that_are_no_triples_are_refused(tmp_path, word):
+    (tmp_path / "x.rttm").write_text(RTTM)
+    with pytest.raises(TypeError, match=r"triples of a start and an end .* but word 2 is") as got:
+        read_rttm(tmp_path / "x.rttm", [(0.1, 0.2, "oh"), word])
+    assert repr(word) in str(got.value)
+
+
+@pytest.mark.parametrize("times", [(1.0, 0.5), (float("nan"), 1.0), (1.0, float("nan"))])
+def test_words_that_end_before_they_start_are_refused(tmp_path, times):
+    (tmp_path / "x.rttm").write_text(RTTM)
+    with pytest.raises(ValueError, match="words must end after they start, but word 1 is"):
+        read_rttm(tmp_path / "x.rttm", [(*times, "oh")])
+
+
+def test_words_may_have_numbers_of_numpy(tmp_path):
+    (tmp_path / "x.rttm").write_text(RTTM)
+    table = read_rttm(tmp_path / "x.rttm", [[np.float32(4.125), np.int64(5), "bye"]])
+    assert table.text.tolist() == [None, None, "bye"]
 
 
 LONG = """File type = "ooTextFile"

@@ -95,3 +95,29 @@ def test_what_is_no_subtitle_is_named_with_its_line():
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be a \.srt or \.vtt file"):
         read_subtitles(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("name", ["Ann", "JÜRGEN"])
+def test_names_in_the_text_are_warned_of(tmp_path, name):
+    path = tmp_path / "a.vtt"
+    cue = "00:01.000 --> 00:02.000\n"
+    path.write_text(f"WEBVTT\n\n{cue}{name}: Hi\n\n{cue}Oh.\n\n{cue}Bob: No", encoding="utf-8")
+    with pytest.warns(UserWarning, match=f"<v Ann>.* 2 subtitles .* the first with '{name}:'"):
+        table = read_subtitles(path)
+    assert table.speaker.tolist() == ["?"] * 3
+    assert table.text.tolist() == [f"{name}: Hi", "Oh.", "Bob: No"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Ann: Hi", "No."],
+        ["Ann: Hi", "<v Bob>Note: no."],
+        ["[SPEAKER_00]: Note: yes", "[SPEAKER_01]: Note: no"],
+        ["10:30 it is", "At 10: no", "https://a.b", "https://a.c"],
+    ],
+)
+def test_other_colons_are_not_warned_of(tmp_path, texts):
+    cues = [f"00:01.000 --> 00:02.000\n{text}" for text in texts]
+    (tmp_path / "a.vtt").write_text("\n\n".join(["WEBVTT", *cues]))
+    assert len(read_subtitles(tmp_path / "a.vtt")) == len(texts)
