@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from graphfusion._utils.extras import require
 from graphfusion._utils.options import check_given_once
+from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets.__main__ import main as datasets_main
 
 DATASET_COMMANDS = ("validate", "convert")
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = chosen[chosen.subcommand].as_dict()
     del given["config"]  # already merged into the other arguments
     try:
-        with _logging():
+        with _logging(), plain_warnings():
             COMMANDS[chosen.subcommand](**given)
     except FormatError as error:
         # With the file's name, the first problem, and of a table all of them.

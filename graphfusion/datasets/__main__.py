@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
+from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets._load import detect, load
 from graphfusion.datasets._progress import bar
 from graphfusion.datasets.checks.problems import Problem
@@ -91,9 +92,10 @@ def main(
         name: value for name, value in settings.items() if value is not None or name in _ROLES
     }
     try:
-        if options.command == "convert":
-            return _convert(options.source, options.target, settings)
-        return _validate(options.source, settings)
+        with plain_warnings():
+            if options.command == "convert":
+                return _convert(options.source, options.target, settings)
+            return _validate(options.source, settings)
     except FormatError as error:
         return _report(options.source, error.problems)
     except (OSError, ImportError, TypeError, ValueError) as error:

@@ -22,9 +22,10 @@ from graphfusion.recordings.importers.rttm import read_rttm
 from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.importers.textgrid import read_textgrid
 from graphfusion.recordings.jobs import ExtractionError
+from graphfusion.recordings.problems import TableError
 from graphfusion.recordings.recognizer import Recognizer
 from graphfusion.recordings.segment import Segment, Sound
-from graphfusion.recordings.table import TableError, read_table
+from graphfusion.recordings.table import read_table
 
 __all__ = [
     "Absent",

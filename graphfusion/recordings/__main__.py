@@ -14,6 +14,7 @@ from pathlib import Path
 
 from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
+from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets import save
 from graphfusion.recordings import (
     Extractor,
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     logging.basicConfig(format="%(message)s")
     try:
-        return int(options.run(options))
+        with plain_warnings():
+            return int(options.run(options))
     except TableError as error:
         sys.stdout.write("".join(f"{problem}\n" for problem in error.problems))
         return 1

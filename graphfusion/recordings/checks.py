@@ -1,29 +1,21 @@
 """Checks a table of utterances and its media files before extraction."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
-from graphfusion.datasets.checks.splits import wrong_names
 from graphfusion.recordings.extractors.protocol import Need
+from graphfusion.recordings.likely_mistakes import likely_mistakes
 from graphfusion.recordings.media.probe import probe
-from graphfusion.recordings.table import (
-    Problem,
-    TableError,
-    Utterance,
-    by_conversation,
-    group_problems,
-    name_rows,
-    utterances,
-)
+from graphfusion.recordings.problems import Problem, TableError, group_problems, name_rows
+from graphfusion.recordings.table import Utterance, by_file, labels_of, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Tolerance for rounded times, in seconds.
 TOLERANCE = 0.1
-_SHOWN = 3  # maximum number of examples in a warning
 
 
 def check_table(
@@ -48,7 +40,7 @@ def check_table(
             training does not accept the splits; or if a file is in "train" and in another split.
     """
     rows = list(utterances(table))
-    for message in _suspicions(rows, classes):
+    for message in likely_mistakes(rows, classes):
         warn(message)
     found = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
     for need in needs:
@@ -89,15 +81,11 @@ def _wrong_splits(rows: list[Utterance]) -> Iterator[Problem]:
 
 
 def _wrong_labels(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[Problem]:
-    for row, label in _labels(rows) if classes is not None else ():
+    for row, label in labels_of(rows) if classes is not None else ():
         if not classes and not (_is_score(label, whole=True) and not math.isinf(float(label))):
             yield row, f"label must be a finite score, but is {label!r}", ""
         elif classes and label not in classes:
             yield row, f"label must be one of {list(classes)}, but is {label!r}", ""
-
-
-def _labels(rows: list[Utterance]) -> list[tuple[int, str | float]]:
-    return [(each.row, each.label) for each in rows if each.label is not None]
 
 
 def _is_score(label: str | float, whole: bool = False) -> bool:
@@ -127,7 +115,7 @@ def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
 
 def _wrong_wholes(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
     """Yields problems of several rows together."""
-    for path, members in _by_file(rows).items():
+    for path, members in by_file(rows).items():
         untimed = [each.row for each in members if each.start is None and each.end is None]
         if untimed and len(members) > 1:
             yield (
@@ -137,79 +125,9 @@ def _wrong_wholes(rows: list[Utterance], classes: Sequence[str] | None) -> Itera
     if "train" not in {each.split for each in rows}:
         splits = sorted({each.split for each in rows})
         yield f"splits: one must be 'train', but got {splits}."
-    labels = _labels(rows)
+    labels = labels_of(rows)
     if classes is None and labels and all(_is_score(label) for _, label in labels):
         yield (
             f"labels: must be names of classes, but are numbers, such as {labels[0][1]}; pass "
             "classes=() if they are scores, or name the classes."
         )
-
-
-def _suspicions(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
-    """Yields a message for each kind of probable mistake."""
-    if classes is None and (alike := _alike(str(label) for _, label in _labels(rows))):
-        yield (
-            f"label has classes that differ in case or spaces only: {alike}; if they are the same, "
-            "change the table, and otherwise name all of them as `classes`."
-        )
-    persons = [
-        f"{names} in {name!r}"
-        for name, members in by_conversation(rows).items()
-        for names in _alike(each.speaker for each in members)
-    ]
-    if persons:
-        yield (
-            f"speaker has names that differ in case or spaces only: {_first(persons)}; if they are "
-            "the same person, change the table."
-        )
-    splits: dict[str, list[int]] = {}
-    for each in rows:
-        splits.setdefault(each.split, []).append(each.row)
-    for problem in wrong_names({name: len(members) for name, members in splits.items()}):
-        others = [name for name in splits if name not in ("train", "test")]
-        places = ", ".join(f"{name!r} in {name_rows(splits[name])}" for name in others)
-        yield f"the table {problem.removesuffix('.')}: {places}."
-    yield from _leaks(rows)
-
-
-def _leaks(rows: list[Utterance]) -> Iterator[str]:
-    found = []
-    for path, members in _by_file(rows).items():
-        first = {each.split: each for each in reversed(members)}
-        train = first.pop("train", None)
-        if train is None:
-            continue
-        # A conversation in two splits is an error by itself.
-        others = [each for each in first.values() if each.conversation != train.conversation]
-        if others:
-            places = " and ".join(f"in {each.split!r} (row {each.row})" for each in others)
-            found.append(f"{path} is used in 'train' (row {train.row}) and {places}")
-    if found:
-        count = "1 file is" if len(found) == 1 else f"{len(found)} files are"
-        yield (
-            "a file of 'train' must be in no other split, or scores are too high, but "
-            f"{count}: {_first(found)}."
-        )
-
-
-def _by_file(rows: list[Utterance]) -> dict[str, list[Utterance]]:
-    """Groups rows by the files that they name; audio and video of a row may be the same."""
-    files: dict[str, list[Utterance]] = {}
-    for each in rows:
-        for path in {each.audio: 0, each.video: 0}:
-            if path is not None:
-                files.setdefault(path, []).append(each)
-    return files
-
-
-def _alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups different names that are equal but for case and spaces."""
-    groups: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _first(examples: list[str]) -> str:
-    more = len(examples) - _SHOWN
-    return "; ".join(examples[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

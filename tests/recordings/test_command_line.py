@@ -35,6 +35,14 @@ def test_check(table, capsys):
     assert "none.csv" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_its_message_alone(table, capsys):
+    table.write_text(table.read_text().replace("angry", "Calm"))
+    assert main(["check", str(table)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: label has classes that differ in case or spaces only")
+
+
 def test_from_a_table_to_predictions(table, tmp_path, capsys):
     corpus = tmp_path / "corpus.safetensors"
     options = ["--audio", "opensmile:IS09", "--cache", str(tmp_path / "f"), "--workers", "2"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion.recordings import read_subtitles, read_table
-from graphfusion.recordings.table import COLUMNS, group_problems, name_rows, utterances
+from graphfusion.recordings.problems import group_problems, name_rows
+from graphfusion.recordings.table import COLUMNS, utterances
 from tests.recordings.asserts import problems
 from tests.recordings.made import frame
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion.recordings.importers.rows import Row, read_text, to_table
-from graphfusion.recordings.table import TableError
+from graphfusion.recordings.problems import TableError
 
 if TYPE_CHECKING:
     import pandas as pd

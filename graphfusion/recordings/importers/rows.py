@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from graphfusion._utils.extras import require
 from graphfusion._utils.files import read_regular
-from graphfusion.recordings.table import TableError, read_table
+from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.table import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion.recordings.importers.rows import read_columns, read_text, timed_table
-from graphfusion.recordings.table import TableError
+from graphfusion.recordings.problems import TableError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
 from graphfusion.recordings.importers.rows import read_text, timed_table
-from graphfusion.recordings.table import TableError
+from graphfusion.recordings.problems import TableError
 
 if TYPE_CHECKING:
     import pandas as pd

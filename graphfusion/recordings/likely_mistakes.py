@@ -1,0 +1,74 @@
+"""Likely mistakes in a valid table: names spelled in two ways, splits, files in two splits."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from graphfusion.datasets.checks.splits import wrong_names
+from graphfusion.recordings.problems import name_rows
+from graphfusion.recordings.table import Utterance, by_conversation, by_file, labels_of
+
+_SHOWN = 3  # maximum number of examples in a warning
+
+
+def likely_mistakes(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
+    """Yields a warning for each kind of likely mistake in a table that is valid.
+
+    Args:
+        rows: The rows of the table.
+        classes: The names of the classes; None: any labels.
+    """
+    if classes is None and (alike := _alike(str(label) for _, label in labels_of(rows))):
+        yield (
+            f"label has classes that differ in case or spaces only: {alike}; if they are the same, "
+            "change the table, and otherwise name all of them as `classes`."
+        )
+    persons = [
+        f"{names} in {name!r}"
+        for name, members in by_conversation(rows).items()
+        for names in _alike(each.speaker for each in members)
+    ]
+    if persons:
+        yield (
+            f"speaker has names that differ in case or spaces only: {_first(persons)}; if they are "
+            "the same person, change the table."
+        )
+    splits: dict[str, list[int]] = {}
+    for each in rows:
+        splits.setdefault(each.split, []).append(each.row)
+    for problem in wrong_names({name: len(members) for name, members in splits.items()}):
+        others = [name for name in splits if name not in ("train", "test")]
+        places = ", ".join(f"{name!r} in {name_rows(splits[name])}" for name in others)
+        yield f"the table {problem.removesuffix('.')}: {places}."
+    yield from _leaks(rows)
+
+
+def _leaks(rows: list[Utterance]) -> Iterator[str]:
+    found = []
+    for path, members in by_file(rows).items():
+        first = {each.split: each for each in reversed(members)}
+        train = first.pop("train", None)
+        if train is None:
+            continue
+        # A conversation in two splits is an error by itself.
+        others = [each for each in first.values() if each.conversation != train.conversation]
+        if others:
+            places = " and ".join(f"in {each.split!r} (row {each.row})" for each in others)
+            found.append(f"{path} is used in 'train' (row {train.row}) and {places}")
+    if found:
+        count = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+        yield (
+            "a file of 'train' must be in no other split, or scores are too high, but "
+            f"{count}: {_first(found)}."
+        )
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups different names that are equal but for case and spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _first(examples: list[str]) -> str:
+    more = len(examples) - _SHOWN
+    return "; ".join(examples[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
