@@ -498,11 +498,13 @@ def test_files_that_are_wrong(tmp_path, capsys):
     table(label=["calm", None, None, "rage"], turn=[1, 1, 1, 2]).to_csv(path, index=False)
     found = validate(path, classes=["calm"])
     assert [each.field for each in found] == ["turn", "label"]
-    assert main(["convert", str(path), str(tmp_path / "out"), "--classes", "calm"]) == 1
+    assert main(["convert", str(path), str(tmp_path / "out.safetensors"), "--classes", "calm"]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 2
-    assert main(["convert", str(path), str(tmp_path / "out"), "--labels", "scores"]) == 2
+    assert (
+        main(["convert", str(path), str(tmp_path / "out.safetensors"), "--labels", "scores"]) == 2
+    )
     with pytest.raises(SystemExit):
-        main(["convert", str(path), str(tmp_path / "out"), "--columns", "time=x"])
+        main(["convert", str(path), str(tmp_path / "out.safetensors"), "--columns", "time=x"])
     assert "ROLE must be one of ['conversation', " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]
     path.write_text("conversation,turn\na,1\n")
