@@ -275,7 +275,7 @@ def test_several_classes_that_are_wrong():
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_files_of_several_classes(tmp_path, form):
-    path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
+    path, target = tmp_path / f"table.{form}", tmp_path / "corpus.safetensors"
     frame = table(joy=[None, True, False, True], anger=[0, 0, 1, 1])
     if form == "parquet":
         with_arrays(frame).to_parquet(path)
@@ -473,7 +473,7 @@ def test_a_modality_with_a_column_s_name():
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "tsv"])
 def test_files(tmp_path, capsys, form):
-    path, target = tmp_path / f"table.{form}", tmp_path / "corpus"
+    path, target = tmp_path / f"table.{form}", tmp_path / "corpus.safetensors"
     splits = ["train", "train", "dev", "train"]
     frame = table(speaker=["None", "None", "007", "7"], split=splits)
     if form == "parquet":
