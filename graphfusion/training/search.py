@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytorch_lightning as pl
+from sqlalchemy.pool import NullPool
 
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.fit import fit
@@ -65,7 +66,10 @@ def search(
     folder = Path(folder) / name
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'trials.db'}",
+        # Without a pool, whose connections nothing closes when the study is gone.
+        storage=optuna.storages.RDBStorage(
+            f"sqlite:///{folder / 'trials.db'}", engine_kwargs={"poolclass": NullPool}
+        ),
         study_name=name,
         direction="maximize" if goal.mode == "max" else "minimize",
         load_if_exists=True,
