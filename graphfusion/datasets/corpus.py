@@ -33,7 +33,7 @@ class Corpus:
             classes, floating `[U]`, scores (NaN where missing).
         extractors: `{modality: fingerprint}`: how the features of a modality were extracted, if
             known. A fingerprint is a JSON object, such as the package, model, revision and options.
-            A model's predictions need the fingerprints of its training.
+            Predictions refuse features with another fingerprint than in training.
         turns: `{id: turns}`, the values of a table's column `turn` for each utterance of a
             conversation, in order. :func:`save` does not store them.
 

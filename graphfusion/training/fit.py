@@ -116,8 +116,8 @@ def fit(
         "data": describe(corpus, held) | {"source": source, "modalities": modalities},
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():
-        model.extractors = corpus.extractors
         if resume and is_finished(folder, config):
+            model.extractors = corpus.extractors
             with recorded(model, corpus, train_ids, frozenset()):
                 return load_results(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
@@ -144,6 +144,7 @@ def fit(
         )
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
+        model.extractors = corpus.extractors  # now that nothing is refused any more
         write_config(folder, config, resumed)
         if not resumed:
             write_first(folder, model)

@@ -21,6 +21,7 @@ example = importlib.import_module("live")
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:corpus should have an example of each class")  # five are few
 def test_it_listens_to_a_new_conversation(tmp_path, capsys):
     times = example.main(tmp_path, num_conversations=5)
     printed = capsys.readouterr().out

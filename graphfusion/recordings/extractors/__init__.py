@@ -45,7 +45,7 @@ def rebuild(modality: str, fingerprint: Fingerprint) -> Extractor:
         )
     source = {name: fingerprint[name] for name in ("model", "revision") if name in fingerprint}
     # A model of the hub has a revision.
-    if source and source.get("revision") is None and not Path(source["model"]).exists():
+    if source and source.get("revision") is None and not Path(str(source["model"])).exists():
         raise FileNotFoundError(
             f"extractors must be given for {modality!r}: its model was in {source['model']}, but "
             f"nothing is there now (in {Path.cwd()}). In a shell, --text, --audio or --video names "
