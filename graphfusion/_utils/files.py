@@ -22,9 +22,12 @@ def check_output(
     """Checks the file to write, before any work: it must not replace what is read, or a recording.
 
     Raises:
+        FileNotFoundError: If its folder does not exist.
         ValueError: If it has another suffix, or is one of the inputs.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{name} must be in a folder, but there is no {path.parent}.")
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{name} must be a {' or '.join(suffixes)} file, but got {path}.")
     for each in inputs:

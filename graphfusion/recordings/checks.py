@@ -46,7 +46,7 @@ def check_table(
     for need in needs:
         if need != "text":
             found += _wrong_files(rows, need)
-    problems = [*group_problems(found), *_wrong_wholes(rows, classes)]
+    problems = [*group_problems(found), *_wrong_wholes(rows, needs, classes)]
     if problems:
         raise TableError(problems)
 
@@ -113,9 +113,11 @@ def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
             yield each.row, rule, f", but is {each.end:g}"
 
 
-def _wrong_wholes(rows: list[Utterance], classes: Sequence[str] | None) -> Iterator[str]:
+def _wrong_wholes(
+    rows: list[Utterance], needs: Collection[Need], classes: Sequence[str] | None
+) -> Iterator[str]:
     """Yields problems of several rows together."""
-    for path, members in by_file(rows).items():
+    for path, members in by_file(rows, needs).items():
         untimed = [each.row for each in members if each.start is None and each.end is None]
         if untimed and len(members) > 1:
             yield (

@@ -109,7 +109,10 @@ def _with_sound(
 ) -> Segment | Absent:
     if utterance.audio is None:
         return Absent("no file named")
-    sound = reader(utterance.audio).read(utterance.start, utterance.end)
+    try:
+        sound = reader(utterance.audio).read(utterance.start, utterance.end)
+    except ValueError as error:  # NaN, which no check has decoded
+        raise _failure(segment.name, error) from error
     return replace(segment, sound=sound) if sound.absent is None else Absent(sound.absent)
 
 

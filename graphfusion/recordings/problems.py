@@ -33,7 +33,8 @@ def group_problems(problems: Iterable[Problem]) -> list[str]:
     for rule, members in groups.items():
         first, got = members[0]
         where = "" if {got} == {other for _, other in members} else f" (row {first})"
-        lines.append(f"{name_rows([row for row, _ in members])}: {rule}{got}{where}.")
+        rows = sorted({row for row, _ in members})  # audio and video of a row may be one file
+        lines.append(f"{name_rows(rows)}: {rule}{got}{where}.")
     return lines
 
 

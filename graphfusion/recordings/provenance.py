@@ -45,7 +45,7 @@ def _by_modality(
         if len(group) > 1 and set(joined) <= set(group):  # joined by `Corpus.select`
             extractors = {**extractors, **joined}
         for name in group:
-            if not extractors.get(name):
+            if not extractors.get(name) or set(extractors[name]) == {"columns"}:  # of a table
                 raise ValueError(
                     f"{_DATA} must have the fingerprint of {name!r}, but does not: the model was "
                     "trained on features of unknown origin, and cannot predict recordings."

@@ -2,7 +2,7 @@
 
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -122,11 +122,11 @@ def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
     return whole
 
 
-def by_file(rows: list[Utterance]) -> dict[str, list[Utterance]]:
+def by_file(rows: list[Utterance], columns: Collection[str] = _FILES) -> dict[str, list[Utterance]]:
     """Groups rows by the files that they name; audio and video of a row may be the same."""
     files: dict[str, list[Utterance]] = {}
     for each in rows:
-        for path in {each.audio: 0, each.video: 0}:
+        for path in {getattr(each, name): 0 for name in _FILES if name in columns}:
             if path is not None:
                 files.setdefault(path, []).append(each)
     return files

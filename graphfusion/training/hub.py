@@ -82,7 +82,7 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
         or None,
     )
     modalities = [
-        f"| {modality} | {size} | {about['extractors'].get(modality, 'not known')} |"
+        f"| {modality} | {size} | {about['extractors'].get(modality, 'not known')!s:.200} |"
         for modality, size in data["in_channels"].items()
     ]
     scores = (

@@ -183,6 +183,13 @@ def test_features_beside_the_table():
     assert Corpus.from_table(frame, {"text": np.ones((4, 2), int)}).in_channels == {"text": 2}
 
 
+def test_names_of_columns_may_be_numbers():
+    frame = table().assign(speaker="A")
+    frame[0], frame[1] = 1.5, 2.5
+    corpus = Corpus.from_table(frame, {"text": list(np.array([0, 1]))})
+    assert corpus.extractors == {"text": {"columns": ["0", "1"]}}
+
+
 def test_what_is_not_there():
     corpus = Corpus.from_table(
         table()[["conversation", "text"]],

@@ -35,7 +35,7 @@ def test_check(table, capsys):
     assert "none.csv" in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("always")
+@pytest.mark.filterwarnings("always::UserWarning")
 def test_a_warning_is_its_message_alone(table, capsys):
     table.write_text(table.read_text().replace("angry", "Calm"))
     assert main(["check", str(table)]) == 0
@@ -71,6 +71,7 @@ def test_an_output_replaces_no_table_and_no_recording(table, tmp_path, capsys):
     for arguments, said in (
         (["extract", str(table), str(table), "--audio", "opensmile"], "CORPUS must be a .safe"),
         (["predict", "model", "a.wav", "b.vtt", "--output", "b.vtt"], "--output must be a .csv"),
+        (["extract", str(table), "no/c.safetensors", "--audio", "opensmile"], "there is no no."),
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err

@@ -15,6 +15,7 @@ from graphfusion.recordings import (
     TableError,
     extract,
     per_segment,
+    read_table,
 )
 from tests.recordings.made import RATE, Letters, Power, tone, write_container, write_sound
 
@@ -207,6 +208,17 @@ def test_an_extractor_that_fails_names_the_segment(function, said, tmp_path):
     with pytest.raises(ExtractionError, match=f"^text of row {row}, conversation 'a': .*{said}"):
         extract(frame, {"text": extractor}, cache=tmp_path / "f")
     assert not (tmp_path / "f").exists() or not list((tmp_path / "f").iterdir())
+
+
+def test_samples_that_are_not_numbers_are_named(tmp_path):
+    import soundfile
+
+    samples = tone(1.0)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    frame = pd.DataFrame({"conversation": ["a"], "speaker": ["x"], "audio": ["a.wav"]})
+    with pytest.raises(ExtractionError, match="^audio of row 1, .*: samples must be finite"):
+        extract(read_table(frame, tmp_path), {"audio": Power()})
 
 
 def test_a_wrong_number_of_vectors_is_refused():

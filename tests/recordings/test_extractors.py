@@ -193,6 +193,18 @@ def test_a_model_that_is_saved_again_is_another(bert, tmp_path):
     assert np.array_equal(before(segments)[0], first)
 
 
+def test_a_model_that_is_replaced_before_it_is_loaded(bert, tmp_path):
+    from graphfusion.recordings import TransformerText
+    from graphfusion.recordings.extractors import hub
+
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    extractor = TransformerText(str(folder), "mean")
+    hub.load_encoder.cache_clear()  # as in another process
+    (folder / "more.json").write_text("{}")
+    with pytest.raises(ValueError, match="but has changed: make a new extractor"):
+        extractor([Segment("one", text="two words")])
+
+
 def test_a_folder_that_is_gone_is_no_name_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = {"extractor": "SentenceText", "model": "models/words", "revision": None}

@@ -196,6 +196,10 @@ def test_a_model_that_does_not_fit_is_refused():
         ('{"modalities": null, "extractors": {}}', "KeyError"),
         ('{"modalities": null, "in_channels": {"a": 1}, "extractors": {}}', "fingerprint of 'a'"),
         ('{"modalities": ["text"], "extractors": {}}', "must have the fingerprint of 'text'"),
+        (
+            '{"modalities": ["text"], "extractors": {"text": {"columns": ["a", "b"]}}}',
+            "must have the fingerprint of 'text'.* unknown origin",
+        ),
     ],
 )
 def test_a_folder_without_fingerprints_is_refused(tmp_path, content, said):

@@ -53,10 +53,7 @@ def check_same(modality: str, now: Mapping[str, Any], then: Mapping[str, Any]) -
         ValueError: If an entry other than the packages' versions differs.
     """
     if different := differences(now, then):
-        changes = ", ".join(
-            f"{name}: {then.get(name)!r:.200} then, {now.get(name)!r:.200} now"
-            for name in different
-        )
+        changes = ", ".join(_change(name, now.get(name), then.get(name)) for name in different)
         raise ValueError(
             f"the features of {modality!r} must be made as in training, but are not ({changes})."
         )
@@ -86,9 +83,18 @@ def _differ(ours: object, theirs: object) -> bool:
     return ours != theirs
 
 
+def _change(name: str, now: object, then: object) -> str:
+    """Describes what differs; of two lists, their first difference."""
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        place = next(n for n, pair in enumerate(zip(now, then, strict=True)) if pair[0] != pair[1])
+        name, now, then = f"{name}[{place}]", now[place], then[place]
+    return f"{name}: {then!r:.200} then, {now!r:.200} now"
+
+
 def _versions(fingerprint: Mapping[str, Any]) -> dict[str, str]:
     """Returns the versions of all packages, also of joined modalities."""
-    found = dict(fingerprint.get("versions") or {})
+    versions = fingerprint.get("versions")
+    found = dict(versions) if isinstance(versions, Mapping) else {}
     for each in fingerprint.values():
         found |= _versions(each) if isinstance(each, Mapping) else {}
     return found

@@ -130,7 +130,7 @@ def _read(
         )
         corpus[splits[rows[0]]].append(conversation)
     several = {
-        name: {"columns": columns_of(each)}
+        name: {"columns": [str(column) for column in columns_of(each)]}
         for name, each in features.items()
         if not isinstance(each, str | np.ndarray | torch.Tensor)
     }

@@ -41,7 +41,7 @@ def model_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
 
 def model_digest(folder: Path) -> str:
     """Returns the checksum of a model's files, computed once per process unless a file changes."""
-    stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
+    stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
     return _digest(folder, tuple((name, each.st_size, each.st_mtime_ns) for name, each in stats))
 
 
@@ -51,10 +51,23 @@ def _digest(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
     return folder_digest(folder)
 
 
+def check_unchanged(folder: Path, digest: str) -> None:
+    """Checks that the model in a folder is still that of an extractor, which may be elsewhere.
+
+    Raises:
+        ValueError: If another model has been saved there.
+    """
+    if model_digest(folder) != digest:
+        raise ValueError(
+            f"the model in {folder} must be the one that the extractor was made with, but has "
+            "changed: make a new extractor."
+        )
+
+
 @lru_cache(maxsize=4)
 def load_encoder(folder: Path, digest: str) -> Any:
     """Loads the model in a folder, in evaluation mode on the CPU; cached by its digest."""
-    del digest
+    check_unchanged(folder, digest)
     from transformers import AutoModel
 
     # Always float32, since the support of other dtypes differs between CPUs.
@@ -65,7 +78,7 @@ def load_encoder(folder: Path, digest: str) -> Any:
 @lru_cache(maxsize=4)
 def load_tokenizer(folder: Path, digest: str) -> Any:
     """Loads the tokeniser in a folder; cached by the digest of its model."""
-    del digest
+    check_unchanged(folder, digest)
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -74,7 +87,7 @@ def load_tokenizer(folder: Path, digest: str) -> Any:
 @lru_cache(maxsize=4)
 def load_feature_extractor(folder: Path, digest: str) -> Any:
     """Loads the feature extractor in a folder, which prepares audio; cached by the digest."""
-    del digest
+    check_unchanged(folder, digest)
     from transformers import AutoFeatureExtractor
 
     return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from graphfusion._utils.extras import require
-from graphfusion.recordings.extractors.hub import LOCK, model_digest, model_folder
+from graphfusion.recordings.extractors.hub import LOCK, check_unchanged, model_digest, model_folder
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
@@ -57,7 +57,7 @@ class SentenceText:
 
 @lru_cache(maxsize=2)
 def _encoder(folder: Path, digest: str) -> Any:
-    del digest  # the key: another model may be saved in the folder
+    check_unchanged(folder, digest)
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphfusion._utils.warn import warn
 from graphfusion.recordings.importers.rows import read_columns, read_text, timed_table
 from graphfusion.recordings.problems import TableError
 
@@ -29,7 +30,8 @@ def read_rttm(
     """Reads speaker turns from RTTM, and assigns words to turns.
 
     A word belongs to the turn with which it overlaps most, or to the nearest turn if it overlaps
-    none. Turns without words have no text. No word may begin more than 10 s after the last turn.
+    none. Turns without words have no text. Words that begin
+    more than 10 s after the last turn are warned of.
 
     Args:
         path: The path of the `.rttm` file of one recording.
@@ -40,7 +42,7 @@ def read_rttm(
         split: The split of the conversation.
 
     Raises:
-        TableError: If a line is invalid; it names the line. If a word begins too late.
+        TableError: If a line is invalid; it names the line. If most words begin too late.
         TypeError: If `words` are not triples of two numbers and a string.
         ValueError: If a word of `words` ends before it starts.
         OSError: If a file cannot be read.
@@ -66,18 +68,18 @@ def read_rttm(
 
 
 def _check_unit(words: list[Word], turns: list[tuple[float, float, str]], name: str) -> None:
-    """Refuses words in milliseconds, all of which the last turn would get."""
+    """Refuses words in milliseconds, nearly all of which the last turn would get."""
     end = max(end for _, end, _ in turns)
     late = [word for word in words if word[0] > end + _LATEST]
     if late:
         start, _, text = late[0]
-        raise TableError(
-            [
-                f"{name}: words must begin at most {_LATEST:g} s after the end of the last turn, "
-                f"at {end:g} s, but {text!r} begins at {start:g} s, one of {len(late)} such words; "
-                "times must be in seconds."
-            ]
+        message = (
+            f"{name}: words must begin at most {_LATEST:g} s after the end of the last turn, at "
+            f"{end:g} s, but {text!r} begins at {start:g} s, one of {len(late)} such words"
         )
+        if 2 * len(late) > len(words):
+            raise TableError([f"{message}; times must be in seconds."])
+        warn(f"{message}; they count for the last turn.")
 
 
 def _overlap(turn: tuple[float, float], word: Word) -> float:

@@ -59,6 +59,9 @@ def test_words_in_milliseconds_are_refused(tmp_path):
     (tmp_path / "x.rttm").write_text(RTTM)  # the last turn ends at 4.5 s
     last = read_rttm(tmp_path / "x.rttm", [(14.5, 14.9, "late")])
     assert last.text.tolist() == [None, None, "late"]
+    some = [(0.1, 0.3, "oh"), (0.4, 0.6, "so"), (90.0, 90.5, "music")]
+    with pytest.warns(UserWarning, match=r"'music' begins at 90 s, one of 1 .* for the last turn"):
+        assert read_rttm(tmp_path / "x.rttm", some).text.tolist()[-1] == "music"
     (tmp_path / "x.csv").write_text("start,end,word\n0,9,oh\n600,1000,so\n1900,2200,right\n")
     words = [(0, 9, "oh"), (600, 1000, "so"), (1900, 2200, "right")]
     for given, name in ((tmp_path / "x.csv", str(tmp_path / "x.csv")), (words, "words")):
