@@ -23,7 +23,7 @@ demo: .venv/installed      ## train and evaluate MM-DFN, on FEATURES=file or syn
 	$(BIN)/python examples/mmdfn_iemocap.py $(if $(FEATURES),--features $(FEATURES))
 
 # Threads of several tests at once would wait for each other: a process a core, a thread a process.
-test test-all nightly: export OMP_NUM_THREADS = 1
+test test-all nightly coverage: export OMP_NUM_THREADS = 1
 
 test: .venv/installed      ## every property and function, on few and small examples; doctests included
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS)
@@ -42,7 +42,7 @@ mutants: .venv/installed   ## whether the tests notice what is wrong in the math
 	$(BIN)/mutmut results --all true | $(BIN)/python -m tests.mutants
 
 coverage: .venv/installed  ## the lines and branches that the test suite runs
-	$(BIN)/python -m pytest --cov=graphfusion --cov-branch --cov-report=term-missing --cov-fail-under=95
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --cov=graphfusion --cov-branch --cov-report=term-missing --cov-fail-under=95
 
 check: .venv/installed     ## formatter, linters, type checker: all hooks of .pre-commit-config.yaml
 	$(INSIDE) pre-commit run --all-files
