@@ -317,7 +317,7 @@ def test_doubtful_features_are_listed():
 
     found = load_bytes(check, b"")
     assert "conversation 'c': features must differ from those of 'b', but are the same." in found
-    assert any("all zeros in 1 utterances, the first: utterance 7 of 'a'" in each for each in found)
+    assert any("all zeros in 1 utterance, the first: utterance 7 of 'a'" in each for each in found)
 
 
 def test_a_flipped_bit_is_found_wherever_it_is():

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.labels import labelled
 from graphfusion.data.moments import Moments
 from graphfusion.data.standardize import LIMIT, scale_of
@@ -162,7 +163,7 @@ class _Modality:
         if self._zeros:
             message = (
                 f"{self._name} must be marked absent where extraction failed, but is all zeros "
-                f"in {self._zeros} utterances, the first: {self._first}."
+                f"in {counted(self._zeros, 'utterance')}, the first: {self._first}."
             )
             yield Problem(None, field, message)
         train, rest = self._train, self._rest
@@ -189,6 +190,6 @@ class _Modality:
             if columns := broken.nonzero().flatten().tolist():
                 message = (
                     f"{self._name} must vary in 'train' as elsewhere, but {what}, in {len(columns)}"
-                    f" of {self._channels} columns, the first: {columns[0]}."
+                    f" of {counted(self._channels, 'column')}, the first: {columns[0]}."
                 )
                 yield Problem(None, field, message)
