@@ -16,6 +16,7 @@ from graphfusion.data.moments import Moments
 from graphfusion.data.standardize import LIMIT, scale_of
 from graphfusion.datasets.checks.labels import classes_present
 from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, violations
+from graphfusion.datasets.checks.sentinels import Sentinels
 from graphfusion.datasets.checks.splits import too_few, wrong_names
 
 _MIN_UTTERANCES = 20  # fewer do not suffice to judge the variance of a column
@@ -25,7 +26,8 @@ _DIGEST_BYTES = 16  # makes a collision of two conversations as unlikely as 1 in
 
 def quality_checks(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
     """Creates all checks for likely mistakes."""
-    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), _Features()]
+    features: list[Check] = [_Features(), Sentinels()]
+    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), *features]
 
 
 class _Splits:
