@@ -50,20 +50,20 @@ class _Columns:
     def __init__(self, channels: int) -> None:
         self.channels = channels
         self._moments = Moments(channels)
-        self._counts = {
-            True: torch.zeros(channels),
-            False: torch.zeros(channels),
-        }  # lowest, highest
+        # Of the lowest value (True) and of the highest (False).
+        self._counts = {each: torch.zeros(channels) for each in (True, False)}
 
     def add(self, x: Tensor) -> None:
         if len(x) == 0:
             return
+        x = x.detach().cpu().double()
         before = {True: self._moments.low, False: self._moments.high}
         self._moments.add(x)
-        x = x.detach().cpu().double()
         for lowest, extreme in ((True, self._moments.low), (False, self._moments.high)):
-            kept = self._counts[lowest].where(extreme == before[lowest], 0)
-            self._counts[lowest] = kept + (x == extreme).sum(0)
+            self._counts[lowest][extreme != before[lowest]] = 0
+            reached = (x.amin(0) if lowest else x.amax(0)) == extreme
+            # Few columns: most conversations do not reach the extremes of all before.
+            self._counts[lowest][reached] += (x[:, reached] == extreme[reached]).sum(0)
 
     def sentinels(self) -> dict[int, float]:
         """Returns `{column: value}` of values that are repeated and far from all others."""
