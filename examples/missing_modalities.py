@@ -4,22 +4,21 @@
     python examples/missing_modalities.py --features FILE [FILE ...]   your own files
 
 Removes 0 to 90 % of the (utterance, modality) pairs of the test conversations at random, the same
-ones for four "arms". "masked" passes the mask `present`. "zero-filled" passes no mask, and replaces
-missing features by zeros after standardisation, which is the training mean. Both are trained on
-complete conversations, and with modalities dropped at random, also in the held-out conversations
-that choose the epoch. Writes `scores.csv` and `scores.png`. Finished runs are reused.
+ones for four "arms". "masked" passes the mask `present`; "zero-filled" the training mean, and no
+mask. Both are trained on complete conversations, and with modalities dropped at random, also in
+those that choose the epoch. Writes `scores.csv` and `scores.png`. Finished runs are reused.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from copy import copy
+from itertools import product
 from pathlib import Path
 
 from mmdfn_iemocap import default_modalities, parse_settings
 
 from graphfusion import Conversation, modality_dropout
 from graphfusion.datasets import Corpus, load, synthetic
-from graphfusion.models.zero_filled import zero_filled
 from graphfusion.training import Recipe, evaluate, fit_seeds, held_out, percent
 
 # isort: split
@@ -28,13 +27,11 @@ import torch
 from matplotlib.figure import Figure
 
 SHARES = [tenth / 10 for tenth in range(10)]
-# For each arm: the trained model, the scored model, and whether training drops modalities.
-# Without dropping, both arms share one trained model.
-ARMS = {
-    "masked": ("mmdfn", "mmdfn", False),
-    "zero-filled": ("mmdfn", "zero_filled", False),
-    "masked, trained for it": ("mmdfn", "mmdfn", True),
-    "zero-filled, trained for it": ("zero_filled", "zero_filled", True),
+ARMS = {  # the model, and whether training drops modalities
+    "masked": ("mmdfn", False),
+    "zero-filled": ("zero_filled", False),
+    "masked, trained for it": ("mmdfn", True),
+    "zero-filled, trained for it": ("zero_filled", True),
 }
 
 
@@ -59,12 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
             corpus = load(path) if path else synthetic()
             corpus = corpus.select(default_modalities(corpus))
             source = path.stem if path else "synthetic"
-            for arm, (model, _, dropping) in ARMS.items():
+            for (arm, (model, dropping)), seed in product(ARMS.items(), range(options.seeds)):
                 dropped = {"modality_dropout": options.drop * dropping}
                 recipe = Recipe(model, options.preset, settings | dropped)
-                for seed in range(options.seeds):
-                    found = scores_of(arm, recipe, corpus, seed, options.output / source)
-                    rows += [{"data": source, "arm": arm, "seed": seed, **row} for row in found]
+                found = scores_of(recipe, corpus, seed, options.output / source)
+                rows += [{"data": source, "arm": arm, "seed": seed, **row} for row in found]
     except (OSError, ValueError, TypeError) as error:
         command.error(str(error))
     scores = pd.DataFrame(rows)
@@ -83,10 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def lose(conversations: Sequence[Conversation], share: float, seed: int) -> list[Conversation]:
-    """Returns copies of conversations with a share of modalities dropped.
-
-    For one seed, the modalities dropped at a smaller share are also dropped at a greater one.
-    """
+    """Returns copies with a share of modalities dropped, at a greater share the same and more."""
     torch.manual_seed(seed)
     out = [copy(conversation) for conversation in conversations]
     for conversation in out:
@@ -95,21 +88,19 @@ def lose(conversations: Sequence[Conversation], share: float, seed: int) -> list
 
 
 def scores_of(
-    arm: str, recipe: Recipe, corpus: Corpus, seed: int, folder: Path
+    recipe: Recipe, corpus: Corpus, seed: int, folder: Path
 ) -> Iterator[dict[str, float]]:
     """Trains one model, or loads it if it is finished, and yields its score at each share."""
-    trained, scored, _ = ARMS[arm]
     p = recipe.settings.modality_dropout
     training, validation = held_out(corpus, seed)
     ids = {"train": training, "val": validation, "test": corpus.ids("test")}
     splits = corpus.with_splits(ids).splits
     prepared = Corpus(corpus.classes, {**splits, "val": lose(splits["val"], p, seed)})
-    place = folder / trained / f"drop_{p}"
+    place = folder / recipe.model / f"drop_{p}"
     (run,) = fit_seeds(recipe, prepared, place, [seed], resume=True, source=folder.name)
-    model = run.model() if scored == trained else zero_filled(run.model())
     for share in SHARES:
         left = lose(corpus.splits["test"], share, seed)
-        yield {"share": share, "f1": evaluate(model, left)["f1"]}
+        yield {"share": share, "f1": evaluate(run.model(), left)["f1"]}
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
     python examples/node_classification.py --output accuracy.png
 
 Each seed draws two synthetic graphs, in which edges are more or less informative than features. The
-classes of a few nodes are known, and those of the others are predicted. All models have the same
-settings. The accuracy on validation nodes chooses the epoch of a run, and the learning rate of each
-model and depth, if several are given.
+models have the same settings, and are trained on a few nodes. Accuracy on validation nodes chooses
+the epoch of a run, and the learning rate of each model and depth, if several are given.
 """
 
 import argparse
@@ -41,8 +40,7 @@ def block_model(homophily: float, signal: float, seed: int, size: int = 600) -> 
     """Draws a contextual stochastic block model (Deshpande et al., NeurIPS 2018).
 
     Nodes have four neighbours on average, a share `homophily` of them in the same class. The mean
-    features of the classes are orthogonal, of length `signal`. The masks select 20 training nodes
-    a class, a fifth of all nodes for validation, and the others for testing.
+    features of the classes are orthogonal, of length `signal`.
     """
     generator = torch.Generator().manual_seed(seed)
     node = torch.arange(size)
@@ -110,11 +108,6 @@ MODELS: dict[str, Callable[[int], torch.nn.Sequential]] = {
 GATE = [("gated", "GCN2Conv"), ("gated, concat", "static, concat")]  # with and without the gate
 
 
-def accuracy(predicted: Tensor, y: Tensor, mask: Tensor) -> float:
-    """Accuracy on the nodes of a mask."""
-    return float((predicted == y)[mask].float().mean())
-
-
 def fit(model: torch.nn.Module, data: Data, epochs: int, lr: float) -> tuple[Tensor, float, float]:
     """Returns predictions and validation accuracy of the best epoch, and milliseconds of a step."""
     graph = data.x, data.edge_index, data.edge_weight
@@ -131,7 +124,7 @@ def fit(model: torch.nn.Module, data: Data, epochs: int, lr: float) -> tuple[Ten
         model.eval()
         with torch.no_grad():
             predicted = head(body(*graph)).argmax(1)
-        if (val := accuracy(predicted, data.y, data.val_mask)) > best:
+        if (val := float((predicted == data.y)[data.val_mask].float().mean())) > best:
             chosen, best = predicted, val
     return chosen, best, 1000 * seconds / epochs
 
@@ -145,7 +138,7 @@ def run(
         for seed, data in enumerate(graphs):
             torch.manual_seed(seed)
             predicted, val, ms = fit(MODELS[name](layers), data, epochs, lr)
-            test = accuracy(predicted, data.y, data.test_mask)
+            test = float((predicted == data.y)[data.test_mask].float().mean())
             rows.append((name, layers, lr, seed, val, test, ms))
     tried = pd.DataFrame(rows, columns=["model", "layers", "lr", "seed", "val", "test", "ms"])
     best = tried.groupby("lr", sort=False)["val"].agg(mean).idxmax()
@@ -157,8 +150,7 @@ def table(scores: pd.DataFrame) -> pd.DataFrame:
     wide = scores.pivot(index=["layers", "seed"], columns="model", values="test")[list(MODELS)]
     for gated, static in GATE:
         wide[f"*{gated}* minus *{static}*"] = wide[gated] - wide[static]
-    groups = wide.groupby("layers")
-    depths = list(scores["layers"].unique())
+    groups, depths = wide.groupby("layers"), list(scores["layers"].unique())
     accuracies = groups.mean().T[depths].add_suffix(" layers")
     accuracies = accuracies.join(groups.std().T.add_suffix(" layers std"))
     ms = scores[scores["layers"] == depths[-1]].groupby("model")["ms"].mean().map("{:.0f}".format)
@@ -178,8 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     for name in ("seeds", "epochs"):
         if getattr(options, name) < 1:
             command.error(f"--{name} must be at least 1, but got {getattr(options, name)}.")
-    parts = []
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    parts, figure = [], Figure(figsize=(9, 3.5), layout="constrained")
     print("Test accuracy in % (mean ± standard deviation over seeds)")
     for axes, (kind, how) in zip(figure.subplots(1, 2), GRAPHS.items(), strict=True):
         graphs = [block_model(*how, seed) for seed in range(options.seeds)]
@@ -188,11 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         parts.append(pd.concat(runs).assign(graph=kind))
         shown = table(parts[-1]).rename_axis(kind).to_markdown(disable_numparse=True)
         print(f"\n{shown}", flush=True)
-        for name, each in parts[-1].groupby("model", sort=False):
-            test = 100 * each.groupby("layers", sort=False)["test"].agg(["mean", "std"])
-            axes.errorbar(test.index.astype(str), test["mean"], test["std"], label=name, capsize=2)
-        axes.set(title=kind, xlabel="layers", ylabel="test accuracy (%)")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        test = parts[-1].groupby(["layers", "model"])["test"]
+        average, std = (each.unstack()[list(MODELS)] for each in (test.mean(), test.std()))
+        average.plot(ax=axes, yerr=std, capsize=2, logx=True, title=kind, ylabel="test accuracy")
     if options.output is not None:
         figure.savefig(options.output)
     return pd.concat(parts)

@@ -2,8 +2,7 @@
 
     python examples/results.py --data FOLDER --seeds 5
 
-FOLDER has the feature files `iemocap6.npz`, `meld.npz` and `mosi.npz`; with `--only`, some of them
-suffice. Finished runs are reused, and interrupted ones resumed.
+FOLDER has `iemocap6.npz`, `meld.npz` and `mosi.npz`, or those of `--only`. Runs are resumed.
 """
 
 import argparse
@@ -18,8 +17,7 @@ from graphfusion.training import Recipe, compare, fit_seeds
 # isort: split
 import pandas as pd
 
-# The published settings of each data set, and ours.
-PRESETS = {
+PRESETS = {  # the published settings of each data set, and ours
     "iemocap6": ("iemocap", "iemocap_speaker_normalized"),
     "meld": ("meld", "meld_regularized"),
     "mosi": ("iemocap", "iemocap_speaker_normalized"),

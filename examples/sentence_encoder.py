@@ -2,13 +2,11 @@
 
     python examples/sentence_encoder.py
 
-`ConversationClassifier` takes any module that encodes the tokens of an utterance as one vector:
-here a bag of word vectors, which needs no download; or the mean over tokens of
-`AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`, for instance.
+The encoder is any module that makes one vector of an utterance's tokens: here a bag of word
+vectors, or the mean of `AutoModel.from_pretrained(name)(input_ids=tokens).last_hidden_state`.
 
 Each synthetic conversation is about one of four topics, the class of its utterances. Only one
-utterance in four has a word of the topic, so most must be classified from other utterances. With
-four speakers, those are mostly of other people.
+utterance in four has a word of the topic, so most must be classified from those of others.
 """
 
 from typing import NamedTuple

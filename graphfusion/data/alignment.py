@@ -2,6 +2,7 @@
 
 import torch
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.layout import BatchLayout
 
 
@@ -19,12 +20,12 @@ def align(layout: BatchLayout, modalities: tuple[str, ...]) -> BatchLayout:
         if layout.present is not None:
             raise ValueError(
                 "present must be given by name, {modality: [U] bool}, where features are, but "
-                f"the layout has {layout.num_modalities} columns without names."
+                f"the layout has {counted(layout.present.size(1), 'column')} without names."
             )
         if layout.num_modalities not in (None, len(modalities)):
             raise ValueError(
-                f"present must have {len(modalities)} modalities, but the layout has "
-                f"{layout.num_modalities}."
+                f"present must have {counted(len(modalities), 'modality', 'modalities')}, but the "
+                f"layout has {layout.num_modalities}."
             )
         return layout
     if unknown := [name for name in given if name not in modalities]:

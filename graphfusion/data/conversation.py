@@ -1,6 +1,7 @@
 """One conversation, as PyTorch Geometric's `DataLoader` and `Batch` take it."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Self
 
 import torch
@@ -98,8 +99,7 @@ class Conversation(Data):
         **further: Any,
     ) -> None:
         """Sets the attributes of an empty shell, all at once: PyG takes long for one by one."""
-        (store,) = self.stores
-        store._mapping |= {
+        self._store._mapping |= {
             # Always stored, for PyG takes the attributes of a batch's first member: those of the
             # others would be lost, or missed. First, so that it compares the members before it
             # joins anything.
@@ -142,6 +142,9 @@ class Conversation(Data):
         return 0 if key in self.features else super().__cat_dim__(key, value, *args, **kwargs)
 
 
+_EMPTY = Conversation()  # PyG copies a shell faster than it makes one
+
+
 def trusted_conversation(
     features: dict[str, Tensor],
     speaker: Tensor,
@@ -155,6 +158,6 @@ def trusted_conversation(
     For who reads the same from a file again and again; the checks take longer than to read. So does
     the schema, which is the same for all conversations of a file.
     """
-    conversation = Conversation()
+    conversation = copy(_EMPTY)
     conversation._fill(features, speaker, y, present, schema, **further)
     return conversation

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_modality, check_tensor
+from graphfusion._utils.counted import counted
 
 
 def check_layout(
@@ -37,8 +38,8 @@ def check_layout(
     for name, value in (("speaker", speaker), ("present", present)):
         if value is not None and len(value) != size:
             raise ValueError(
-                f"{name} must have a row for each of the {size} utterances that ptr ends with, "
-                f"but got {len(value)}."
+                f"{name} must have a row for each of the {counted(size, 'utterance')} that ptr "
+                f"ends with, but got {len(value)}."
             )
     if speaker is not None and bool((speaker < 0).any()):
         raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")

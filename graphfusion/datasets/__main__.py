@@ -133,7 +133,8 @@ def _convert(source: Path, target: Path, settings: Mapping[str, Any]) -> int:
         if detect(source) == "safetensors":
             return _report(source, load_problems(source))
         raise
-    sys.stdout.write(f"{target}: {corpus}\n")
+    lost = ", without the values of the turns, whose order is kept" if corpus.turns else ""
+    sys.stdout.write(f"{target}: {corpus}{lost}\n")
     return 0
 
 

@@ -85,18 +85,17 @@ class Corpus:
         Args:
             frame: A frame of pandas or Arrow, or any object that supports Arrow's C stream or the
                 dataframe interchange protocol, or has a method `to_pandas`.
-            features: `{modality: source}`. A source is a column of vectors (lists, arrays or JSON
-                lists), a list of columns of numbers, or an array or tensor `[rows, d]`. Or the
-                names of columns of vectors. A list of columns is kept in `extractors`, to refuse
-                other columns, or another order, at prediction. Vectors that are all NaN count as
-                missing, with a warning unless they are null.
+            features: Names of columns of vectors, or `{modality: source}`. A source is a column of
+                vectors (lists, arrays or JSON lists), a list of columns of numbers, or an array or
+                tensor `[rows, d]`. A list of columns is kept in `extractors`, to refuse others at
+                prediction. Vectors that are all NaN count as missing.
             conversation: The column of conversation ids.
             turn: The column to sort a conversation's utterances by, numbers or times; None: the
                 order of the rows. Its values are kept in `turns`.
             speaker: The column of speakers, names or numbers; None: a single speaker.
-            label: The column of labels: class names; class numbers, -1 or -100 where missing; or
-                floats, which are scores. Several columns of 1 and 0, or of bools, are multilabel,
-                and their names are the classes. None: all labels are missing.
+            label: The column of class names; of class numbers, -1 or -100 where missing; or of
+                floats, which are scores. Several columns of 1 and 0, or bools: multilabel, with
+                their names as classes. None: all are missing.
             split: The column of splits; None: all conversations are in "train".
             score: The column of scores in addition to classes; None: no scores.
             classes: The names of the classes, in order; empty: the labels are scores; None: the
@@ -106,13 +105,12 @@ class Corpus:
             ImportError: If pandas or pyarrow is not installed.
             FormatError: If the table is invalid: a `ValueError` that lists every problem by row
                 (counted from 0) and column.
-            TypeError: If `frame` is not a table, `features` names no modalities, or a modality's
-                source is a table or of another kind.
+            TypeError: If `frame` is not a table, or `features` or a source is of another kind.
             ValueError: If `label` names a column twice, or its columns differ from `classes`.
 
         Warns:
-            UserWarning: If vectors that are all NaN count as missing; it gives their number. If
-                names of classes differ in case or spaces only.
+            UserWarning: If vectors that are not null are all NaN, or names of classes differ in
+                case or spaces only.
 
         Example:
             >>> import pandas as pd
@@ -130,14 +128,13 @@ class Corpus:
     def to_table(self) -> Any:
         """Converts the corpus to a pandas frame with one row per utterance.
 
-        The columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (the class name
-        or the score) and, if there is one, `score`. Each modality has a column of vectors. In a
-        multilabel corpus, a column of 1 and 0 for each class replaces `label`. Missing values are
-        null.
+        The columns are `conversation`, `turn` (from 0), `split`, `speaker`, `label` (class names or
+        scores; multilabel: a column of 1 and 0 for each class instead), `score` if there is one,
+        and a column of vectors for each modality. Missing values are null.
 
         :meth:`from_table` restores the corpus, given the modalities and the classes (multilabel: as
-        `label`). Empty splits and the placeholders of absent features are not restored, and
-        speakers are renumbered by first appearance.
+        `label`), without empty splits and placeholders of absent features. It renumbers speakers
+        by first appearance.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
@@ -196,13 +193,6 @@ class Corpus:
         Raises:
             TypeError: If `splits` is not a mapping of names to sequences of ids.
             ValueError: If an id is unknown or occurs twice, or "train" is empty.
-
-        Example:
-            >>> from graphfusion.datasets import synthetic
-            >>> corpus = synthetic(num_train=4, num_test=2)
-            >>> first, *rest = corpus.ids("train")
-            >>> corpus.with_splits({"train": rest, "dev": [first]}).ids("train") == rest
-            True
         """
         return Corpus(self.classes, regroup(self.splits, splits), self.extractors, self.turns)
 

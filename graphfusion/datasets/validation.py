@@ -33,6 +33,7 @@ def validate(path: str | PathLike[str], **options: Unpack[LoadKwargs]) -> list[P
     - speakers are numbered by first appearance;
     - no two conversations have the same features;
     - no utterance has a vector that is all zeros, which often marks a failed extraction;
+    - no column repeats a value far from all of its others, such as -999 for what is missing;
     - no column is constant in "train" alone, or varies so little there that
       :class:`~graphfusion.Standardize` clips it.
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
 from graphfusion._utils.checks import check_not_empty, check_real, check_size, check_tensor
+from graphfusion._utils.counted import counted
 from graphfusion._utils.memory import is_out_of_memory
 from graphfusion.data.layout import BatchLayout, as_layout
 from graphfusion.data.masking import screen
@@ -97,9 +98,10 @@ class ConversationGraph(torch.nn.Module):
         )
         return torch.OutOfMemoryError(
             f"the graph must fit into memory, but where past and future are {self.past} and "
-            f"{self.future}, the edges of {layout.num_utterances} utterances, {longest} in the "
-            f"longest conversation, take up to {size / 2**30:.3g} GiB, and several times as much "
-            f"in training: give ConversationGraph, or MMDFN, a smaller past and future. ({error})"
+            f"{self.future}, the edges of {counted(layout.num_utterances, 'utterance')}, "
+            f"{longest} in the longest conversation, take up to {size / 2**30:.3g} GiB, and "
+            "several times as much in training: give ConversationGraph, or MMDFN, a smaller past "
+            f"and future. ({error})"
         )
 
     def _build(self, x: Tensor, layout: BatchLayout) -> MultimodalGraph:

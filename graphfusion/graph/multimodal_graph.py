@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_dtype, check_tensor
+from graphfusion._utils.counted import counted
 from graphfusion.data import masking
 from graphfusion.data.layout import BatchLayout
 from graphfusion.graph.blocks import Blocks, take_nodes
@@ -148,9 +149,9 @@ class MultimodalGraph:
         """
         layout = self.layout if layout is None else layout
         if layout.num_utterances != self.layout.num_utterances:
+            size = counted(self.layout.num_utterances, "utterance")
             raise ValueError(
-                f"layout must be of the graph's {self.layout.num_utterances} utterances, but got "
-                f"{layout.num_utterances}."
+                f"layout must be of the graph's {size}, but got {layout.num_utterances}."
             )
         return edge_types(self.to_edge_index()[0], layout, self.inter.size(1))
 

@@ -9,6 +9,7 @@ from torch_geometric.data import Batch
 from torch_geometric.nn.inits import reset
 
 from graphfusion._utils.checks import unique_names
+from graphfusion._utils.counted import counted
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion._utils.weights import first_weight
 from graphfusion.data.conversation import Conversation
@@ -89,7 +90,7 @@ class ConversationModel(PretrainedModule):
         self.class_names = unique_names("class_names", class_names)
         if len(self.class_names) != self.num_classes:
             raise ValueError(
-                f"class_names must be {self.num_classes} names, as num_classes is, "
+                f"class_names must be {counted(self.num_classes, 'name')}, as num_classes is, "
                 f"but got {len(self.class_names)}."
             )
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
+from graphfusion._utils.counted import counted
+
 _FORMAT = "graphfusion.model"
 _VERSION = 1
 
@@ -95,5 +97,5 @@ def check_arguments(
     if isinstance(in_channels, dict) and len(in_channels) > num_weights:
         raise ValueError(
             f"in_channels must have a weight for each modality, but has {len(in_channels)} of them "
-            f"for {num_weights} weights."
+            f"for {counted(num_weights, 'weight')}."
         )

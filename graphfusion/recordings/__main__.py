@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 
+from graphfusion._utils.counted import counted
 from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
 from graphfusion._utils.warn import plain_warnings
@@ -121,7 +122,8 @@ def _check(options: argparse.Namespace) -> int:
     rows = list(utterances(table))
     conversations = len({each.conversation for each in rows})
     sys.stdout.write(
-        f"{options.table}: {len(rows)} utterances in {conversations} conversations, no problems; "
+        f"{options.table}: {counted(len(rows), 'utterance')} in "
+        f"{counted(conversations, 'conversation')}, no problems; "
         f"without a label: {sum(each.label is None for each in rows)}, "
         f"text: {sum(each.text is None for each in rows)}, "
         f"audio: {sum(each.audio is None for each in rows)}, "

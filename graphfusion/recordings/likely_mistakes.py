@@ -1,7 +1,9 @@
 """Likely mistakes in a valid table: names spelled in two ways, splits, files in two splits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from graphfusion._utils.counted import counted
+from graphfusion.datasets.checks.labels import alike, typos
 from graphfusion.datasets.checks.splits import wrong_names
 from graphfusion.recordings.problems import name_rows
 from graphfusion.recordings.table import Utterance, by_conversation, by_file, labels_of
@@ -16,15 +18,13 @@ def likely_mistakes(rows: list[Utterance], classes: Sequence[str] | None) -> Ite
         rows: The rows of the table.
         classes: The names of the classes; None: any labels.
     """
-    if classes is None and (alike := _alike(str(label) for _, label in labels_of(rows))):
-        yield (
-            f"label has classes that differ in case or spaces only: {alike}; if they are the same, "
-            "change the table, and otherwise name all of them as `classes`."
-        )
+    names = (str(label) for _, label in labels_of(rows))
+    if classes is None and (typo := typos("label", names)):
+        yield typo
     persons = [
         f"{names} in {name!r}"
         for name, members in by_conversation(rows).items()
-        for names in _alike(each.speaker for each in members)
+        for names in alike(each.speaker for each in members)
     ]
     if persons:
         yield (
@@ -54,19 +54,10 @@ def _leaks(rows: list[Utterance]) -> Iterator[str]:
             places = " and ".join(f"in {each.split!r} (row {each.row})" for each in others)
             found.append(f"{path} is used in 'train' (row {train.row}) and {places}")
     if found:
-        count = "1 file is" if len(found) == 1 else f"{len(found)} files are"
         yield (
             "a file of 'train' must be in no other split, or scores are too high, but "
-            f"{count}: {_first(found)}."
+            f"{counted(len(found), 'file is', 'files are')}: {_first(found)}."
         )
-
-
-def _alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups different names that are equal but for case and spaces."""
-    groups: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def _first(examples: list[str]) -> str:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.autocast import without_autocast
+from graphfusion._utils.counted import counted
 from graphfusion._utils.tracing import is_traced
 from graphfusion.fusion.dynamic_fusion import DynamicFusion
 from graphfusion.graph.builder import ConversationGraph, join_modalities
@@ -137,8 +138,8 @@ class GraphCache:
         least, most = (longest, size) if past is None else (min(longest, past), past)
         if int(position.min()) < 0 or not least <= size <= most:
             raise ValueError(
-                f"state must have a place for each of {least} utterances within the window, but "
-                f"got {size}."
+                f"state must have a place for each of {counted(least, 'utterance')} within the "
+                f"window, but got {size}."
             )
 
     def _window(self, conversation: Tensor) -> tuple[slice | Tensor, slice, slice]:

@@ -6,6 +6,7 @@ from typing import Never
 import torch
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.layout import BatchLayout
 from graphfusion.testing.batches import RaggedBatch
 
@@ -81,7 +82,11 @@ def check_finite(contract: str, batch: RaggedBatch, what: str, value: Tensor) ->
     bad = ~value.isfinite()
     if bad.any():
         first = float(value.detach()[bad][0])
-        fail(contract, batch, f"{what} has {int(bad.sum())} entries such as {first}")
+        fail(
+            contract,
+            batch,
+            f"{what} has {counted(int(bad.sum()), 'entry', 'entries')} such as {first}",
+        )
 
 
 def fail(contract: str, batch: RaggedBatch, problem: str) -> Never:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
 from graphfusion.testing.batches import RaggedBatch
 from graphfusion.testing.comparison import Run, check_finite, compare, fail, gradients, output
 
@@ -131,7 +132,11 @@ def assert_not_mutating(run: Run, batch: RaggedBatch) -> None:
         now = x.detach() if name == "x" else getattr(layout, name)
         changed = ~torch.isclose(now, value, rtol=0, atol=0, equal_nan=True)
         if changed.any():
-            fail("no mutation", batch, f"{int(changed.sum())} entries of {name} were changed")
+            fail(
+                "no mutation",
+                batch,
+                f"{counted(int(changed.sum()), 'entry', 'entries')} of {name} changed",
+            )
 
 
 def assert_finite(run: Run, batch: RaggedBatch, parameters: Iterable[Tensor] = ()) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 from torch_geometric.loader import DataLoader
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.conversation import Conversation
 from graphfusion.datasets.checks.splits import VALIDATION, too_few, wrong_names
 from graphfusion.datasets.corpus import Corpus
@@ -82,7 +83,7 @@ def batches(
     if min(map(len, steps)) < world:
         raise ValueError(
             f"every step must have a conversation for each of the {world} processes, but one of "
-            f"{num_conversations} conversations in steps of at most {batch_size} has "
+            f"{counted(num_conversations, 'conversation')} in steps of at most {batch_size} has "
             f"{min(map(len, steps))}."
         )
     return [step[rank::world].tolist() for step in steps]

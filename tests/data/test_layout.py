@@ -201,7 +201,7 @@ def test_align_refuses_unknown_modalities() -> None:
     with pytest.raises(ValueError, match=r"present must name some of \['b'\], but .* \['a'\]"):
         align(named, ("b",))
     columns = BatchLayout(torch.tensor([0, 4]), present=mask.unsqueeze(1))
-    with pytest.raises(ValueError, match="present must be given by name, .* 1 columns without"):
+    with pytest.raises(ValueError, match="present must be given by name, .* 1 column without"):
         align(columns, ("a",))
     assert named.column("a") == 0
     with pytest.raises(ValueError, match=r"modality must be one of \['a'\], but got 'b'"):

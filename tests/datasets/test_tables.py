@@ -491,10 +491,12 @@ def test_files(tmp_path, capsys, form):
     assert_same(corpus, Corpus.from_table(frame, FEATURES))
     assert main(["convert", str(path), str(target)]) == 0
     assert_same(load(target), corpus)
+    assert "without the values of the turns, whose order is kept\n" in capsys.readouterr().out
     assert main(["validate", str(path)]) == 0
     assert "Corpus(train=1, dev=1, in_channels={'text': 2, 'audio': 1}" in capsys.readouterr().out
     options = ["--columns", "turn=", "label=", "--features", "x=text", "--classes", "sad,glad"]
     assert main(["convert", str(path), str(target), *options]) == 0
+    assert "turns" not in capsys.readouterr().out
     again = load(target)
     assert (again.classes, again.in_channels) == (("sad", "glad"), {"x": 2})
     assert again.splits["train"][0].features["x"][:, 0].tolist() == [3.0, 1.0, 2.0]

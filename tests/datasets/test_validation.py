@@ -317,7 +317,7 @@ def test_doubtful_features_are_listed():
 
     found = load_bytes(check, b"")
     assert "conversation 'c': features must differ from those of 'b', but are the same." in found
-    assert any("all zeros in 1 utterances, the first: utterance 7 of 'a'" in each for each in found)
+    assert any("all zeros in 1 utterance, the first: utterance 7 of 'a'" in each for each in found)
 
 
 def test_a_flipped_bit_is_found_wherever_it_is():
@@ -383,7 +383,8 @@ def test_columns_are_doubted_as_far_as_standardising_clips_them(level, spread, s
 
     def check(path):
         save(Corpus(("calm",), {"train": [train], "dev": [test]}), path)
-        return [each.message for each in validate(path)]
+        found = [each.message for each in validate(path)]
+        return [each for each in found if "repeats a value" not in each]  # rounded to one value
 
     standardize = Standardize({"text": 2}).fit([train])
     clipped = max(

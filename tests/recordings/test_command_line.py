@@ -26,7 +26,7 @@ def table(tmp_path):
 
 def test_check(table, capsys):
     assert main(["check", str(table)]) == 0
-    assert "2 utterances in 1 conversations, no problems" in capsys.readouterr().out
+    assert "2 utterances in 1 conversation, no problems" in capsys.readouterr().out
     table.write_text(table.read_text().replace("1,2,a", "1,9,a") + "b,Ann,x,,,gone.wav,glad\n")
     assert main(["check", str(table), "--classes", "calm,angry"]) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -1,6 +1,6 @@
 """Checks the labels of conversations for each task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
@@ -57,3 +57,21 @@ def classes_present(y: Tensor) -> set[int]:
     """Returns the classes that occur in labels `[U]` (class numbers) or `[U, K]` (0 and 1)."""
     found = (y == 1).any(0).nonzero() if y.dim() > 1 else y[y >= 0].unique()
     return set(found.flatten().tolist())
+
+
+def typos(field: str, classes: Iterable[str]) -> str | None:
+    """Returns a warning about names of classes that are probably the same; None: there are none."""
+    if not (similar := alike(classes)):
+        return None
+    return (
+        f"{field} has classes that differ in case or spaces only: {similar}; if they are the same, "
+        "change the table, and otherwise name all of them as `classes`."
+    )
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups different names that are equal but for case and spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

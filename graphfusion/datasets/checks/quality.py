@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.labels import labelled
 from graphfusion.data.moments import Moments
 from graphfusion.data.standardize import LIMIT, scale_of
 from graphfusion.datasets.checks.labels import classes_present
 from graphfusion.datasets.checks.problems import AnyConversation, Check, Problem, violations
+from graphfusion.datasets.checks.sentinels import Sentinels
 from graphfusion.datasets.checks.splits import too_few, wrong_names
 
 _MIN_UTTERANCES = 20  # fewer do not suffice to judge the variance of a column
@@ -24,7 +26,8 @@ _DIGEST_BYTES = 16  # makes a collision of two conversations as unlikely as 1 in
 
 def quality_checks(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
     """Creates all checks for likely mistakes."""
-    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), _Features()]
+    features: list[Check] = [_Features(), Sentinels()]
+    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), *features]
 
 
 class _Splits:
@@ -162,7 +165,7 @@ class _Modality:
         if self._zeros:
             message = (
                 f"{self._name} must be marked absent where extraction failed, but is all zeros "
-                f"in {self._zeros} utterances, the first: {self._first}."
+                f"in {counted(self._zeros, 'utterance')}, the first: {self._first}."
             )
             yield Problem(None, field, message)
         train, rest = self._train, self._rest
@@ -189,6 +192,6 @@ class _Modality:
             if columns := broken.nonzero().flatten().tolist():
                 message = (
                     f"{self._name} must vary in 'train' as elsewhere, but {what}, in {len(columns)}"
-                    f" of {self._channels} columns, the first: {columns[0]}."
+                    f" of {counted(self._channels, 'column')}, the first: {columns[0]}."
                 )
                 yield Problem(None, field, message)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from graphfusion._utils.counted import counted
 from graphfusion.data.labels import LabelSpec
 
 
@@ -19,4 +20,5 @@ def describe_corpus(
 def unused_message(ids: Sequence[str]) -> str:
     """Returns the message about conversations that are in no split: their number and first ids."""
     first = ", ".join(map(repr, ids[:3]))
-    return f"conversations must be in a split, but {len(ids)} are in none, such as {first:.200}."
+    are = counted(len(ids), "is in none", "are in none")
+    return f"conversations must be in a split, but {are}, such as {first:.200}."

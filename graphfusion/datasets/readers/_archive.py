@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.readers._reading import check_dtype, check_layout
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -80,7 +81,8 @@ class Archive:
                 filled += len(chunk)
         if filled != header.nbytes:
             raise ValueError(
-                f"{name}: {header.nbytes} bytes must follow the header, but got {filled}."
+                f"{name}: {counted(header.nbytes, 'byte')} must follow the header, but got "
+                f"{filled}."
             )
         order: Literal["F", "C"] = "F" if header.fortran else "C"
         return np.ndarray(header.shape, header.dtype, buffer=raw.data, order=order)

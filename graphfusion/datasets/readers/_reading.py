@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
 from graphfusion._utils.files import read_regular
 from graphfusion.datasets.checks.problems import Problem
 
@@ -97,7 +98,8 @@ def check_layout(shape: Sequence[int], dtype: np.dtype[Any], available: int) -> 
     needed = math.prod(shape) * dtype.itemsize
     if needed != available:
         raise ValueError(
-            f"an array of shape {list(shape)} and dtype {dtype.name} must take {needed} bytes, "
+            f"an array of shape {list(shape)} and dtype {dtype.name} must take "
+            f"{counted(needed, 'byte')}, "
             f"but the file has {available} for it."
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.readers._safe_objects import Array
 from graphfusion.datasets.readers._tables import Key, Table, keys_of
 from graphfusion.datasets.readers._tuple_layouts import SPLITS
@@ -32,7 +33,7 @@ def find_splits(
     if requested is not None:
         if len(requested) != len(names):
             raise ValueError(
-                f"splits must be {len(names)} names, for as many lists of ids, but got "
+                f"splits must be {counted(len(names), 'name')}, for as many lists of ids, but got "
                 f"{requested!r}."
             )
         names = list(requested)

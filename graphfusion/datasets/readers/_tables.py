@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.readers._contents import RawConversation
 from graphfusion.datasets.readers._options import Options
 from graphfusion.datasets.readers._reading import describe
@@ -114,7 +115,7 @@ def matrix(
         if each is not None and len(each) != width:
             raise ValueError(
                 f"{name} must be vectors of one size, but utterance {utterance}'s has "
-                f"{len(each)} numbers and the first {width}."
+                f"{counted(len(each), 'number')} and the first {width}."
             )
     budget.spend(width * (len(vectors) - len(known)) // _NONES)
     absent = np.full(width, np.nan)

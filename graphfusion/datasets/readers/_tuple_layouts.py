@@ -6,6 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.readers._safe_objects import Array
 
 _TEXTS = ("text1", "text2", "text3", "text4")
@@ -84,7 +85,7 @@ def find_layout(fields: Sequence[object]) -> TupleLayout:
     got = ", ".join(_type_name(value) for value in fields[:16])
     raise ValueError(
         f"the pickle must hold a tuple of dicts by conversation and lists of ids, in one of "
-        f"these orders: {known}; but got {len(fields)} elements: {got}."
+        f"these orders: {known}; but got {counted(len(fields), 'element')}: {got}."
     )
 
 

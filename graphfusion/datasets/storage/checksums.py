@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
 
@@ -132,7 +133,7 @@ class Checksums:
         size = sum(map(len, header["splits"].values()))
         given = found.get("conversations") if isinstance(found, dict) else None
         if not isinstance(found, dict) or not isinstance(given, list) or len(given) != size:
-            return f"{KEY} must cover the index and {size} conversations."
+            return f"{KEY} must cover the index and {counted(size, 'conversation')}."
         if found.get("algorithm") not in (None, _ALGORITHM):
             return f"{KEY} must be of {_ALGORITHM}, but got {found['algorithm']!r:.80}."
         rest = {**header, KEY: {key: value for key, value in found.items() if key != "index"}}

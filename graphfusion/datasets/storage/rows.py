@@ -37,45 +37,32 @@ class Rows:
             for name, each in columns.items()
         ]
 
-    def read(self, places: Sequence[int]) -> list[dict[str, Tensor]]:
-        """Reads the tensors of the given conversations, by name.
-
-        Tensors of a single conversation own their memory. Those of several are views of tensors
-        that the batch shares.
+    def read(self, places: Sequence[int]) -> dict[str, Tensor]:
+        """Reads the tensors of the given conversations, one after the other, by name.
 
         Raises:
             FormatError: If the file has changed.
         """
         self._source.check()
-        sizes = [self.sizes[place] for place in places]
-        total = sum(sizes)
-        found: list[dict[str, Tensor]] = [{} for _ in places]
+        ranges = [(self._ptr[place], self.sizes[place]) for place in places]
+        total = sum(size for _, size in ranges)
+        found = {}
         for name, dtype, shape, offset, width in self._columns:
-            pieces = [
-                (offset + self._ptr[place] * width, size * width)
-                for place, size in zip(places, sizes, strict=True)
-            ]
-            whole = to_rows(self._source.read(pieces), dtype, (total, *shape))
-            parts = whole.split(sizes) if len(sizes) > 1 else (whole,)
-            for each, part in zip(found, parts, strict=True):
-                each[name] = part
+            pieces = [(offset + start * width, size * width) for start, size in ranges]
+            found[name] = to_rows(self._source.read(pieces), dtype, (total, *shape))
         return found
 
     def features(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Selects the features among a conversation's tensors, by modality."""
+        """Selects the features among tensors, by modality."""
         return {name: tensors[field] for name, field in self._names.items()}
 
-    def masks(self, found: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """Returns the presence masks of each conversation, by modality."""
-        if "present" not in found[0]:
-            sizes = [len(each["y"]) for each in found]
-            whole = [torch.ones(sum(sizes), dtype=torch.bool).split(sizes) for _ in self._names]
-            return [dict(zip(self._names, each, strict=True)) for each in zip(*whole, strict=True)]
-        # Cloned, so that keeping or pickling one mask does not keep the others.
-        return [
-            {name: each["present"][:, m].clone() for m, name in enumerate(self._names)}
-            for each in found
-        ]
+    def masks(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the presence masks among tensors, by modality."""
+        if (present := tensors.get("present")) is None:
+            size = len(tensors["y"])
+            return {name: torch.ones(size, dtype=torch.bool) for name in self._names}
+        # Copied, so that keeping or pickling one mask does not keep the others.
+        return {name: present[:, m].clone() for m, name in enumerate(self._names)}
 
 
 def read_whole(source: Source, column: Column) -> Tensor:
@@ -84,9 +71,6 @@ def read_whole(source: Source, column: Column) -> Tensor:
     return to_rows(source.read([(column.offset, column.nbytes)]), column.dtype, column.shape)
 
 
-def to_rows(data: bytearray, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
-    """Creates a tensor that shares the memory of `data`; for bool, any nonzero byte is True."""
-    if dtype == torch.bool:
-        return (torch.frombuffer(data, dtype=torch.uint8) != 0).view(shape)
-    values = torch.frombuffer(data, dtype=dtype)
-    return values if len(shape) == 1 else values.view(shape)
+def to_rows(data: Tensor, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
+    """Views bytes `[n]` as a tensor of another dtype; for bool, any nonzero byte is True."""
+    return (data != 0 if dtype == torch.bool else data.view(dtype)).view(shape)

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
 from graphfusion._utils.files import open_regular
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
@@ -67,25 +70,28 @@ class Source:
         if _stat_key(self._handle.stat()) != self.identity[:3]:
             raise self._changed()
 
-    def read(self, pieces: Sequence[tuple[int, int]]) -> bytearray:
+    def read(self, pieces: Sequence[tuple[int, int]]) -> Tensor:
         """Reads byte ranges and concatenates them; call :meth:`check` before.
 
         Args:
             pieces: The offset and the number of bytes of each range.
 
+        Returns:
+            `[n]` uint8, the bytes.
+
         Raises:
             FormatError: If the file ends too early.
         """
-        found = bytearray(sum(size for _, size in pieces))
-        if self._handle.read(pieces, found) < len(found):
+        found = torch.empty(sum(size for _, size in pieces), dtype=torch.uint8)
+        if self._handle.read(pieces, memoryview(found.numpy().data)) < len(found):
             raise self._changed()
         return found
 
     def _header(self, size: int) -> bytes:
         start = bytearray(8)
-        self._handle.read([(0, 8)], start)
+        self._handle.read([(0, 8)], memoryview(start))
         header = bytearray(min(int.from_bytes(start, "little"), size))
-        return bytes(header[: self._handle.read([(8, len(header))], header)])
+        return bytes(header[: self._handle.read([(8, len(header))], memoryview(header))])
 
     def _changed(self) -> FormatError:
         message = "the file must stay as it was when it was opened, but has changed: load it again."
@@ -106,15 +112,15 @@ class _Handle:
     def stat(self) -> os.stat_result:
         return os.fstat(self._file.fileno())
 
-    def read(self, pieces: Iterable[tuple[int, int]], into: bytearray) -> int:
+    def read(self, pieces: Iterable[tuple[int, int]], into: memoryview) -> int:
         """Reads byte ranges `(offset, size)` into a buffer; returns the number of bytes read."""
-        done, view = 0, memoryview(into)
+        done = 0
         with self._lock:
             for offset, size in pieces:
                 self._file.seek(offset)
                 end = done + size
                 # A single call may read less than requested: Linux reads at most 2 GiB.
-                while done < end and (count := self._file.readinto(view[done:end])):
+                while done < end and (count := self._file.readinto(into[done:end])):
                     done += count
                 if done < end:
                     break

@@ -1,6 +1,6 @@
 """An open file of the library's own format: the index is in memory, the data stay in the file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -85,11 +85,16 @@ class Store:
         Raises:
             FormatError: If its checksum differs.
         """
-        found = self._rows.read([place])
-        ((tensors,), (masks,)) = found, self._rows.masks(found)
-        name, features, score = self.ids[place], self._rows.features(tensors), tensors.get("score")
-        self._checksums.check(place, name, tensors)
-        return RawConversation(name, features, tensors["speaker"], tensors["y"], masks, score)
+        tensors = self._rows.read([place])
+        self._checksums.check(place, self.ids[place], tensors)
+        return RawConversation(
+            self.ids[place],
+            self._rows.features(tensors),
+            tensors["speaker"],
+            tensors["y"],
+            self._rows.masks(tensors),
+            tensors.get("score"),
+        )
 
     def conversation(self, place: int) -> Conversation:
         """Reads and validates a conversation.
@@ -115,17 +120,30 @@ class Store:
         return [self.conversation(place) for place in places]
 
     def _trusted(self, places: Sequence[int]) -> list[Conversation]:
-        found = self._rows.read(places)
-        masks = self._rows.masks(found)
+        tensors = self._rows.read(places)
+        sizes = [self._rows.sizes[place] for place in places]
+
+        def split(wholes: Iterable[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+            # Unlike `split`, it leaves out the views' bookkeeping for autograd.
+            return zip(
+                *(torch.unsafe_split_with_sizes(each, sizes) for each in wholes), strict=True
+            )
+
+        modalities = list(self.in_channels)
+        columns = [
+            split(self._rows.features(tensors).values()),
+            split(self._rows.masks(tensors).values()),
+            split(tensors[name] for name in ("speaker", "y", "score") if name in tensors),
+        ]
         return [
             trusted_conversation(
-                self._rows.features(tensors),
-                tensors["speaker"],
-                tensors["y"],
-                mask,
+                dict(zip(modalities, features, strict=True)),
+                speaker,
+                y,
+                dict(zip(modalities, masks, strict=True)),
                 self._schema,
                 id=self.ids[place],
-                **({"score": tensors["score"]} if "score" in tensors else {}),
+                **({"score": score[0]} if score else {}),
             )
-            for place, tensors, mask in zip(places, found, masks, strict=True)
+            for place, features, masks, (speaker, y, *score) in zip(places, *columns, strict=True)
         ]

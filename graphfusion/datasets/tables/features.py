@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
 from graphfusion._utils.warn import warn
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
@@ -152,7 +153,7 @@ def _stack(column: str, series: Any, problems: TableProblems) -> NDArray[Any]:
     known = [each for each in cells if each is not None]
     width = len(known[0]) if known else 0
     other = [row for row, each in enumerate(cells) if each is not None and len(each) != width]
-    rule = f"must have {width} numbers, as the first vector has"
+    rule = f"must have {counted(width, 'number')}, as the first vector has"
     problems.add_rows(column, rule, other, lambda row: series.iloc[row])
     if odd or other or not known:
         if not known and not odd:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from graphfusion._utils.warn import warn
 from graphfusion.data.labels import MISSING, LabelSpec
+from graphfusion.datasets.checks.labels import typos
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
@@ -124,7 +125,8 @@ def _named(
             column, "must be a name, or null where missing", blank, values.__getitem__
         )
         classes = sorted({values[row] for row in known})
-        _warn_of_typos(column, classes)
+        if typo := typos(column, classes):
+            warn(typo)
     numbers = {name: number for number, name in enumerate(classes)}
     unknown = [row for row in known if values[row] not in numbers]
     rule = f"must be one of the classes {list(classes)}" if classes else "must be a score"
@@ -132,17 +134,6 @@ def _named(
     y = torch.full((len(values),), MISSING)
     y[known] = torch.tensor([numbers.get(values[row], MISSING) for row in known])
     return tuple(classes), y
-
-
-def _warn_of_typos(column: str, classes: Sequence[str]) -> None:
-    similar: dict[str, list[str]] = {}
-    for name in classes:
-        similar.setdefault(" ".join(name.casefold().split()), []).append(name)
-    if alike := [names for names in similar.values() if len(names) > 1]:
-        warn(
-            f"{column} has classes that differ in case or spaces only: {alike}; if they are the "
-            "same, change the table, and otherwise name all of them as `classes`."
-        )
 
 
 def _numbered(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from graphfusion._utils.counted import counted
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
 
@@ -48,5 +49,6 @@ class TableProblems:
         lines = [f"- {each}" for each in self.found[:_SHOWN]]
         if len(self.found) > _SHOWN:
             lines.append(f"- and {len(self.found) - _SHOWN} more")
-        count = "a problem" if len(self.found) == 1 else f"{len(self.found)} problems"
-        raise FormatError(f"the table has {count}:\n" + "\n".join(lines), self.found)
+        raise FormatError(
+            f"the table has {counted(len(self.found), 'problem')}:\n" + "\n".join(lines), self.found
+        )

@@ -120,7 +120,7 @@ def test_conversations_of_no_split_are_counted():
     fields = pickle_fields(make_sample())
     fields[TRAIN] = ["train1"]
     del fields[AUDIO]["train0"]
-    with pytest.warns(UserWarning, match="1 are in none, such as 'train0'"):
+    with pytest.warns(UserWarning, match="1 is in none, such as 'train0'"):
         corpus = loaded(fields)
     assert [each.id for each in corpus.splits["train"]] == ["train1"]
 
@@ -131,7 +131,7 @@ def test_a_warning_names_the_line_that_reads(tmp_path, read):
     fields[TRAIN] = ["train0"]  # which has all six classes
     path = tmp_path / "IEMOCAP_features.pkl"
     path.write_bytes(pickle.dumps(tuple(fields)))
-    with pytest.warns(UserWarning, match="1 are in none") as caught:
+    with pytest.warns(UserWarning, match="1 is in none") as caught:
         read(tmp_path if read is IEMOCAP else path)
     assert [each.filename for each in caught] == [__file__]
 
