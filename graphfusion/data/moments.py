@@ -24,17 +24,23 @@ class Moments:
 
     def add(self, x: Tensor) -> None:
         """Adds rows `[n, d]`."""
-        if len(x) == 0:
-            return
-        x = x.detach().cpu().double()
-        low, high = x.amin(0), x.amax(0)
+        if len(x):
+            x = x.detach().cpu().double()
+            mean = x.mean(0)
+            squares = (x - mean).square().sum(0)
+            self._join(len(x), mean, squares, x.amin(0), x.amax(0))
+
+    def join(self, other: "Moments") -> None:
+        """Adds the rows of another one."""
+        if other.count:
+            self._join(other.count, other.mean, other.squares, other.low, other.high)
+
+    def _join(self, count: int, mean: Tensor, squares: Tensor, low: Tensor, high: Tensor) -> None:
         self.low, self.high = self.low.minimum(low), self.high.maximum(high)
-        mean = x.mean(0)
-        squares = (x - mean).square().sum(0)
-        total = self.count + len(x)
+        total = self.count + count
         shift = mean - self.mean
-        self.squares += squares + shift.square() * (self.count * len(x) / total)
-        self.mean += shift * (len(x) / total)
+        self.squares += squares + shift.square() * (self.count * count / total)
+        self.mean += shift * (count / total)
         self.count = total
 
     @property

@@ -26,8 +26,7 @@ _DIGEST_BYTES = 16  # makes a collision of two conversations as unlikely as 1 in
 
 def quality_checks(classes: Sequence[str], splits: Iterable[str]) -> list[Check]:
     """Creates all checks for likely mistakes."""
-    features: list[Check] = [_Features(), Sentinels()]
-    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), *features]
+    return [_Splits(splits), _Labels(classes), _Numbering(), _Duplicates(), _Features()]
 
 
 class _Splits:
@@ -139,13 +138,14 @@ class _Features:
 
 
 class _Modality:
-    """Checks one modality for all-zero vectors and for columns that are constant in training."""
+    """Checks one modality for all-zero vectors, sentinels, and columns constant in training."""
 
     def __init__(self, name: str, channels: int) -> None:
         self._name = name
         self._channels = channels
         self._zeros, self._first = 0, ""
         self._train, self._rest = Moments(channels), Moments(channels)
+        self._sentinels = Sentinels(channels)
         self._inconsistent = False  # sizes differ, which `Consistency` reports
 
     def add(self, split: str, conversation: AnyConversation) -> None:
@@ -158,7 +158,9 @@ class _Modality:
             self._zeros += len(places)
         self._inconsistent |= values.size(1) != self._channels
         if not self._inconsistent:
-            (self._train if split == "train" else self._rest).add(values[present])
+            rows = values[present]
+            (self._train if split == "train" else self._rest).add(rows)
+            self._sentinels.add(rows)
 
     def problems(self) -> Iterator[Problem]:
         field = f"features.{self._name}"
@@ -168,8 +170,18 @@ class _Modality:
                 f"in {counted(self._zeros, 'utterance')}, the first: {self._first}."
             )
             yield Problem(None, field, message)
-        train, rest = self._train, self._rest
-        low, high = train.low.minimum(rest.low), train.high.maximum(rest.high)
+        train, rest, both = self._train, self._rest, Moments(self._channels)
+        both.join(train)
+        both.join(rest)
+        low, high = both.low, both.high
+        if found := self._sentinels.found(both):
+            first, value = next(iter(found.items()))
+            message = (
+                f"{self._name} must be marked absent where missing, but repeats a value far from "
+                f"all others in {len(found)} of {counted(self._channels, 'column')}, the first: "
+                f"{value:g} in column {first}."
+            )
+            yield Problem(None, field, message)
         if (
             self._inconsistent
             or train.count < _MIN_UTTERANCES
