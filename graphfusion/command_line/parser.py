@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
@@ -12,6 +12,16 @@ from graphfusion._utils.options import check_given_once
 
 #: Settings of a model and its training by name, from the command line or a YAML file.
 Settings = dict[str, int | float | bool | str | list[str] | dict[str, float] | None]
+#: A string such as "text,audio+prosody", which jsonargparse does not split, or a list.
+Modalities = list[str] | str | None
+Model = Literal[
+    "mmdfn", "static", "no_graph", "no_speaker", "zero_filled", "no_fusion", "joint_layer", "gcn2",
+    "rgcn_transformer", "relational_attention", "hypergraph", "self_attention", "bigru", "logistic",
+]  # fmt: skip
+Preset = Literal[
+    "iemocap", "meld", "mosi",
+    "iemocap_speaker_normalized", "iemocap_regularized", "meld_regularized",
+]  # fmt: skip
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphfusion
-from graphfusion.command_line import main, training
+from graphfusion.command_line import main, training_commands
 from graphfusion.command_line.commands import COMMANDS
 from graphfusion.command_line.parser import parse_settings
 from graphfusion.datasets import load, save
@@ -240,12 +240,27 @@ def test_files_are_validated_and_converted(file: Path, tmp_path: Path) -> None:
 def test_interruption(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_file", interrupt)
+    monkeypatch.setattr(graphfusion.training, "fit_seeds", interrupt)
     assert main(["train", str(file)]) == 130
     assert "`train --resume` continues" in capsys.readouterr().err
+
+
+def arguments_of_fit(words: list[str]) -> dict[str, object]:
+    """What the command `train` passes on, without a file or a training."""
+    calls: list[dict[str, object]] = []
+
+    def stop(*_: object, **arguments: object) -> None:
+        calls.append(arguments)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_commands, "open_corpus", lambda *_: None)
+        patch.setattr(graphfusion.training, "fit_seeds", stop)
+        assert main(words) == 130
+    return calls[0]
 
 
 @given(
@@ -256,14 +271,10 @@ def test_interruption(
     st.booleans(),
 )
 def test_names_and_flags(names: list[str], form: str, resume: bool) -> None:
-    calls: list[tuple[object, ...]] = []
     words = ["train", "a.npz", *form.format(",".join(names)).split(" ", form.count(" "))]
     words += ["--resume"] * resume
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train_file", lambda *arguments: calls.append(arguments))
-        assert main(words) == 0
-    ((_, _, _, _, modalities, _, _, _, resumed, *_),) = calls
-    assert (modalities, resumed) == (names, resume)
+    found = arguments_of_fit(words)
+    assert (found["modalities"], found["resume"]) == (names, resume)
 
 
 REPEATED = [
@@ -298,11 +309,8 @@ def test_options_are_not_abbreviated(word: str) -> None:
 
 
 def test_lists_are_appended_to() -> None:
-    calls: list[tuple[object, ...]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train_file", lambda *arguments: calls.append(arguments))
-        assert main(["train", "a.npz", "--modalities=[text]", "--modalities+=audio"]) == 0
-    assert calls[0][4] == ["text", "audio"]
+    words = ["train", "a.npz", "--modalities=[text]", "--modalities+=audio"]
+    assert arguments_of_fit(words)["modalities"] == ["text", "audio"]
 
 
 def test_settings() -> None:
