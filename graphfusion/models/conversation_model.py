@@ -81,8 +81,6 @@ class ConversationModel(PretrainedModule):
         self.graph = graph
         self.fusion = fusion
         self.head = head
-        #: How the features of each modality were extracted in training, as in a corpus.
-        self.extractors: Mapping[str, Mapping[str, Any]] = {}
         check_task(task, self.num_classes)
         self.task = task
         if class_names is None:

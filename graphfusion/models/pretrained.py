@@ -1,5 +1,6 @@
 """Modules that are saved to a folder, and loaded from it or from the Hugging Face Hub."""
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any, Self
 
@@ -11,13 +12,44 @@ from graphfusion.models import hub, saved
 class PretrainedModule(torch.nn.Module):
     """A module with `save_pretrained` and `from_pretrained`.
 
-    A subclass overrides `config`, from which it is built again.
+    A subclass overrides `in_channels`, and `config`, from which it is built again.
     """
+
+    _extractors: Mapping[str, Mapping[str, Any]] = {}
+
+    @property
+    def in_channels(self) -> dict[str, int]:
+        """The size of each modality's features, by name."""
+        return {}
 
     @property
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name, as JSON has them, without the parts."""
         return {}
+
+    @property
+    def extractors(self) -> Mapping[str, Mapping[str, Any]]:
+        """Extractors of the features of each modality in training, described as in a corpus.
+
+        They are saved with the model.
+
+        Raises:
+            TypeError: If they are set to anything but a mapping of mappings.
+            ValueError: If one is set for a modality that the model does not have.
+        """
+        return self._extractors
+
+    @extractors.setter
+    def extractors(self, value: Mapping[str, Mapping[str, Any]]) -> None:
+        if not isinstance(value, Mapping) or not all(
+            isinstance(v, Mapping) for v in value.values()
+        ):
+            raise TypeError(f"extractors must map modalities to objects, but got {value!r:.200}.")
+        if unknown := [name for name in value if name not in self.in_channels]:
+            raise ValueError(
+                f"extractors must name some of {list(self.in_channels)}, but got {unknown}."
+            )
+        self._extractors = value
 
     @classmethod
     def from_pretrained(
@@ -44,9 +76,9 @@ class PretrainedModule(torch.nn.Module):
         return saved.load(cls, hub.opened(folder, revision), parts)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Saves the model with its statistics and class names.
+        """Saves the model with its statistics, class names and extractors.
 
-        The weights go to `model.safetensors` and the arguments to `config.json`. An
+        The weights go to `model.safetensors`, the arguments and extractors to `config.json`. An
         interrupted save leaves the old model or the new one.
 
         Args:
@@ -57,4 +89,4 @@ class PretrainedModule(torch.nn.Module):
             OSError: If a file cannot be written.
             TypeError: If a subclass's constructor has an argument that its `config` lacks.
         """
-        saved.save(folder, type(self), self.config, self.state_dict())
+        saved.save(folder, type(self), self.config, self.extractors, self.state_dict())

@@ -39,9 +39,10 @@ def save(
     folder: str | os.PathLike[str],
     kind: type[torch.nn.Module],
     arguments: Mapping[str, Any],
+    extractors: Mapping[str, Mapping[str, Any]],
     state: Mapping[str, Tensor],
 ) -> None:
-    """Saves a model's constructor arguments, as JSON has them, and its state dict.
+    """Saves a model's constructor arguments and extractors, as JSON has them, and its state dict.
 
     Raises:
         ImportError: If safetensors is not installed.
@@ -54,7 +55,7 @@ def save(
             f"property: config = super().config | {{{lost[0]!r}: ...}}."
         )
     folder = Path(folder)
-    config = with_format(arguments)
+    config = with_format(arguments, extractors)
     # Clones: on a GPU, the weights of a recurrent encoder are parts of one tensor.
     tensors = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -86,12 +87,17 @@ def load(
 
     Raises:
         ImportError: If safetensors is not installed.
-        FileNotFoundError: If the weights are missing.
+        FileNotFoundError: If the weights are missing. The message suggests a folder within this one
+            that has some, such as that of a run.
         ValueError: If anything in a file is wrong, or does not fit the parts.
     """
     weights, copy = Path(folder) / _WEIGHTS, Path(folder) / _CONFIG
     if not weights.is_file():
-        raise FileNotFoundError(f"folder must have a {_WEIGHTS}, but {folder} has none.")
+        found = [
+            each for depth in ("*", "*/*") for each in Path(folder).glob(f"{depth}/{_WEIGHTS}")
+        ]
+        hint = f"; did you mean {min(found).parent}?" if found else "."
+        raise FileNotFoundError(f"folder must have a {_WEIGHTS}, but {folder} has none{hint}")
     with _about(weights):
         text, state = _read(weights)
     if copy.exists():
@@ -102,6 +108,7 @@ def load(
     if copy.exists() and (others := differences(shown, arguments)):
         raise ValueError(f"{copy}: it must be as {_WEIGHTS} has it, but differs in {others}.")
     with _about(weights):
+        extractors = arguments.pop("extractors", {})
         if both := sorted(arguments.keys() & parts.keys()):
             raise ValueError(f"parts must not have {both}, which its config has already.")
         check_arguments(make, {**arguments, **parts}, len(state))
@@ -117,6 +124,7 @@ def load(
         for name, value in expected.items():
             check_tensor(name, state[name], value.shape)
         model.load_state_dict(state, assign=True)
+        model.extractors = extractors
     return model.eval()
 
 

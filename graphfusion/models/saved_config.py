@@ -1,4 +1,4 @@
-"""The configuration of a saved model: its constructor's arguments by name, as JSON."""
+"""The configuration of a saved model: its constructor's arguments and its extractors, as JSON."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,9 +11,12 @@ _FORMAT = "graphfusion.model"
 _VERSION = 1
 
 
-def with_format(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds the format and its version to the constructor's arguments."""
-    return {"format": _FORMAT, "version": _VERSION, **arguments}
+def with_format(
+    arguments: Mapping[str, Any], extractors: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Adds the format, its version, and the extractors if there are any, to the arguments."""
+    known = {"extractors": extractors} if extractors else {}
+    return {"format": _FORMAT, "version": _VERSION, **arguments, **known}
 
 
 def to_text(config: Mapping[str, Any]) -> str:
@@ -37,7 +40,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
-    """Reads the constructor's arguments from JSON.
+    """Reads the constructor's arguments, and the extractors if there are any, from JSON.
 
     Raises:
         ValueError: If it is no configuration, or of another version.

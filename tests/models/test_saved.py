@@ -136,6 +136,26 @@ def test_a_loaded_model_trains_on(tmp_path: Path) -> None:
     assert same(MMDFN.from_pretrained(tmp_path), MMDFN.from_pretrained(tmp_path))
 
 
+def test_how_features_were_extracted_is_saved_with_the_model(tmp_path: Path) -> None:
+    model = MMDFN(SIZES, 2, **SMALL)
+    assert model.extractors == {}
+    model.extractors = {"text": {"extractor": "A", "options": [1, None]}}
+    model.save_pretrained(tmp_path / "first")
+    loaded = MMDFN.from_pretrained(tmp_path / "first")
+    loaded.save_pretrained(tmp_path / "again")
+    (tmp_path / "again/config.json").unlink()  # the weights have it, too
+    assert MMDFN.from_pretrained(tmp_path / "again").extractors == model.extractors
+    parts = {name: getattr(model, name) for name in ("encoder", "graph", "fusion", "head")}
+    own = ConversationModel(**parts)
+    own.extractors = model.extractors
+    own.save_pretrained(tmp_path / "own")
+    found = ConversationModel.from_pretrained(tmp_path / "own", **parts)
+    assert found.extractors == model.extractors
+    with pytest.raises(ValueError, match=r"extractors must name some of .* but got \['video'\]"):
+        model.extractors = {"video": {}}
+    assert "video" not in model.extractors
+
+
 def test_weights_that_share_memory_are_saved(tmp_path: Path) -> None:
     """As those of a recurrent encoder do on a GPU."""
     model = MMDFN(SIZES, 2, context=("text",), **SMALL)
@@ -276,9 +296,11 @@ def test_a_missing_folder_or_file(folder: Path) -> None:
     model = MMDFN.from_pretrained(folder)
     (folder / "config.json").unlink()
     assert same(MMDFN.from_pretrained(folder), model)  # the weights have it, too
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"folder must have a model.safetensors, but .*no"):
-        MMDFN.from_pretrained(folder)
+    run = folder / "run"
+    model.save_pretrained(run / "seed_0/model")
+    for outer in (run, run / "seed_0"):
+        with pytest.raises(FileNotFoundError, match=r"has none; did you mean .*seed_0.model\?"):
+            MMDFN.from_pretrained(outer)
 
 
 @pytest.mark.parametrize(
@@ -380,6 +402,11 @@ def test_weights_that_are_not_those_of_the_config(folder: Path) -> None:
     refused(folder, "in_channels must have a weight for each modality, but has 100000 of them for")
     write({"num_classes": 10**12, "class_names": None})  # nor as many names
     refused(folder, "class_names must be a list of names, but got None")
+    write({"extractors": {"video": {}}})
+    refused(folder, r"extractors must name some of \['text', 'audio'\], but got \['video'\]")
+    for wrong in (None, ["text"], {"text": 3}):
+        write({"extractors": wrong})
+        refused(folder, "extractors must map modalities to objects, but got")
 
 
 def test_without_safetensors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
