@@ -70,24 +70,35 @@ def predict(
 def compare(models: list[Path]) -> None:
     """Compare finished runs of several models on the same test conversations.
 
-    Prints the scores of each model, and the difference of the last model from each other one, with
-    95 % bootstrap intervals.
+    Prints the scores of each model. Then prints the settings in which each other model differs from
+    the last one, and the difference in score, with 95 % bootstrap intervals.
 
     Args:
-        models: Folders of models, such as runs/FILE/mmdfn, each with folders seed_N.
+        models: Folders of models, such as runs/FILE/mmdfn, that `train` has written. Each has a
+            folder seed_N for each run.
     """
     from graphfusion.training import Run, percent, table
     from graphfusion.training import compare as differences
+    from graphfusion.training.folder import difference
 
+    names = [folder.name for folder in models]
+    if len(set(names)) < len(names):
+        names = list(map(str, models))
     runs: dict[str, list[Run]] = {}
-    for folder in models:
+    for name, folder in zip(names, models, strict=True):
         found = sorted(each.parent for each in folder.glob("seed_*/result.json"))
         if not found:
             raise ValueError(f"{folder} must have folders seed_N of finished runs, but has none.")
-        name = folder.name if folder.name not in runs else str(folder)
+        if name in runs:
+            raise ValueError(f"models must be different folders, but {folder} is given twice.")
         runs[name] = [Run(each) for each in found]
     say_table(percent(table(runs)))
-    if len(runs) > 1:
-        last = list(runs)[-1]
+    *others, last = runs
+    ours = runs[last][0].settings
+    for name in others:
+        theirs = runs[name][0].settings  # maybe of another kind of model, without some arguments
+        if differing := difference({key: theirs.get(key, ours[key]) for key in ours}, ours):
+            say(f"{name} differs from {last} in {differing}")
+    if others:
         say(f"\n{last} minus each other model; low and high: 95 % interval of a paired bootstrap\n")
         say_table(percent(differences(runs)))

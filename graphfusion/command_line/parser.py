@@ -1,12 +1,13 @@
 """Argument parsers, made from the signatures and docstrings of functions."""
 
+from argparse import SUPPRESS, Action
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
 from docstring_parser import parse
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from graphfusion._utils.options import check_given_once
 
@@ -37,6 +38,15 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     return dict(settings)
 
 
+class Help(DefaultHelpFormatter):
+    """Formatter that shows defaults, but no types, which it would show as Python writes them."""
+
+    def _get_help_string(self, action: Action) -> str:
+        flag = action.nargs == 0
+        shown = action.option_strings and not flag and action.default not in (None, SUPPRESS)
+        return f"{action.help} (default: %(default)s)" if shown else action.help or ""
+
+
 def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     """Makes a parser with a subcommand for each function.
 
@@ -46,6 +56,7 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     parser = ArgumentParser(
         prog="graphfusion",
         allow_abbrev=False,
+        formatter_class=Help,  # also of the subcommands
         description="Trains, evaluates and applies graph-fusion models of conversations. Two more "
         "commands work on feature files: `validate FILE` lists the problems of a file, and "
         "`convert IN OUT` converts it to the library's own format.",

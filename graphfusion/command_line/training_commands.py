@@ -32,19 +32,20 @@ def train(
         file: The feature file: safetensors, .npz, a pickle, Parquet or CSV.
         output: The folder for all runs.
         model: The model to train. static (no gate), no_graph, no_speaker and zero_filled (no mask
-            of missing modalities) are ablations of mmdfn. no_fusion to self_attention replace its
-            fusion. bigru and logistic are baselines.
-        preset: The preset of all settings: the paper's (iemocap, meld), ours
-            (iemocap_speaker_normalized, iemocap_regularized, meld_regularized), or those of iemocap
-            for sentiment scores (mosi).
+            of missing modalities) are ablations of mmdfn. Those from no_fusion to self_attention
+            are mmdfn with another fusion. bigru and logistic are baselines.
+        preset: The preset of all settings: as in the paper (iemocap, meld), as chosen for this
+            library (iemocap_speaker_normalized, iemocap_regularized, meld_regularized), or those of
+            iemocap for sentiment scores (mosi).
         modalities: The modalities to use, in this order; default: all. For example,
             text,audio+prosody uses text, and the concatenation of audio and prosody.
-        settings: Settings that replace those of the preset, for training or MM-DFN. For example,
-            --settings.epochs=10 --settings.past=20.
+        settings: Settings that replace those of the preset, such as --settings.epochs=10
+            --settings.past=20. They are the arguments of graphfusion.training.Settings and
+            graphfusion.MMDFN.
         seeds: The number of runs, with consecutive seeds.
         seed: The first seed.
         resume: Resume interrupted runs after their last epoch.
-        devices: The number of processes or GPUs to train on.
+        devices: The number of GPUs, or of processes without a GPU, to train on.
         workers: The number of processes that load data; 0: the main process.
     """
     from graphfusion.training import Recipe, fit_seeds, percent, table

@@ -1,19 +1,45 @@
 """Checkpoints that are written atomically, verified when loaded, and protected by a lock."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import pandas as pd
+import pytorch_lightning as pl
 import torch
 from filelock import FileLock, Timeout
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion._utils.files import write_atomically
+from graphfusion.training.module import TrainingModule
+
+LAST, BEST, METRICS = "last.ckpt", "best.ckpt", "metrics.csv"
+
+
+class Checkpoints(Checkpoint):
+    """Callback that saves the state and the scores of each epoch.
+
+    `last.ckpt` has the state of the last epoch, `best.ckpt` that of the best one, and `metrics.csv`
+    the scores of all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves them. The first process decides which epoch is the best."""
+        assert isinstance(pl_module, TrainingModule)  # noqa: S101 - for the type checker
+        best = pl_module.best_epoch() == len(pl_module.history) - 1
+        if trainer.strategy.broadcast(best):
+            trainer.save_checkpoint(self.folder / BEST)
+        trainer.save_checkpoint(self.folder / LAST)
+        if trainer.is_global_zero:
+            table = pd.DataFrame(pl_module.history).to_csv(index=False)
+            write_atomically(self.folder / METRICS, table.encode())
 
 
 class CheckedCheckpoints(TorchCheckpointIO):
@@ -24,61 +50,34 @@ class CheckedCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Writes a temporary file, then replaces the old checkpoint with it."""
         del storage_options
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, lambda file: torch.save(checkpoint, file))
 
-    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Loads a checkpoint after verifying it; no code in it is run."""
-        check(Path(path))
-        try:
-            loaded: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
-        except Exception as error:
-            raise _damaged(Path(path), error) from error
-        return loaded
+    def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        """Loads a checkpoint with :func:`read_checkpoint`."""
+        return read_checkpoint(Path(path))
 
 
-def check(path: Path) -> None:
-    """Verifies the checksums that PyTorch stores for each part of a checkpoint.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint to the CPU; no code in it is run.
 
     Raises:
-        ValueError: If the checkpoint has changed since it was written.
+        OSError: If it cannot be read.
+        ValueError: If it has changed since it was written, by the checksums that PyTorch stores for
+            each part.
     """
     try:
         with ZipFile(path) as file:
-            broken = file.testzip()
+            if broken := file.testzip():
+                raise ValueError(broken)
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # a damaged file may raise errors of many types
-        raise _damaged(path, error) from error
-    if broken is not None:
-        raise _damaged(path, broken)
-
-
-def _damaged(path: Path, why: object) -> ValueError:
-    return ValueError(
-        f"{path} must be as it was written, but is damaged ({why}): remove the folder's "
-        "checkpoints, or begin in another folder."
-    )
-
-
-class MovableCheckpoint(ModelCheckpoint):
-    """A `ModelCheckpoint` that still finds its best checkpoint after the folder was moved."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Loads the state, with the saved paths replaced by those in the present folder."""
-
-        def in_folder(path: str) -> str:
-            return str(Path(str(self.dirpath), Path(path).name)) if path else path
-
-        best = {in_folder(path): score for path, score in state_dict["best_k_models"].items()}
-        paths = {
-            key: in_folder(state_dict[key]) for key in state_dict if key.endswith("_model_path")
-        }
-        super().load_state_dict(
-            state_dict | paths | {"best_k_models": best, "dirpath": self.dirpath}
-        )
+        raise ValueError(
+            f"{path} must be as it was written, but is damaged ({error}): remove the folder's "
+            "checkpoints to train again from the start, or choose another folder."
+        ) from error
+    return checkpoint
 
 
 @contextmanager
@@ -94,14 +93,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout as error:
         raise ValueError(
             f"{folder} must have one run at a time, but another process is training in it."
         ) from error
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()

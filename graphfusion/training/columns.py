@@ -1,9 +1,12 @@
-"""Label columns of a table of predictions, and the F1 score of each class."""
+"""Labels and probabilities of a table of predictions, and the F1 score of each class."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.corpus import Corpus
@@ -62,3 +65,11 @@ def class_f1(table: pd.DataFrame, spec: LabelSpec) -> dict[str, float]:
     either = truth.sum(0) + guessed.sum(0)
     f1 = 2 * (truth & guessed).sum(0) / np.maximum(either, 1)
     return dict(zip(spec.classes, f1.tolist(), strict=True))
+
+
+def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Probabilities `[N, K]` and labels `[N]` of the labelled predictions."""
+    known = table.dropna(subset=["label", *classes])
+    place = {name: number for number, name in enumerate(classes)}
+    probability = torch.tensor(known[list(classes)].to_numpy(dtype=float))
+    return probability, torch.tensor([place[name] for name in known["label"]], dtype=torch.int64)

@@ -38,11 +38,8 @@ def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def _flatten_scores(result: Mapping[str, Any]) -> dict[str, float]:
-    found = {
-        f"{protocol} {score}": value
-        for protocol in ("strict", "legacy")
-        for score, value in result[protocol].items()
-    }
+    protocols = {key: result[key] for key in ("strict", "legacy")}
+    found = {f"{key} {name}": score for key in protocols for name, score in protocols[key].items()}
     return found | {f"F1 {name}": f1 for name, f1 in result["class_f1"].items()}
 
 
@@ -97,17 +94,18 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """
     if len(runs) < 2:
         raise ValueError(f"runs must have at least two models, but got {list(runs)}.")
-    tables = {name: [_predictions(run) for run in each] for name, each in runs.items()}
-    ours = list(runs)[-1]
-    first = tables[ours][0]
-    spec = _spec(runs[ours][0])
-    for name, run in ((name, run) for name, each in runs.items() for run in each):
-        if (other := _spec(run)) != spec:
+    *others, ours = runs
+    spec = runs[ours][0].spec
+    for name, other in ((name, run.spec) for name, each in runs.items() for run in each):
+        if other != spec:
             raise ValueError(
                 f"runs must be of one task and the same classes, but {name} has {other.task} of "
                 f"{list(other.classes)}, and {ours} {spec.task} of {list(spec.classes)}."
             )
-    labels = ["conversation", *label_columns(spec)]
+    tables = {
+        name: [labelled_rows(run.predictions, spec) for run in each] for name, each in runs.items()
+    }
+    first, labels = tables[ours][0], ["conversation", *label_columns(spec)]
     if any(not other[labels].equals(first[labels]) for each in tables.values() for other in each):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
     score = GOALS[spec.task].name
@@ -120,33 +118,27 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         name: [_scores(each, spec, conversation, samples) for each in of_model]
         for name, of_model in tables.items()
     }
+    by_seed = {
+        name: pd.Series(
+            [each[0] for each in scored[name]], [run.config["seed"] for run in of_model]
+        )
+        for name, of_model in runs.items()
+    }
     lines = {}
-    for name in list(runs)[:-1]:
+    for name in others:
         gain = np.mean(scored[ours], axis=0) - np.mean(scored[name], axis=0)
         low, high = np.percentile(gain[1:], [2.5, 97.5])
-        by_seed = [
-            float(ours_of[0] - others_of[0])
-            for one, ours_of in zip(runs[ours], scored[ours], strict=True)
-            for other, others_of in zip(runs[name], scored[name], strict=True)
-            if one.config["seed"] == other.config["seed"]
-        ]
+        shared = by_seed[ours].index.intersection(by_seed[name].index)
+        paired = by_seed[ours][shared] - by_seed[name][shared]
         lines[name] = {
-            "seeds": len(by_seed),
+            "seeds": len(shared),
             f"{score} difference": gain[0],
             f"{score} low": low,
             f"{score} high": high,
-            f"{score} by seed": pd.Series(by_seed, dtype=float).mean(),
-            f"{score} by seed std": pd.Series(by_seed, dtype=float).std(),
+            f"{score} by seed": paired.mean(),
+            f"{score} by seed std": paired.std(),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
-
-
-def _predictions(run: Run) -> pd.DataFrame:
-    return labelled_rows(run.predictions, _spec(run))
-
-
-def _spec(run: Run) -> LabelSpec:
-    return LabelSpec(run.task, tuple(run.classes))
 
 
 def _scores(

@@ -5,7 +5,8 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,20 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.losses import class_weights
-from graphfusion.training.checkpoints import CheckedCheckpoints, MovableCheckpoint, check, locked
+from graphfusion.training.checkpoints import (
+    BEST,
+    LAST,
+    CheckedCheckpoints,
+    Checkpoints,
+    locked,
+    read_checkpoint,
+)
 from graphfusion.training.data import Data, check_splits, held_out
 from graphfusion.training.fit_checks import check_fit, check_labels
 from graphfusion.training.folder import (
@@ -27,22 +35,19 @@ from graphfusion.training.folder import (
     check_folder,
     describe,
     is_finished,
-    write_config,
-    write_first,
+    write_start,
 )
-from graphfusion.training.metrics import GOALS
 from graphfusion.training.module import TrainingModule
 from graphfusion.training.recipes import Recipe
 from graphfusion.training.results import load_results, write_results
 from graphfusion.training.run import Run
-from graphfusion.training.seen import check_unseen, recorded, trained_on
+from graphfusion.training.seen import Keys, check_unseen, recorded
 from graphfusion.training.settings import Settings
 
 # Warnings of the trainer about intended behaviour (Lightning 2.6).
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*LeafSpec.*",
-    ".*exists and is not empty.*",  # a resumed run's folder
     ".*smaller than the logging interval.*",
 )
 
@@ -105,12 +110,13 @@ def fit(
     check_splits(corpus)
     check_fit(model, corpus, settings)
     train_ids, held = held_out(corpus, seed)
-    parts = corpus.with_splits({"train": train_ids, "val": held})
+    test = {"test": corpus.ids("test")} if corpus.splits.get("test") else {}
+    parts = corpus.with_splits({"train": train_ids, "val": held, **test})
     check_labels(parts)
     config: dict[str, Any] = {
         "model": {"class": type(model).__name__, "arguments": model.config},
-        "recipe": recipe.as_dict() if recipe else None,
-        "settings": settings.as_dict(),
+        "recipe": asdict(recipe) if recipe else None,
+        "settings": asdict(settings),
         "seed": seed,
         "devices": devices,
         "data": describe(corpus, held) | {"source": source, "modalities": modalities},
@@ -121,66 +127,40 @@ def fit(
             with recorded(model, corpus, train_ids, frozenset()):
                 return load_results(folder, model, corpus)
         resumed = check_folder(folder, config, resume)
-        before = frozenset() if resumed else trained_on(model)
+        before: Keys = frozenset()
         if not resumed:
             check_first(folder, model)
-            check_unseen(before, corpus, held)
-        labels = torch.cat(parts.labels("train"))
-        module = TrainingModule(
-            model,
-            settings,
-            seed,
-            ("val", "test") if corpus.splits.get("test") else ("val",),
-            class_weights(labels, model.num_classes, settings.class_weights)
-            if model.task == "classification"
-            else None,
-        )
-        data = Data(
-            parts.splits["train"],
-            [parts.splits["val"], *([corpus.splits["test"]] if corpus.splits.get("test") else [])],
-            settings.batch_size,
-            seed,
-            workers,
-        )
+            before = check_unseen(model, corpus, [*held, *test.get("test", [])])
+        weights = None
+        if model.task == "classification":
+            labels = torch.cat(parts.labels("train"))
+            weights = class_weights(labels, model.num_classes, settings.class_weights)
+        module = TrainingModule(model, settings, seed, ("val", *test), weights)
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
         model.extractors = corpus.extractors  # now that nothing is refused any more
-        write_config(folder, config, resumed)
-        if not resumed:
-            write_first(folder, model)
+        write_start(folder, config, model, resumed)
         start = time.perf_counter()
         with recorded(model, corpus, train_ids, before):
-            _train(module, data, folder, settings, devices, resumed)
+            _train(
+                module, Data(parts, settings.batch_size, seed, workers), folder, devices, resumed
+            )
         seconds = time.perf_counter() - start
         model.cpu().eval()
-        write_results(folder, module, corpus, parts, config, seconds)
+        write_results(folder, module, parts, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
 
 
-def _train(
-    module: TrainingModule,
-    data: Data,
-    folder: Path,
-    settings: Settings,
-    devices: int,
-    resumed: bool,
-) -> None:
+def _train(module: TrainingModule, data: Data, folder: Path, devices: int, resumed: bool) -> None:
     """Trains the module, and loads the weights of its best epoch."""
-    mode = GOALS[module.model.task].mode
-    each_epoch: dict[str, Any] = {
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    best = MovableCheckpoint(folder, "best", monitor=module.goal, mode=mode, **each_epoch)
-    # Not `save_last`, which saves only when there is a new best epoch (Lightning 2.6).
-    callbacks: list[pl.Callback] = [best, MovableCheckpoint(folder, "last", **each_epoch)]
+    settings = module.settings
+    callbacks: list[pl.Callback] = [Checkpoints(folder)]
     if settings.average:
         callbacks.append(EMAWeightAveraging(decay=settings.average))
     if settings.patience is not None:
-        callbacks.append(
-            EarlyStopping(module.goal, 0.0, settings.patience, mode=mode, check_finite=False)
-        )
+        name, mode = f"val_{module.goal.name}", module.goal.mode
+        callbacks.append(EarlyStopping(name, 0.0, settings.patience, mode=mode, check_finite=False))
     trainer = pl.Trainer(
         max_epochs=settings.epochs,
         accelerator="auto",
@@ -191,22 +171,17 @@ def _train(
         callbacks=callbacks,
         enable_progress_bar=sys.stderr.isatty(),
         plugins=[CheckedCheckpoints()],
-        logger=[CSVLogger(folder, name="", version=""), TensorBoardLogger(folder, "", "")],
+        logger=TensorBoardLogger(folder, "", ""),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
     standardize = getattr(module.model.encoder, "standardize", None)
-    hooks = [standardize.register_forward_hook(module.drop_features)] if standardize else []
-    try:
-        last = str(folder / "last.ckpt") if resumed else None
+    dropped = standardize.register_forward_hook(module.drop_features) if standardize else None
+    with dropped or nullcontext():  # the hook is removed afterwards
+        last = str(folder / LAST) if resumed else None
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    check(Path(best.best_model_path))
-    chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(chosen["state_dict"])
+    module.load_state_dict(read_checkpoint(folder / BEST)["state_dict"])
 
 
 @contextmanager

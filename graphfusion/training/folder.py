@@ -13,8 +13,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.training.checkpoints import check
-from graphfusion.training.run import FIRST, MODEL, Run, read_first
+from graphfusion.training.checkpoints import BEST, LAST, read_checkpoint
+from graphfusion.training.run import FIRST, MODEL, Run, read_first, read_json
 
 # The entries of `config.json` in which two runs must agree to be the same run.
 _IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
@@ -39,73 +39,58 @@ def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
         return False
     run = Run(folder)
     # A finished run may have been continued for more epochs, and then interrupted.
-    if run.result.get("epochs") != config["settings"]["epochs"]:
-        return False
-    return all(old == new for old, new in _identities(run.config, config).values())
+    same_epochs = run.result.get("epochs") == config["settings"]["epochs"]
+    return same_epochs and _identity(run.config) == _identity(config)
 
 
 def check_folder(folder: Path, config: Mapping[str, Any], resume: bool) -> bool:
     """Checks that the folder is empty or holds the same run, and returns whether to resume it.
 
     Raises:
-        ValueError: If the folder holds another run, or more epochs of this one.
+        ValueError: If the folder holds another run, or more epochs of this one; or a checkpoint to
+            resume from is damaged.
     """
     epochs = config["settings"]["epochs"]
-    path, last = folder / "config.json", folder / "last.ckpt"
-    resumed = resume and last.exists()
+    resumed = resume and (folder / LAST).exists()
     if resumed:
-        check(last)
-        done = torch.load(last, weights_only=True)["epoch"] + 1
+        done, _ = (read_checkpoint(folder / name)["epoch"] + 1 for name in (LAST, BEST))
         if epochs < done:
             raise ValueError(
                 f"epochs must be at least {done}, as many as {folder} has, but got {epochs}."
             )
+    path = folder / "config.json"
     if not resumed and not path.exists():
         return False
-    before = json.loads(path.read_text(encoding="utf-8"))
-    for key, (old, new) in _identities(before, config, any_epochs=resumed).items():
-        if old != new:
+    before, now = (_identity(each, any_epochs=resumed) for each in (read_json(path), config))
+    for key in _IDENTITY:
+        if before[key] != now[key]:
             wanted = "the run to resume" if resumed else "no other run"
             raise ValueError(
                 f"{folder} must hold {wanted}, but has one that differs in {key}: "
-                f"{_difference(old, new)}; remove it, or choose another folder."
+                f"{difference(before[key], now[key])}; remove it, or choose another folder."
             )
     return resumed
 
 
-def _identities(
-    before: Mapping[str, Any], now: Mapping[str, Any], any_epochs: bool = False
-) -> dict[str, tuple[Any, Any]]:
-    """Pairs of the old and the new value of each entry that identifies a run."""
-    pair = [json.loads(json.dumps(each)) for each in (before, now)]
-    for each in pair:
-        each["data"].pop("source", None)  # the same data may have moved
-        if any_epochs:  # a resumed run may train for more epochs
-            each["settings"].pop("epochs", None)
-            (each["recipe"] or {}).get("changes", {}).pop("epochs", None)
-    return {key: (pair[0].get(key), pair[1][key]) for key in _IDENTITY}
+def _identity(config: Mapping[str, Any], any_epochs: bool = False) -> dict[str, Any]:
+    """The entries that identify a run, as JSON has them."""
+    copy = json.loads(json.dumps(config))
+    copy["data"].pop("source", None)  # the same data may have moved
+    if any_epochs:  # a resumed run may train for more epochs
+        copy["settings"].pop("epochs", None)
+        (copy["recipe"] or {}).get("changes", {}).pop("epochs", None)
+    return {key: copy.get(key) for key in _IDENTITY}
 
 
-def _difference(before: object, now: object) -> str:
-    """Describes the differing entries of two values, for error messages."""
+def difference(before: object, now: object) -> str:
+    """Describes the differing entries of two values."""
     if isinstance(before, dict) and isinstance(now, dict):
         both = [
             {key: each.get(key, "nothing") for key in {**before, **now}} for each in (before, now)
         ]
         differing = [key for key in both[0] if both[0][key] != both[1][key]]
-        return ", ".join(f"{key} {_difference(*(each[key] for each in both))}" for key in differing)
+        return ", ".join(f"{key} {difference(*(each[key] for each in both))}" for key in differing)
     return f"{before} instead of {now}"
-
-
-@rank_zero_only
-def write_config(folder: Path, config: Mapping[str, Any], resumed: bool) -> None:
-    """Writes the run's configuration and the versions of packages to `config.json`."""
-    if not resumed:  # TensorBoard would show the events of both runs as one
-        for events in folder.glob("events.out.tfevents.*"):
-            events.unlink()
-    versions = {name: version(name) for name in _PACKAGES}
-    versions["python"] = platform.python_version()
-    write_json(folder / "config.json", {**config, "versions": versions})
 
 
 @rank_zero_only  # other processes get its weights, whatever they began with
@@ -115,7 +100,7 @@ def check_first(folder: Path, model: torch.nn.Module) -> None:
     Raises:
         ValueError: If it began with others, so that its results would be replaced by others.
     """
-    done = any((folder / name).is_file() for name in ("result.json", "last.ckpt"))
+    done = any((folder / name).is_file() for name in ("result.json", LAST))
     if not done or not (folder / FIRST).is_file():  # nothing would be lost
         return
     first = read_first(folder)
@@ -128,10 +113,22 @@ def check_first(folder: Path, model: torch.nn.Module) -> None:
 
 
 @rank_zero_only
-def write_first(folder: Path, model: torch.nn.Module) -> None:
-    """Writes the initial weights, from which the report computes how much they changed."""
-    weights = {name: each.detach().cpu().contiguous() for name, each in model.named_parameters()}
-    write_atomically(folder / FIRST, safetensors.torch.save(weights))
+def write_start(
+    folder: Path, config: Mapping[str, Any], model: torch.nn.Module, resumed: bool
+) -> None:
+    """Writes `config.json` with the versions of packages, and the weights before training.
+
+    The report computes from them how much they changed.
+    """
+    versions = {name: version(name) for name in _PACKAGES}
+    versions["python"] = platform.python_version()
+    write_json(folder / "config.json", {**config, "versions": versions})
+    if not resumed:
+        for events in folder.glob("events.out.tfevents.*"):
+            events.unlink()  # TensorBoard would show the events of both runs as one
+        named = model.named_parameters()
+        weights = {name: each.detach().cpu().contiguous() for name, each in named}
+        write_atomically(folder / FIRST, safetensors.torch.save(weights))
 
 
 def write_json(path: Path, content: object) -> None:

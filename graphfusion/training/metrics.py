@@ -2,20 +2,14 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import (
-    BinaryAccuracy,
-    BinaryF1Score,
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MultilabelAccuracy,
-    MultilabelF1Score,
-)
+from torch.nn import ModuleList
+from torchmetrics import Accuracy, F1Score, Metric, MetricCollection
 from torchmetrics.regression import MeanAbsoluteError, PearsonCorrCoef
 
 from graphfusion.data.labels import MISSING, labelled
@@ -49,6 +43,10 @@ GOALS = {
 }
 
 
+# Every process scores all data, so nothing must be combined over processes.
+_ALONE: dict[str, Any] = {"sync_on_compute": False}
+
+
 class Scores(torch.nn.Module):
     """Metrics of logits and labels, accumulated over batches.
 
@@ -63,40 +61,28 @@ class Scores(torch.nn.Module):
         sentiment: Whether scores are sentiment, from -3 to 3.
     """
 
+    parts: Sequence[MetricCollection]
+
     def __init__(self, task: str, size: int, sentiment: bool = False) -> None:
         super().__init__()
         self.task = task
-        # Every process scores all data, so nothing must be combined over processes.
-        alone: dict[str, Any] = {"sync_on_compute": False}
-        if task == "classification":
-            known: dict[str, Any] = {"num_classes": size, "ignore_index": MISSING, **alone}
+        if task == "regression":
             scores: dict[str, Metric | MetricCollection] = {
-                "accuracy": MulticlassAccuracy(average="micro", **known),
-                "f1": MulticlassF1Score(average="weighted", **known),
+                "mae": MeanAbsoluteError(**_ALONE),
+                "corr": PearsonCorrCoef(**_ALONE),
             }
-        elif task == "multilabel" and size > 1:
-            scores = {
-                "accuracy": MultilabelAccuracy(size, ignore_index=MISSING, **alone),
-                "f1": MultilabelF1Score(size, average="weighted", ignore_index=MISSING, **alone),
-            }
-        elif task == "multilabel":  # the multilabel metrics require at least two labels
-            scores = {
-                "accuracy": BinaryAccuracy(ignore_index=MISSING, **alone),
-                "f1": BinaryF1Score(ignore_index=MISSING, **alone),
-            }
-        else:
-            scores = {"mae": MeanAbsoluteError(**alone), "corr": PearsonCorrCoef(**alone)}
-        self.scores = MetricCollection(scores)
+        elif task == "classification":
+            scores = _of_classes("multiclass", size)
+        else:  # the multilabel metrics require at least two labels
+            scores = _of_classes("multilabel" if size > 1 else "binary", size)
         # The correlation of large scores loses all digits in float32.
-        self.scores.set_dtype(torch.float64)
-        self.labelled = False
-        self.signs = self.sevens = None
+        parts = [MetricCollection(scores).set_dtype(torch.float64)]
         if task == "regression" and sentiment:
-            accuracy = MulticlassAccuracy(2, average="micro", ignore_index=MISSING, **alone)
-            f1 = MulticlassF1Score(2, average="weighted", ignore_index=MISSING, **alone)
-            self.signs = MetricCollection({"acc2": accuracy, "f1": f1})
-            seven = MulticlassAccuracy(7, average="micro", ignore_index=MISSING, **alone)
-            self.sevens = MetricCollection({"acc7": seven})
+            signs, sevens = _of_classes("multiclass", 2), _of_classes("multiclass", 7)
+            parts.append(MetricCollection({"acc2": signs["accuracy"], "f1": signs["f1"]}))
+            parts.append(MetricCollection({"acc7": sevens["accuracy"]}))
+        self.parts = ModuleList(parts)  # type: ignore[assignment]
+        self.labelled = False
 
     def update(self, logits: Tensor, y: Tensor) -> None:
         """Adds the logits `[U, K]` and labels of a batch."""
@@ -104,37 +90,44 @@ class Scores(torch.nn.Module):
             return
         self.labelled = True
         if self.task == "classification":
-            self.scores.update(logits, y)
+            given = [(logits, y)]
         elif self.task == "multilabel":
-            self.scores.update(logits.sigmoid(), y.nan_to_num(MISSING).long())
+            given = [(logits.sigmoid(), y.nan_to_num(MISSING).long())]
         else:
-            self._update_scores(logits, y)
-
-    def _update_scores(self, logits: Tensor, y: Tensor) -> None:
-        y = y.reshape(logits.shape)
-        known = ~y.isnan()
-        self.scores.update(logits[known].double(), y[known].double())
-        if self.signs is None or self.sevens is None:
-            return
-        found, y = logits.flatten(), y.flatten()
-        sign = cut(y, 2)
-        self.signs.update((found > 0).long(), sign.where(sign >= 0, MISSING))
-        self.sevens.update(cut(found, 7), cut(y, 7))
+            known = ~y.isnan()
+            found, sign = logits.reshape(y.shape), cut(y, 2)
+            given = [
+                (found[known].double(), y[known].double()),
+                ((found > 0).long(), sign.where(sign >= 0, MISSING)),
+                (cut(found, 7), cut(y, 7)),
+            ]
+        for part, values in zip(self.parts, given, strict=False):
+            part.update(*values)
 
     def compute(self) -> dict[str, float]:
         """Returns the metrics over all batches since :meth:`reset`; NaN if nothing was labelled."""
-        parts = [each for each in (self.scores, self.signs, self.sevens) if each is not None]
         if not self.labelled:
-            return {name: math.nan for part in parts for name in map(str, part)}
+            return {name: math.nan for part in self.parts for name in map(str, part)}
         with warnings.catch_warnings():
             # The correlation of constant scores is undefined; the result is NaN.
             warnings.filterwarnings("ignore", "The variance of predictions or target")
-            found = [each for part in parts for each in part.compute().items()]
-        return {name: float(value) for name, value in found}
+            return {
+                name: float(value) for part in self.parts for name, value in part.compute().items()
+            }
 
     def reset(self) -> None:
         """Resets all metrics."""
         self.labelled = False
-        for part in (self.scores, self.signs, self.sevens):
-            if part is not None:
-                part.reset()
+        for part in self.parts:
+            part.reset()
+
+
+def _of_classes(kind: str, size: int) -> dict[str, Metric | MetricCollection]:
+    """Accuracy and weighted F1 of labels of a kind of TorchMetrics."""
+    options: dict[str, Any] = {"task": kind, "num_classes": size, "num_labels": size}
+    options |= {"ignore_index": MISSING, **_ALONE}
+    average: Literal["micro", "macro"] = "micro" if kind == "multiclass" else "macro"
+    return {
+        "accuracy": Accuracy(average=average, **options),
+        "f1": F1Score(average="weighted", **options),
+    }

@@ -54,14 +54,9 @@ class TrainingModule(pl.LightningModule):
         self.scores = torch.nn.ModuleList(
             Scores(model.task, model.num_classes, settings.sentiment) for _ in scored
         )
-        self.goal = f"{scored[0]}_{GOALS[model.task].name}"
+        self.goal = GOALS[model.task]
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Returns the logits of a batch of conversations."""
-        logits: Tensor = self.model(batch)
-        return logits
 
     def drop_features(
         self, _: Module, given: tuple[Any], features: dict[str, Tensor]
@@ -71,11 +66,6 @@ class TrainingModule(pl.LightningModule):
         if not p or features is given[0]:  # already standardised, and so already dropped
             return features
         return {name: dropout(value, p) for name, value in features.items()}
-
-    def on_fit_start(self) -> None:
-        """Logs the earlier epochs of a resumed run again."""
-        for row in self.history:
-            self._write(row)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds the random generator for this step."""
@@ -94,7 +84,7 @@ class TrainingModule(pl.LightningModule):
             batch.present = modality_dropout(batch.present, self.settings.modality_dropout)
         settings, y = self.settings, batch.y
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.autocast):
-            logits = self(batch).to(self.class_weights.dtype)
+            logits = self.model(batch).to(self.class_weights.dtype)
         mean = task_loss(logits, y, self.model.task, settings.gamma, self.class_weights)
         own = labelled(y).sum().float()
         everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp_min(1)
@@ -105,7 +95,7 @@ class TrainingModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Updates the metrics of one of the data sets in `scored`."""
         del batch_idx
-        self.scores[dataloader_idx].update(self(batch), batch.y)  # type: ignore[operator]
+        self.scores[dataloader_idx].update(self.model(batch), batch.y)  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
         """Logs the epoch's training loss and scores."""
@@ -116,14 +106,15 @@ class TrainingModule(pl.LightningModule):
         for prefix, scores in zip(self.scored, self.scores, strict=True):
             row |= {f"{prefix}_{key}": value for key, value in scores.compute().items()}  # type: ignore[operator]
             scores.reset()  # type: ignore[operator]
-        self.log(self.goal, row[self.goal], prog_bar=True, logger=False, sync_dist=True)
+        chooses = f"{self.scored[0]}_{self.goal.name}"
+        self.log(chooses, row[chooses], prog_bar=True, logger=False, sync_dist=True)
         self.history.append(row)
-        self._write(row)
-
-    def _write(self, row: dict[str, float]) -> None:
         for logger in self.loggers:
-            logger.log_metrics(row, step=int(row["epoch"]))
-            logger.save()
+            logger.log_metrics(row, step=self.current_epoch)
+
+    def best_epoch(self, scored: str = "val") -> int:
+        """Index of the first epoch with the best score on one of the data sets in `scored`."""
+        return self.goal.best([row[f"{scored}_{self.goal.name}"] for row in self.history])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Saves the history of scores with the weights."""

@@ -1,11 +1,11 @@
 """Figures of runs: learning curves, confusion matrices, calibration and gates."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -14,29 +14,15 @@ from torch import Tensor
 
 from graphfusion.training.run import Run
 
-P = ParamSpec("P")
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 200,
-    "savefig.bbox": "tight",
-}
+_STYLED = mpl.rc_context(
+    {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 200}
+)
 _GATES = ("input", "forget", "output")
 _COLORS = ("#0072b2", "#d55e00")  # distinguishable with colour blindness, and in grey
 _GATE_TICKS = 6  # intervals between ticks of a small panel, at most
 
 
-def _styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
-    @wraps(plot)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return plot(*args, **kwargs)
-
-    return styled
-
-
-@_styled
+@_STYLED
 def learning_curves(runs: Sequence[Run], goal: str) -> Figure:
     """Plots the training loss and the held-out and test scores by epoch, a line for each run."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
@@ -59,7 +45,7 @@ def learning_curves(runs: Sequence[Run], goal: str) -> Figure:
     return figure
 
 
-@_styled
+@_STYLED
 def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
     """Plots a confusion matrix: counts as text, shares of the true class as colour."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -78,7 +64,7 @@ def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
     return figure
 
 
-@_styled
+@_STYLED
 def scatter(label: NDArray[Any], predicted: NDArray[Any]) -> Figure:
     """Plots predicted against true scores."""
     figure = Figure(figsize=(3.4, 3.2), layout="constrained")
@@ -90,31 +76,25 @@ def scatter(label: NDArray[Any], predicted: NDArray[Any]) -> Figure:
     return figure
 
 
-@_styled
+@_STYLED
 def reliability(confidence: NDArray[Any], right: NDArray[Any], bins: int = 10) -> Figure:
     """Plots a reliability diagram: accuracy by confidence (Guo et al., ICML 2017)."""
     figure = Figure(figsize=(3.4, 3.2), layout="constrained")
     axes = figure.subplots()
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    used = [n for n in range(bins) if (place == n).any()]
-    x = [confidence[place == n].mean() for n in used]
-    y = [right[place == n].mean() for n in used]
+    table = pd.DataFrame({"confidence": confidence, "accuracy": right})
+    groups = table.groupby(np.minimum((confidence * bins).astype(int), bins - 1))
+    means, share = groups.mean(), groups.size() / len(table)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1, label="calibrated")
+    x, y = means["confidence"], means["accuracy"]
     axes.plot(x, y, "o-", color=_COLORS[0], markersize=4, label="model")
-    axes.bar(
-        [(n + 0.5) / bins for n in used],
-        [(place == n).mean() for n in used],
-        0.9 / bins,
-        color="lightgrey",
-        zorder=0,
-        label="share of utterances",
-    )
+    middle, label = (share.index + 0.5) / bins, "share of utterances"
+    axes.bar(middle, share, 0.9 / bins, color="lightgrey", zorder=0, label=label)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, fontsize=7)
     return figure
 
 
-@_styled
+@_STYLED
 def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
     """Plots the mean gate values by layer and utterance, with a row of panels for each modality.
 

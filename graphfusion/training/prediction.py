@@ -123,10 +123,12 @@ def _load_source(source: Source) -> Corpus | Sequence[Conversation]:
 
 
 def _logits(
-    model: ConversationModel, source: Source, split: str | None, batch_size: int
+    model: ConversationModel,
+    source: Corpus | Sequence[Conversation],
+    split: str | None,
+    batch_size: int,
 ) -> Iterator[tuple[Conversation, Tensor]]:
     """Yields each conversation with its logits, computed in batches."""
-    source = _load_source(source)
     if isinstance(source, Corpus):
         if split is not None and split not in source.splits:
             raise ValueError(f"split must be one of {list(source.splits)}, but got {split!r}.")
@@ -154,18 +156,15 @@ def _logits(
         for batch in DataLoader(conversations, batch_size=batch_size):
             with torch.inference_mode():
                 logits = view(batch.to(device)).cpu()
-            yield from zip(
-                batch.cpu().to_data_list(), logits.split(batch.ptr.diff().tolist()), strict=True
-            )
+            sizes = batch.ptr.diff().tolist()
+            yield from zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True)
 
 
 def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
     """Table of the predictions for one conversation."""
     rows = rows_of(logits, model.task, model.class_names)
     if model.task == "regression":
-        if model.num_classes == 1:
-            return pd.DataFrame({"predicted": rows})
-        return pd.DataFrame(rows)
+        return pd.DataFrame({"predicted": rows} if model.num_classes == 1 else rows)
     table = pd.DataFrame(rows, columns=list(model.class_names))
     if model.task == "classification":
         predicted = table.idxmax(axis=1)

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -64,9 +65,11 @@ class Recipe:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {self.preset!r}.")
         model_arguments = _parameters(MMDFN)
         if unknown := sorted(self.changes.keys() - _TRAINING - model_arguments):
+            near = get_close_matches(unknown[0], [*_TRAINING, *model_arguments], 1)
             raise ValueError(
                 f"settings must be of training ({', '.join(sorted(_TRAINING))}) or of MM-DFN "
-                f"({', '.join(sorted(model_arguments))}), but got {', '.join(unknown)}."
+                f"({', '.join(sorted(model_arguments))}), but got {', '.join(unknown)}"
+                + (f"; did you mean {near[0]}?" if near else ".")
             )
         self.settings  # noqa: B018 - checks them
 
@@ -114,10 +117,6 @@ class Recipe:
         if self.model in FUSIONS:
             return swap_fusion(model, self.model)
         return zero_filled(model) if self.model == "zero_filled" else model
-
-    def as_dict(self) -> dict[str, Any]:
-        """Converts the recipe to a dict that can be saved as JSON."""
-        return asdict(self)
 
 
 def _parameters(make: Any) -> set[str]:

@@ -8,7 +8,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from graphfusion._utils.files import write_atomically
-from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training import plots
 from graphfusion.training.columns import labelled_rows
@@ -16,6 +15,10 @@ from graphfusion.training.metrics import GOALS
 from graphfusion.training.report_predictions import SECTIONS
 from graphfusion.training.report_sections import model_sections, picture
 from graphfusion.training.run import Run
+
+_TEMPLATE = Environment(
+    loader=PackageLoader("graphfusion.training", ""), autoescape=True, trim_blocks=True
+).get_template("report.html")
 
 
 def write_report(
@@ -42,8 +45,7 @@ def write_report(
         OSError: If the file cannot be written.
     """
     first = runs[0]
-    spec = LabelSpec(first.task, tuple(first.classes))
-    goal = GOALS[spec.task].name
+    goal = GOALS[first.task].name
     sections: list[dict[str, Any]] = [
         picture(
             "Learning curves",
@@ -52,22 +54,19 @@ def write_report(
         )
     ]
     if "strict" in first.result:
-        known = labelled_rows(first.predictions, spec)
+        known = labelled_rows(first.predictions, first.spec)
         if len(known):
-            sections += SECTIONS[spec.task](known, first)
+            sections += SECTIONS[first.task](known, first)
     if corpus is not None:
         sections += model_sections(first, corpus)
     if len(runs) > 1:
         for section in sections[1:]:
             section["title"] += f" of seed {first.config['seed']}"
-    template = Environment(
-        loader=PackageLoader("graphfusion.training", ""), autoescape=True, trim_blocks=True
-    ).get_template("report.html")
-    page = template.render(
-        title=f"{_name(first)} on {first.config['data']['source'] or 'conversations'}",
+    page = _TEMPLATE.render(
+        title=f"{first.model_name} on {first.config['data']['source'] or 'conversations'}",
         scores=_scores(runs),
         seeds=[run.config["seed"] for run in runs],
-        settings={**first.config["settings"], **first.config["model"]["arguments"]},
+        settings=first.settings,
         data=first.config["data"],
         versions=first.config["versions"],
         sections=sections,
@@ -75,24 +74,13 @@ def write_report(
     write_atomically(path, page.encode())
 
 
-def _name(run: Run) -> str:
-    """Name of the recipe's model, or else of the model's class."""
-    recipe = run.config["recipe"]
-    name: str = recipe["model"] if recipe else run.config["model"]["class"]
-    return name
-
-
-def _scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Rows of the table of scores, one for each protocol: mean and standard deviation."""
-    rows = []
+def _scores(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row for each protocol, with the mean and standard deviation of each score."""
+    rows = {}
     for protocol in ("strict", "legacy", "validation"):
-        if protocol not in runs[0].result:
-            continue
-        frame = pd.DataFrame([run.result[protocol] for run in runs])
-        spread = frame.std() if len(runs) > 1 else None
-        cells = {
-            name: f"{value:.3f}" + ("" if spread is None else f" ± {spread[name]:.3f}")
-            for name, value in frame.mean().items()
-        }
-        rows.append({"protocol": protocol, "cells": cells})
-    return rows
+        if protocol in runs[0].result:
+            frame = pd.DataFrame([run.result[protocol] for run in runs])
+            rows[protocol] = frame.mean().map("{:.3f}".format)
+            if len(runs) > 1:
+                rows[protocol] += frame.std().map(" ± {:.3f}".format)
+    return pd.DataFrame(rows).T.reset_index(names="protocol")

@@ -5,10 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torchmetrics.functional.classification import multiclass_calibration_error
 
-from graphfusion.data.labels import LabelSpec
 from graphfusion.training import plots
 from graphfusion.training.calibration import COVERAGE
 from graphfusion.training.columns import by_class
@@ -20,101 +17,73 @@ _NUM_WORST = 10
 
 
 def _classification_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
-    counts, classes = run.confusion, run.classes
-    place = {name: number for number, name in enumerate(classes)}
-    label = torch.tensor([place[name] for name in known["label"]])
-    predicted = torch.tensor([place[name] for name in known["predicted"]])
-    probabilities = torch.tensor(known[classes].to_numpy(dtype=float))
-    size = len(classes)
-    error = float(multiclass_calibration_error(probabilities, label, size, n_bins=10))
-    confidence = probabilities.amax(1).numpy()
-    return [
+    table, classes = run.predictions, run.classes
+    sections = [
         picture(
             "Confusion matrix",
-            plots.confusion(counts, classes),
+            plots.confusion(run.confusion, classes),
             "Test utterances of each true class (row) by predicted class (column).",
         ),
-        _f1(known, run),
-        picture(
-            "Calibration",
-            plots.reliability(confidence, (predicted == label).numpy()),
-            f"Expected calibration error {error:.3f} (ten bins): the mean difference between "
-            "confidence and accuracy." + _scaled(run),
-        ),
-        _worst(run.predictions, classes),
+        *_multilabel_sections(known, run),
     ]
+    if (found := run.result.get("calibration")) is not None:
+        confidence = known[classes].max(axis=1).to_numpy()
+        figure = plots.reliability(confidence, (known["predicted"] == known["label"]).to_numpy())
+        text = (
+            f"Expected calibration error {found['error']:.3f} (ten bins): the mean difference "
+            "between confidence and accuracy. With the temperature fitted on held-out "
+            f"conversations, it is {found['error scaled']:.3f}. Prediction sets with a target "
+            f"coverage of {100 * COVERAGE:.0f} % contain the true class of "
+            f"{100 * found['coverage']:.1f} % of the utterances, and have "
+            f"{found['set size']:.1f} classes on average."
+        )
+        sections.append(picture("Calibration", figure, text))
+    truth, _ = by_class(table, run.spec)
+    true = pd.Series(np.where(truth, table[classes], 0).sum(1), table.index)
+    wrong = (1 - true).where(table["label"].notna())
+    return [*sections, _worst(table, wrong, "one minus the probability of the true class")]
 
 
 def _multilabel_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
-    # Confusion matrices and confidence are defined only for one class an utterance.
-    return [_f1(known, run)]
+    """The F1 score and the number of utterances of each class.
 
-
-def _f1(known: pd.DataFrame, run: Run) -> dict[str, Any]:
-    """Table of the F1 score and the number of utterances of each class."""
-    truth, _ = by_class(known, LabelSpec(run.task, tuple(run.classes)))
-    rows = [
-        [name, str(int(of)), f"{score:.3f}"]
-        for (name, score), of in zip(run.result["class_f1"].items(), truth.sum(0), strict=True)
-    ]
-    return {"title": "F1 of each class", "heading": ["class", "utterances", "F1"], "rows": rows}
-
-
-def _scaled(run: Run) -> str:
-    """Sentences about the calibration by temperature and prediction sets, if the run has any."""
-    if (found := run.result.get("calibration")) is None:
-        return ""
-    return (
-        " With the temperature fitted on held-out conversations, it is "
-        f"{found['error scaled']:.3f}. Prediction sets with a target coverage of "
-        f"{100 * COVERAGE:.0f} % contain the true class of {100 * found['coverage']:.1f} % of the "
-        f"utterances, and have {found['set size']:.1f} classes on average."
-    )
+    Confusion matrices and confidence are defined only for one class an utterance.
+    """
+    truth, _ = by_class(known, run.spec)
+    f1 = pd.DataFrame(run.result["class_f1"].items(), columns=["class", "F1"])
+    f1.insert(1, "utterances", truth.sum(0))
+    return [{"title": "F1 of each class", "table": f1}]
 
 
 def _regression_sections(known: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
     figure = plots.scatter(known["label"].to_numpy(), known["predicted"].to_numpy())
+    table = run.predictions
+    wrong = (table["predicted"] - table["label"]).abs()
     return [
         picture("True and predicted scores", figure, "A point for each test utterance."),
-        _worst(run.predictions, ()),
+        _worst(table, wrong, "the absolute difference from the true score"),
     ]
 
 
-def _worst(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Table of the utterances with the largest errors, each with its neighbours."""
-    known = table["label"].notna()
-    if classes:
-        columns = {name: number for number, name in enumerate(table.columns)}
-        values = table.to_numpy()
-        given = np.full(len(table), np.nan)
-        for row in np.flatnonzero(known):
-            given[row] = values[row, columns[table["label"].iloc[row]]]
-        wrong = pd.Series(1 - given, index=table.index)
-    else:
-        wrong = (table["predicted"] - table["label"]).abs()
-    rows = []
-    worst = wrong[known].nlargest(_NUM_WORST).index.tolist()
-    for window in _windows(worst, table["conversation"].tolist()):
-        for index in window:
-            each = table.loc[index]
-            mark = "→" if index in worst else ""
-            label = "" if pd.isna(each["label"]) else each["label"]
-            far = "" if pd.isna(wrong[index]) else f"{wrong[index]:.3f}"
-            shown = each["predicted"] if classes else f"{each['predicted']:.2f}"
-            name, number = each["conversation"], str(each["utterance"])
-            rows.append([mark, name, number, str(label), str(shown), far])
-        rows.append([])
+def _worst(table: pd.DataFrame, wrong: "pd.Series[float]", error: str) -> dict[str, Any]:
+    """Section about the utterances with the largest errors, each with its neighbours.
+
+    Args:
+        table: The predictions.
+        wrong: The error of each; NaN without a label.
+        error: What the error is.
+    """
+    worst = wrong.nlargest(_NUM_WORST).index.tolist()
+    shown = table[["conversation", "utterance", "label", "predicted"]].assign(error=wrong)
+    shown = shown.rename(columns={"label": "true"}).astype(object).where(shown.notna(), "")
+    shown.insert(0, "", ["→" if index in worst else "" for index in table.index])
+    gap = pd.DataFrame("", [0], shown.columns)
+    windows = _windows(worst, table["conversation"].tolist())
     return {
         "title": "Largest errors",
         "text": "The ten utterances with the largest errors (arrows), with the utterances before "
-        "and after them. "
-        + (
-            "The error is one minus the probability of the true class."
-            if classes
-            else "The error is the absolute difference from the true score."
-        ),
-        "heading": ["", "conversation", "utterance", "true", "predicted", "error"],
-        "rows": rows,
+        f"and after them. The error is {error}.",
+        "table": pd.concat([part for rows in windows for part in (shown.loc[rows], gap)]),
     }
 
 
@@ -129,15 +98,13 @@ def _windows(places: Sequence[int], conversations: Sequence[str]) -> list[list[i
         for row in range(max(place - _CONTEXT, 0), min(place + _CONTEXT + 1, len(conversations)))
         if conversations[row] == conversations[place]
     }
-    windows: dict[int, list[int]] = {}  # by the first row of each
-    for place in places:
-        first = last = place
-        while first - 1 in shown and conversations[first - 1] == conversations[place]:
-            first -= 1
-        while last + 1 in shown and conversations[last + 1] == conversations[place]:
-            last += 1
-        windows[first] = list(range(first, last + 1))
-    return list(windows.values())
+    windows: list[list[int]] = []
+    for row in sorted(shown):
+        if row - 1 in shown and conversations[row - 1] == conversations[row]:
+            windows[-1].append(row)
+        else:
+            windows.append([row])
+    return sorted(windows, key=lambda rows: min(places.index(row) for row in rows if row in places))
 
 
 #: Functions that make the sections of each task from the labelled rows.

@@ -47,27 +47,14 @@ def model_sections(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
         figure = plots.gates(opened, list(model.in_channels))
         sections.append(picture("Gates", figure, f"{where}; mean over channels."))
     if found.edges:
-        rows = [[name.replace("_", "-"), f"{value:.3f}"] for name, value in found.edges.items()]
-        sections.append({"title": "Edges", "text": f"{where}. {_EDGES}", "rows": rows})
+        edges = pd.DataFrame(found.edges.items(), columns=["statistic", "value"])
+        edges["statistic"] = edges["statistic"].str.replace("_", "-")
+        sections.append({"title": "Edges", "text": f"{where}. {_EDGES}", "table": edges})
     if len(found.layers):
-        frame = found.layers.rename_axis("layer").rename(lambda number: number + 1)
-        sections.append(_frame("Layers", f"{where}. {_LAYERS}", frame))
-    sections.append(_frame("Weights", _WEIGHTS, found.moved.rename_axis("parameter")))
-    return sections
-
-
-def _frame(title: str, text: str, frame: pd.DataFrame) -> dict[str, Any]:
-    """Section with a table and its index."""
-    rows = [
-        [str(name), *(f"{value:.3f}" for value in row)]
-        for name, row in zip(frame.index, frame.to_numpy(), strict=True)
-    ]
-    return {
-        "title": title,
-        "text": text,
-        "heading": [str(frame.index.name), *map(str, frame.columns)],
-        "rows": rows,
-    }
+        layers = found.layers.rename(lambda number: number + 1).reset_index(names="layer")
+        sections.append({"title": "Layers", "text": f"{where}. {_LAYERS}", "table": layers})
+    weights = found.moved.reset_index(names="parameter")
+    return [*sections, {"title": "Weights", "text": _WEIGHTS, "table": weights}]
 
 
 def picture(title: str, figure: Figure, text: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Reading of a finished run and its trained model from a folder."""
 
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from graphfusion._utils.files import read_regular
 from graphfusion.data.labels import LabelSpec
-from graphfusion.datasets.checks.extractors import check_extractors
 from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
+from graphfusion.training.checkpoints import METRICS
 from graphfusion.training.recipes import Recipe
 
 MODEL = "model"  # the folder of the trained model
@@ -46,7 +45,7 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The model, settings, seed, data and package versions of the run."""
-        return _read(self.folder / "config.json")
+        return read_json(self.folder / "config.json")
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -61,12 +60,12 @@ class Run:
         - `epochs`: the number of epochs in the settings.
         - `seconds`: the training time; of a resumed run, that since the last resumption.
         """
-        return _read(self.folder / "result.json")
+        return read_json(self.folder / "result.json")
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """Table of `epoch`, `train_loss`, and scores `val_...` and `test_...` of each epoch."""
-        return pd.read_csv(self.folder / "metrics.csv")
+        return pd.read_csv(self.folder / METRICS)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -97,11 +96,10 @@ class Run:
                 "confusion must be of a classification run, but the run's task is multilabel; "
                 "result['class_f1'] has the F1 of each class."
             )
-        place = {name: number for number, name in enumerate(self.classes)}
         known = self.predictions.dropna(subset="label")
-        counts = np.zeros((len(place), len(place)), dtype=np.int64)
-        np.add.at(counts, (known["label"].map(place), known["predicted"].map(place)), 1)
-        return counts
+        counts = pd.crosstab(known["label"], known["predicted"])
+        square = counts.reindex(index=self.classes, columns=self.classes, fill_value=0)
+        return np.asarray(square, dtype=np.int64)
 
     @cached_property
     def first_weights(self) -> dict[str, Tensor]:
@@ -117,9 +115,24 @@ class Run:
     @property
     def task(self) -> str:
         """The model's task, "classification", "multilabel" or "regression"."""
-        arguments = self.config.get("model", {}).get("arguments", {})
-        task: str = arguments.get("task", LabelSpec.of(self.classes, None).task)
+        task: str = self.config["model"]["arguments"]["task"]
         return task
+
+    @property
+    def spec(self) -> LabelSpec:
+        """The task and the classes."""
+        return LabelSpec(self.task, tuple(self.classes))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The training settings, and the arguments of the model."""
+        return {**self.config["settings"], **self.config["model"]["arguments"]}
+
+    @property
+    def model_name(self) -> str:
+        """The name of the recipe's model, or else of the model's class."""
+        name: str = (self.config["recipe"] or {}).get("model", self.config["model"]["class"])
+        return name
 
     def model(self, **parts: Any) -> ConversationModel:
         """Loads the trained model; `parts` are those of :func:`load_model`."""
@@ -142,50 +155,21 @@ def load_model(
         ValueError: If a file is invalid, or does not fit the parts.
     """
     folder = hub.opened(folder, revision)
-    _check_there(folder)
     about = about_model(folder)
-    model = _load(folder, about, parts)
-    try:
-        model.extractors = check_extractors(about.get("extractors", {}), model.in_channels)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder / DATA}: {error}") from error
-    return model
-
-
-def _load(folder: Path, about: Mapping[str, Any], parts: Mapping[str, Any]) -> ConversationModel:
-    """Loads a model with the given parts, or with those that its description names."""
-    recipe = about.get("recipe")
-    if parts:
-        return ConversationModel.from_pretrained(folder, **parts)
-    if recipe is None:
-        return MMDFN.from_pretrained(folder)
-    try:
-        with torch.device("meta"):  # sizes from a file must not allocate memory
-            like = Recipe(**recipe).build_for(
-                about["in_channels"], about["classes"], about.get("task")
-            )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / DATA} must describe how to build the model, but: {error!r}."
-        ) from error
-    if isinstance(like, MMDFN):
-        return MMDFN.from_pretrained(folder)
-    parts = {name: getattr(like, name) for name in ("encoder", "graph", "fusion", "head")}
-    return ConversationModel.from_pretrained(folder, **parts)
-
-
-def _check_there(folder: Path) -> None:
-    """Checks that a folder has a model.
-
-    Raises:
-        FileNotFoundError: If it has none. For a run's folder, the message suggests its model.
-    """
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        inner = f"model/{weights.name}"
-        found = [*folder.glob(inner), *folder.glob(f"seed_*/{inner}")]
-        hint = f"; did you mean {min(found).parent}?" if found else "."
-        raise FileNotFoundError(f"folder must have a {weights.name}, but {folder} has none{hint}")
+    if not parts and (recipe := about.get("recipe")) is not None:
+        try:
+            with torch.device("meta"):  # sizes from a file must not allocate memory
+                like = Recipe(**recipe).build_for(
+                    about["in_channels"], about["classes"], about.get("task")
+                )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{folder / DATA} must describe how to build the model, but: {error!r}."
+            ) from error
+        if not isinstance(like, MMDFN):
+            parts = {name: getattr(like, name) for name in ("encoder", "graph", "fusion", "head")}
+    kind = ConversationModel if parts else MMDFN
+    return kind.from_pretrained(folder, **parts)
 
 
 def read_first(folder: Path) -> dict[str, Tensor]:
@@ -208,10 +192,15 @@ def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
     `modalities` (given to :meth:`Corpus.select`), `recipe` and `calibration`.
     """
     path = Path(folder) / DATA
-    return _read(path) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        ValueError: If the file has none.
+    """
     try:
         found = json.loads(read_regular(path, _MAX_JSON))
     except ValueError as error:

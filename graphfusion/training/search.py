@@ -7,13 +7,12 @@ from statistics import mean
 from typing import Any
 
 import optuna
-import pytorch_lightning as pl
 from sqlalchemy.pool import NullPool
 
 from graphfusion.datasets.corpus import Corpus
-from graphfusion.training.fit import fit
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.recipes import Recipe
+from graphfusion.training.seeds import fit_seeds
 
 #: The search space of each preset in the paper (MM-DFN, section on experiments).
 GRIDS: dict[str, dict[str, list[float | int]]] = {
@@ -78,13 +77,8 @@ def search(
     def score(trial: optuna.Trial) -> float:
         chosen = {key: trial.suggest_categorical(key, list(grid[key])) for key in grid}
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
-        scores = []
-        for seed in range(seeds):
-            pl.seed_everything(seed, verbose=False)
-            place = folder / f"trial_{trial.number}" / f"seed_{seed}"
-            run = fit(tried.build(corpus), corpus, place, tried.settings, seed=seed, recipe=tried)
-            scores.append(run.result["validation"][goal.name])
-        return float(mean(scores))
+        runs = fit_seeds(tried, corpus, folder / f"trial_{trial.number}", range(seeds))
+        return float(mean(run.result["validation"][goal.name] for run in runs))
 
     done = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
     for number in range(done, trials):

@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
-from graphfusion._utils.files import write_atomically
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.fit import fit
 from graphfusion.training.recipes import Recipe
@@ -47,19 +46,8 @@ def fit_seeds(
     folder, runs = Path(folder), []
     for seed in seeds:
         pl.seed_everything(seed, verbose=False)
-        model = recipe.build(corpus)
-        place = folder / f"seed_{seed}"
-        runs.append(
-            fit(model, corpus, place, recipe.settings, seed=seed, recipe=recipe, **arguments)
-        )
-    _write_report(runs, folder / "report.html", corpus)
+        model, place = recipe.build(corpus), folder / f"seed_{seed}"
+        run = fit(model, corpus, place, recipe.settings, seed=seed, recipe=recipe, **arguments)
+        runs.append(run)
+    rank_zero_only(write_report)(runs, folder / "report.html", corpus)
     return runs
-
-
-@rank_zero_only
-def _write_report(runs: Sequence[Run], path: Path, corpus: Corpus) -> None:
-    """Writes a report about all runs, or copies that of a single run."""
-    if len(runs) == 1:
-        write_atomically(path, (runs[0].folder / "report.html").read_bytes())
-    else:
-        write_report(runs, path, corpus)

@@ -16,12 +16,6 @@ _RECORD = "_trained_on"  # an attribute of the model, so that its copies have it
 Keys = frozenset[tuple[str, str]]
 
 
-def trained_on(model: ConversationModel) -> Keys:
-    """Returns the keys of the conversations that led to the model's weights."""
-    weights, keys = vars(model).get(_RECORD, ("", frozenset()))
-    return keys if weights == _digest(model) else frozenset()
-
-
 @contextmanager
 def recorded(
     model: ConversationModel, corpus: Corpus, ids: Sequence[str], before: Keys
@@ -42,27 +36,33 @@ def recorded(
             vars(model)[_RECORD] = last, before | _keys(corpus, ids)
 
 
-def check_unseen(before: Keys, corpus: Corpus, held: Sequence[str]) -> None:
-    """Checks that no held-out or test conversation has led to the model's weights.
+def check_unseen(model: ConversationModel, corpus: Corpus, ids: Iterable[str]) -> Keys:
+    """Checks that none of the conversations has led to the model's weights.
 
     Another seed holds out other conversations, so a model that is fitted again would be scored on
     some that it was trained on.
 
     Args:
-        before: Keys of what has led to the weights.
+        model: The model.
         corpus: The corpus.
-        held: The held-out conversations.
+        ids: The held-out and test conversations.
+
+    Returns:
+        Keys of the conversations that have led to the weights.
 
     Raises:
         ValueError: If one has.
     """
-    test = corpus.ids("test") if corpus.splits.get("test") else []
-    if known := sorted(name for name, _ in before & _keys(corpus, [*held, *test])):
+    weights, before = vars(model).get(_RECORD, ("", frozenset()))
+    if weights != _digest(model):
+        return frozenset()
+    if known := sorted(name for name, _ in before & _keys(corpus, ids)):
         raise ValueError(
             "model must not have been trained on held-out or test conversations, but an earlier "
             f"fit has trained it on {len(known)} of them, such as {known[0]!r}: make a new model "
             "for each seed, as fit_seeds does."
         )
+    return frozenset(before)
 
 
 def _keys(corpus: Corpus, ids: Iterable[str]) -> Keys:

@@ -1,6 +1,6 @@
 """Training settings."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from graphfusion._utils.checks import check_bool, check_real, check_size
@@ -84,7 +84,3 @@ class Settings:
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {preset!r}.")
         return cls(**{**PRESETS[preset].training, **changes})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Converts the settings to a dict that can be saved as JSON."""
-        return asdict(self)

@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
+from shutil import copytree
 
 import pandas as pd
 import pytest
@@ -73,8 +74,22 @@ def test_a_file_becomes_a_model_and_predictions(
     assert main(["compare", str(trained / "logistic"), str(trained / "mmdfn")]) == 0
     printed = capsys.readouterr().out
     assert "strict f1" in printed
+    assert "logistic differs from mmdfn in lr 0.003 instead of 0.0003, weight_decay " in printed
     assert "mmdfn minus each other model" in printed
     load_model(trained / "logistic/seed_0/model")
+
+
+def test_models_of_the_same_name_are_compared_by_their_paths(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copytree(trained / "logistic", tmp_path / "logistic")
+    folders = [str(trained / "logistic"), str(tmp_path / "logistic")]
+    assert main(["compare", *folders]) == 0
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"| {folder} ") >= 1 for folder in folders)
+    assert "differs from" not in printed
+    assert main(["compare", folders[0], folders[0]]) == 2
+    assert "must be different folders" in capsys.readouterr().err
 
 
 def test_predictions_may_be_calibrated(file: Path, trained: Path, tmp_path: Path) -> None:
@@ -156,7 +171,9 @@ def test_cross_validation_and_search(
     ("arguments", "message"),
     [
         (["train", "missing.npz"], "missing.npz"),
-        (["train", "FILE", "--settings.foo=1"], "but got foo"),
+        (["train", "FILE", "--settings.foo=1"], "but got foo."),
+        (["train", "FILE", "--settings.epoch=1"], "but got epoch; did you mean epochs?"),
+        (["train", "FILE", "--settings.num_layer=1"], "but got num_layer; did you mean num_layers"),
         (["train", "FILE", "--settings.lr=fast"], "lr must be a number, but got 'fast'"),
         (["train", "FILE", "--settings.num_layers=0"], "num_layers must be at least 1"),
         (["train", "FILE", "--seeds=0"], "seeds must be in [0, 2**32), at least one, but got []"),
@@ -332,6 +349,8 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     printed = " ".join(capsys.readouterr().out.split())
     assert "usage: graphfusion" in printed
     assert (COMMANDS[command].__doc__ or "").splitlines()[0] in printed
+    assert not re.search(r"<class|Literal|Union|Optional|default: (None|null|False)", printed)
+    assert ("(default: 0)" in printed) == (command in ("train", "benchmark"))  # seed and trials
 
 
 SLOW_TO_IMPORT = ("pytorch_lightning", "torchmetrics", "matplotlib", "optuna")

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.training.checkpoints import CheckedCheckpoints, check, locked
+from graphfusion.training.checkpoints import CheckedCheckpoints, locked, read_checkpoint
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(
@@ -18,6 +18,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    folder.mkdir()
     path = folder / "last.ckpt"
     CheckedCheckpoints().save_checkpoint({"epoch": 1}, path)
     monkeypatch.setattr("os.fsync", full)
@@ -66,8 +67,9 @@ def test_a_truncated_checkpoint_is_named(folder: Path, written: bytes, size: int
     folder.mkdir()
     path = folder / "last.ckpt"
     path.write_bytes(written[:size])
-    with pytest.raises(ValueError, match=r"last.ckpt must be as it was written, but is damaged"):
-        check(path)
+    message = r"last.ckpt must be as it was written, but is damaged .*: remove the folder's checkp"
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(path)
 
 
 HOLDER = """

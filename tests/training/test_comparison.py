@@ -21,7 +21,9 @@ def write(folder: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) ->
     folder.mkdir(parents=True)
     classes = [] if labels.dtype.kind == "f" else list(NAMES)
     (folder / "result.json").write_text("{}")
-    (folder / "config.json").write_text(json.dumps({"seed": seed, "data": {"classes": classes}}))
+    task = "classification" if classes else "regression"
+    config = {"seed": seed, "data": {"classes": classes}, "model": {"arguments": {"task": task}}}
+    (folder / "config.json").write_text(json.dumps(config))
     number = np.arange(len(labels))
     rows = {"conversation": number // 5, "utterance": number % 5}
     rows |= {"label": labels, "predicted": predicted}

@@ -464,15 +464,24 @@ def test_what_does_not_fit(corpus: Corpus, folder: Path, small: Make) -> None:
     assert not folder.exists()
 
 
-def test_a_damaged_checkpoint_is_not_resumed(corpus: Corpus, folder: Path, small: Make) -> None:
-    run = train(small(epochs=1), corpus, folder)
-    path = run.folder / "last.ckpt"
+@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_damaged_checkpoint_is_not_resumed(
+    corpus: Corpus, folder: Path, small: Make, name: str, cut_off: bool
+) -> None:
+    """Whichever it is, before anything is trained."""
+    run = train(small("logistic", epochs=1), corpus, folder)
+    path, before = run.folder / name, run.history
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
-    content[middle : middle + 40] = bytes(255 - each for each in content[middle : middle + 40])
+    if cut_off:
+        del content[middle:]
+    else:
+        content[middle : middle + 40] = bytes(255 - each for each in content[middle : middle + 40])
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"last.ckpt must be as it was written, but is damaged"):
-        train(small(epochs=2), corpus, folder, resume=True)
+    with pytest.raises(ValueError, match=f"{name} must be as it was written, .* train again from"):
+        train(small("logistic", epochs=2), corpus, folder, resume=True)
+    assert Run(run.folder).history.equals(before)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

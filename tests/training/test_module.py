@@ -74,10 +74,10 @@ def test_features_are_dropped_only_in_training(name: str) -> None:
         expected = (batch.features[key] - batch.features[key].mean(0)) / (1 - 0.3)
         expected = expected / batch.features[key].std(0, correction=0)
         torch.testing.assert_close(value, expected.where(~dropped, 0))
-    assert not torch.equal(module(batch), module(batch))
+    assert not torch.equal(module.model(batch), module.model(batch))
     module.eval()
     assert not any(value.eq(0).any() for value in standardize(batch.features).values())
-    assert torch.equal(module(batch), module(batch))
+    assert torch.equal(module.model(batch), module.model(batch))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -100,7 +100,7 @@ def test_only_training_steps_are_under_autocast(name: str, autocast: bool) -> No
     module.model.head.register_forward_hook(lambda *given: dtypes.append(given[-1].dtype))
     loss = module.training_step(batch)
     loss.backward()
-    module.eval()(batch)
+    module.eval().model(batch)
     assert dtypes == [torch.bfloat16 if autocast else torch.float32, torch.float32]
     exact = module_of(name)
     exact.on_train_batch_start(batch, 0)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_a_recipe_separates_training_settings_from_the_models() -> None:
     model = recipe.build_for({"text": 3}, ["x", "y"])
     assert model.config["num_layers"] == 3
     assert model.config["dropout"] == 0.5
-    json.dumps(recipe.as_dict())
+    json.dumps(asdict(recipe))
     # An ablation is one whatever else is asked for.
     config = Recipe("no_graph", changes={"past": 5}).build_for({"text": 3}, ["x", "y"]).config
     assert config["past"] == 0
