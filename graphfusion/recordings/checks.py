@@ -40,8 +40,6 @@ def check_table(
             training does not accept the splits; or if a file is in "train" and in another split.
     """
     rows = list(utterances(table))
-    for message in likely_mistakes(rows, classes):
-        warn(message)
     found = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
     for need in needs:
         if need != "text":
@@ -49,6 +47,8 @@ def check_table(
     problems = [*group_problems(found), *_wrong_wholes(rows, needs, classes)]
     if problems:
         raise TableError(problems)
+    for message in likely_mistakes(rows, classes):
+        warn(message)
 
 
 def _wrong_times(rows: list[Utterance]) -> Iterator[Problem]:

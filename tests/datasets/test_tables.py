@@ -583,6 +583,8 @@ def test_names_of_classes_that_are_almost_the_same_warn():
         warnings.simplefilter("error")
         Corpus.from_table(frame, FEATURES, classes=["calm", "Calm", " calm", "glad"])
         Corpus.from_table(table(), FEATURES)
+        with pytest.raises(FormatError, match="the table has 1 problem:\n- .*'turn'"):
+            Corpus.from_table(frame.assign(turn=1), FEATURES)  # problems come first
 
 
 @pytest.mark.parametrize("blank", ["", "  "])

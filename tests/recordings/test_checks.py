@@ -143,6 +143,8 @@ def test_labels_that_differ_in_case_are_warned_of():
     )
     check_table(read_table(table), classes=["calm", "Calm ", "angry"])
     check_table(read_table(frame(label=[None, None])))
+    # Problems come first, and here warnings are errors.
+    assert problems(lambda: check_table(read_table(table.assign(end=0.0, start=1.0))))
 
 
 def test_speakers_that_differ_in_case_are_warned_of():

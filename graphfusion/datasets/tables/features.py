@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphfusion._utils.counted import counted
-from graphfusion._utils.warn import warn
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
 _NO_VECTOR = (
@@ -108,7 +107,7 @@ def read_features(
     if not here.any():
         problems.add_column(column, _NO_VECTOR)
     elif lacking := int((~here & given).sum()):
-        warn(
+        problems.warnings.append(
             f"{name} counts as missing in {lacking} of {len(here)} rows, whose vectors are nothing "
             "but NaN; use null in a column of vectors to mark missing ones without this warning."
         )

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphfusion._utils.warn import warn
 from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.checks.labels import typos
 from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
@@ -126,7 +125,7 @@ def _named(
         )
         classes = sorted({values[row] for row in known})
         if typo := typos(column, classes):
-            warn(typo)
+            problems.warnings.append(typo)
     numbers = {name: number for number, name in enumerate(classes)}
     unknown = [row for row in known if values[row] not in numbers]
     rule = f"must be one of the classes {list(classes)}" if classes else "must be a score"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from graphfusion._utils.counted import counted
+from graphfusion._utils.warn import warn
 from graphfusion.datasets.checks.problems import Problem
 from graphfusion.datasets.readers._reading import FormatError
 
@@ -23,6 +24,7 @@ class TableProblems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
+        self.warnings: list[str] = []
 
     def add_column(self, column: str, message: str) -> None:
         """Adds a problem of a whole column."""
@@ -39,12 +41,14 @@ class TableProblems:
             self.found.append(Problem(None, column, message))
 
     def raise_if_any(self) -> None:
-        """Raises an error if there are problems.
+        """Raises an error if there are problems; else issues the warnings.
 
         Raises:
             FormatError: It lists every problem.
         """
         if not self.found:
+            for message in self.warnings:
+                warn(message)
             return
         lines = [f"- {each}" for each in self.found[:_SHOWN]]
         if len(self.found) > _SHOWN:
