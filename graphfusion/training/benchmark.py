@@ -17,7 +17,6 @@ from graphfusion.models.task import task_loss
 from graphfusion.training.comparison import compare, table
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.recipes import Recipe
-from graphfusion.training.run import Run
 from graphfusion.training.search import search
 from graphfusion.training.seeds import fit_seeds
 
@@ -76,27 +75,20 @@ def benchmark(
     folder, changes = Path(folder), dict(changes or {})
     names = [WITHOUT, *(name for name in models if name != WITHOUT)]
     recipes = {name: Recipe(name, preset, changes) for name in names}
-    runs: dict[str, list[Run]] = {}
-    rows = {}
+    runs, costs = {}, {}
     for name, recipe in recipes.items():
         if trials:
             study = search(corpus, folder / name, recipe, GRID, trials=trials, seeds=1)
             recipe = Recipe(name, preset, {**changes, **study.best_params})
         runs[name] = fit_seeds(recipe, corpus, folder / name, seeds, resume=True, source=source)
-        rows[name] = _row(runs, name) | _cost(recipe, corpus)
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"seeds": int, "parameters": int})
-
-
-def _row(runs: Mapping[str, Sequence[Run]], name: str) -> dict[str, float]:
-    """Scores of one model, and its difference from the model without fusion."""
-    (scores,) = table({name: runs[name]}).to_dict("records")
-    score = GOALS[runs[name][0].task].name
-    row = {key: scores[key] for key in ("seeds", f"strict {score}", f"strict {score} std")}
-    if name != WITHOUT:
-        (difference,) = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).to_dict("records")
-        names = [f"{score} {key}" for key in ("difference", "low", "high")]
-        row |= {key: difference[key] for key in names}
-    return row
+        costs[name] = _cost(recipe, corpus)
+    score = GOALS[corpus.task].name
+    found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]]
+    for name in names[1:]:
+        difference = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).loc[WITHOUT]
+        for key in ("difference", "low", "high"):
+            found.loc[name, f"{score} {key}"] = difference[f"{score} {key}"]
+    return found.join(pd.DataFrame(costs).T.astype({"parameters": int}))
 
 
 def _cost(recipe: Recipe, corpus: Corpus) -> dict[str, float]:

@@ -42,8 +42,8 @@ class Checkpoints(Checkpoint):
             write_atomically(self.folder / METRICS, table.encode())
 
 
-class CheckedCheckpoints(TorchCheckpointIO):
-    """Checkpoint plugin that writes atomically, and verifies checksums when loading."""
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoint plugin that writes atomically."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -51,10 +51,6 @@ class CheckedCheckpoints(TorchCheckpointIO):
         """Writes a temporary file, then replaces the old checkpoint with it."""
         del storage_options
         write_atomically(path, lambda file: torch.save(checkpoint, file))
-
-    def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        """Loads a checkpoint with :func:`read_checkpoint`."""
-        return read_checkpoint(Path(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

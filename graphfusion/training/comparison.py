@@ -109,13 +109,12 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     if any(not other[labels].equals(first[labels]) for each in tables.values() for other in each):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
     score = GOALS[spec.task].name
-    names, conversation = np.unique(first["conversation"], return_inverse=True)
-    rng = np.random.default_rng(0)
+    size, rng = first["conversation"].nunique(), np.random.default_rng(0)
     # Each row counts how often a sample contains each conversation; the first is the test set.
-    samples = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _NUM_SAMPLES)
-    samples = np.concatenate([np.ones((1, len(names)), dtype=int), samples])
+    samples = rng.multinomial(size, np.full(size, 1 / size), _NUM_SAMPLES)
+    samples = np.concatenate([np.ones((1, size), dtype=int), samples])
     scored = {
-        name: [_scores(each, spec, conversation, samples) for each in of_model]
+        name: [_scores(each, spec, samples) for each in of_model]
         for name, of_model in tables.items()
     }
     by_seed = {
@@ -142,32 +141,28 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def _scores(
-    table: pd.DataFrame, spec: LabelSpec, conversation: NDArray[Any], samples: NDArray[Any]
+    table: pd.DataFrame, spec: LabelSpec, samples: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Score of each bootstrap sample.
 
     Args:
         table: The predictions for labelled utterances.
         spec: The task and its classes.
-        conversation: The index of each utterance's conversation.
         samples: The count of each conversation in each sample.
     """
-    size = samples.shape[1]
 
-    def count(chosen: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Number (or total weight) of the chosen utterances in each sample."""
-        part = None if weight is None else weight[chosen]
-        return samples @ np.bincount(conversation[chosen], part, size)
+    def total(values: object) -> NDArray[np.float64]:
+        """Sums of values over the utterances of each sample."""
+        sums = pd.DataFrame(values).groupby(table["conversation"]).sum()
+        return np.asarray(samples @ sums.to_numpy(), dtype=np.float64)
 
+    score: NDArray[np.float64]
     if spec.task == "regression":
-        every = np.full(len(table), True)
-        error = (table["predicted"] - table["label"]).abs().to_numpy()
-        mean: NDArray[np.float64] = count(every, error) / count(every)
-        return mean
-    f1, total = np.zeros(len(samples)), np.zeros(len(samples))
-    for truth, guessed in zip(*(each.T for each in by_class(table, spec)), strict=True):
-        both, support = count(truth & guessed), count(truth)
-        f1 += 2 * both / np.maximum(support + count(guessed), 1) * support
-        total += support
-    found: NDArray[np.float64] = f1 / np.maximum(total, 1)
-    return found
+        error = total((table["predicted"] - table["label"]).abs())
+        score = (error / total(np.ones(len(table))))[:, 0]
+    else:
+        truth, guessed = by_class(table, spec)
+        both, support = total(truth & guessed), total(truth)
+        f1 = 2 * both / np.maximum(support + total(guessed), 1)
+        score = (f1 * support).sum(1) / np.maximum(support.sum(1), 1)
+    return score

@@ -1,10 +1,8 @@
-"""Data module: the split of held-out conversations, and batches in a reproducible order."""
+"""The split of held-out conversations, and batches in a reproducible order."""
 
 import random
 
 import numpy as np
-import pytorch_lightning as pl
-from torch_geometric.loader import DataLoader
 
 from graphfusion._utils.counted import counted
 from graphfusion.datasets.checks.splits import VALIDATION, too_few, wrong_names
@@ -85,43 +83,3 @@ def batches(
             f"{min(map(len, steps))}."
         )
     return [step[rank::world].tolist() for step in steps]
-
-
-class Data(pl.LightningDataModule):
-    """Data module of batches of conversations, shuffled anew each epoch.
-
-    Args:
-        parts: A corpus whose split "train" is trained on, and whose others are scored each epoch.
-        batch_size: Maximum number of conversations in a step.
-        seed: The seed of the order.
-        workers: Number of processes that load data; 0: the main process.
-    """
-
-    def __init__(self, parts: Corpus, batch_size: int, seed: int, workers: int) -> None:
-        super().__init__()
-        self.parts = parts
-        self.batch_size = batch_size
-        self.seed = seed
-        self.workers = workers
-
-    def train_dataloader(self) -> DataLoader:
-        """Loader of this process's part of each training step."""
-        trainer, training = self.trainer, self.parts.splits["train"]
-        assert trainer is not None  # noqa: S101 - the trainer calls this
-        share = batches(
-            len(training),
-            self.batch_size,
-            self.seed,
-            trainer.current_epoch,
-            trainer.global_rank,
-            trainer.world_size,
-        )
-        return DataLoader(training, batch_sampler=share, num_workers=self.workers)
-
-    def val_dataloader(self) -> list[DataLoader]:
-        """One loader for each scored split."""
-        return [
-            DataLoader(each, batch_size=self.batch_size, num_workers=self.workers)
-            for name, each in self.parts.splits.items()
-            if name != "train"
-        ]

@@ -12,28 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.models.losses import class_weights
 from graphfusion.training.checkpoints import (
     BEST,
     LAST,
-    CheckedCheckpoints,
+    AtomicCheckpoints,
     Checkpoints,
     locked,
     read_checkpoint,
 )
-from graphfusion.training.data import Data, check_splits, held_out
+from graphfusion.training.data import check_splits, held_out
 from graphfusion.training.fit_checks import check_fit, check_labels
 from graphfusion.training.folder import (
     check_first,
     check_folder,
-    describe,
     is_finished,
     write_start,
 )
@@ -48,7 +45,6 @@ from graphfusion.training.settings import Settings
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*LeafSpec.*",
-    ".*smaller than the logging interval.*",
 )
 
 
@@ -119,7 +115,15 @@ def fit(
         "settings": asdict(settings),
         "seed": seed,
         "devices": devices,
-        "data": describe(corpus, held) | {"source": source, "modalities": modalities},
+        "data": {
+            "fingerprint": corpus.fingerprint,
+            "in_channels": corpus.in_channels,
+            "classes": list(corpus.classes),
+            "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
+            "held_out": held,
+            "source": source,
+            "modalities": modalities,
+        },
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():
         if resume and is_finished(folder, config):
@@ -131,28 +135,22 @@ def fit(
         if not resumed:
             check_first(folder, model)
             before = check_unseen(model, corpus, [*held, *test.get("test", [])])
-        weights = None
-        if model.task == "classification":
-            labels = torch.cat(parts.labels("train"))
-            weights = class_weights(labels, model.num_classes, settings.class_weights)
-        module = TrainingModule(model, settings, seed, ("val", *test), weights)
+        module = TrainingModule(model, parts, settings, seed, workers)
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
         model.extractors = corpus.extractors  # now that nothing is refused any more
         write_start(folder, config, model, resumed)
         start = time.perf_counter()
         with recorded(model, corpus, train_ids, before):
-            _train(
-                module, Data(parts, settings.batch_size, seed, workers), folder, devices, resumed
-            )
+            _train(module, folder, devices, resumed)
         seconds = time.perf_counter() - start
         model.cpu().eval()
-        write_results(folder, module, parts, config, seconds)
+        write_results(folder, module, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
 
 
-def _train(module: TrainingModule, data: Data, folder: Path, devices: int, resumed: bool) -> None:
+def _train(module: TrainingModule, folder: Path, devices: int, resumed: bool) -> None:
     """Trains the module, and loads the weights of its best epoch."""
     settings = module.settings
     callbacks: list[pl.Callback] = [Checkpoints(folder)]
@@ -170,7 +168,7 @@ def _train(module: TrainingModule, data: Data, folder: Path, devices: int, resum
         reload_dataloaders_every_n_epochs=1,
         callbacks=callbacks,
         enable_progress_bar=sys.stderr.isatty(),
-        plugins=[CheckedCheckpoints()],
+        plugins=[AtomicCheckpoints()],
         logger=TensorBoardLogger(folder, "", ""),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -180,7 +178,7 @@ def _train(module: TrainingModule, data: Data, folder: Path, devices: int, resum
     dropped = standardize.register_forward_hook(module.drop_features) if standardize else None
     with dropped or nullcontext():  # the hook is removed afterwards
         last = str(folder / LAST) if resumed else None
-        trainer.fit(module, data, ckpt_path=last, weights_only=True)
+        trainer.fit(module, ckpt_path=last, weights_only=True)
     module.load_state_dict(read_checkpoint(folder / BEST)["state_dict"])
 
 

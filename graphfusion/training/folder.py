@@ -12,24 +12,12 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from graphfusion._utils.files import write_atomically
-from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.checkpoints import BEST, LAST, read_checkpoint
 from graphfusion.training.run import FIRST, MODEL, Run, read_first, read_json
 
 # The entries of `config.json` in which two runs must agree to be the same run.
 _IDENTITY = ("model", "recipe", "settings", "data", "seed", "devices")
 _PACKAGES = ("graphfusion", "torch", "torch-geometric", "pytorch-lightning", "numpy")
-
-
-def describe(corpus: Corpus, held: list[str]) -> dict[str, Any]:
-    """Describes the data of a run, for `config.json`."""
-    return {
-        "fingerprint": corpus.fingerprint,
-        "in_channels": corpus.in_channels,
-        "classes": list(corpus.classes),
-        "splits": {name: len(conversations) for name, conversations in corpus.splits.items()},
-        "held_out": held,
-    }
 
 
 def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:

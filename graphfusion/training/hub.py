@@ -9,12 +9,6 @@ from graphfusion._utils.extras import require
 from graphfusion.training.comparison import percent, table
 from graphfusion.training.run import MODEL, Run, about_model
 
-_SEVERAL = " (several at once, or none)"
-_LIMITS = """\
-The model is meant for conversations like those of the data set, with features extracted in the same
-way. Labels are annotators' judgements of what a speaker expressed, not of what the speaker felt. Do
-not use predictions to make decisions about people."""
-
 
 def push_to_hub(runs: Sequence[Run], repository: str, private: bool | None = None) -> str:
     """Uploads the model of the first run, with a model card about all runs.
@@ -62,52 +56,32 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
     import huggingface_hub
 
     first = runs[0]
-    data, about = first.config["data"], about_model(first.folder / MODEL)
+    data, strict = first.config["data"], first.result.get("strict", {})
     name, source = repository.rpartition("/")[2], data["source"] or "unnamed"
-    strict = first.result.get("strict", {})
+    scores = "No test conversations."
+    if strict:
+        scores = percent(table({name: runs})).to_markdown(disable_numparse=True)
+    evaluated = [
+        huggingface_hub.EvalResult("other", "other", source, metric, value)
+        for metric, value in strict.items()
+    ]
     metadata = huggingface_hub.ModelCardData(
         library_name="graphfusion",
         tags=["emotion-recognition-in-conversation", "multimodal", "graph-neural-networks"],
         model_name=name,
-        eval_results=[
-            huggingface_hub.EvalResult(
-                task_type="other",
-                dataset_type="other",
-                dataset_name=source,
-                metric_type=metric,
-                metric_value=value,
-            )
-            for metric, value in strict.items()
-        ]
-        or None,
+        eval_results=evaluated or None,
     )
-    modalities = [
-        f"| {modality} | {size} | {about['extractors'].get(modality, 'not known')!s:.200} |"
-        for modality, size in data["in_channels"].items()
-    ]
-    scores = (
-        percent(table({name: runs})).to_markdown(disable_numparse=True)
-        if strict
-        else "No test conversations."
+    card = huggingface_hub.ModelCard.from_template(
+        metadata,
+        template_path=str(Path(__file__).with_name("model_card.md")),
+        name=name,
+        kind=first.config["model"]["class"],
+        repository=repository,
+        source=source,
+        data=data,
+        several=first.task == "multilabel",
+        extractors=about_model(first.folder / MODEL)["extractors"],
+        seed=first.config["seed"],
+        scores=scores,
     )
-    sections = [
-        f"---\n{metadata.to_yaml()}\n---",
-        f"# {name}",
-        f"A `{first.config['model']['class']}` of graphfusion.",
-        "```python\nfrom graphfusion import MMDFN\n\n"
-        f'model = MMDFN.from_pretrained("{repository}", revision="main")\n'
-        "model.predict(conversation)\n```",
-        "## Data",
-        f"{source} (fingerprint {data['fingerprint']}): {data['splits']}. "
-        f"Classes{_SEVERAL if first.task == 'multilabel' else ''}: "
-        f"{', '.join(data['classes']) or 'none; it predicts a score'}.",
-        "| modality | size | extractor |\n|---|---|---|\n" + "\n".join(modalities),
-        "## Scores",
-        "In percent, mean ± standard deviation over seeds. *strict*: the epoch was chosen on "
-        "held-out conversations; *legacy*: by its test score. The weights are those of seed "
-        f"{first.config['seed']} at the strict epoch.",
-        scores,
-        "## Limits",
-        _LIMITS,
-    ]
-    return "\n\n".join(sections) + "\n"
+    return str(card)

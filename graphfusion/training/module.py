@@ -1,4 +1,4 @@
-"""The Lightning module: loss, optimizer, and metrics after each epoch."""
+"""The Lightning module: batches, loss, optimizer, and metrics after each epoch."""
 
 from itertools import zip_longest
 from typing import Any
@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import dropout
 from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
 
 from graphfusion.data.labels import labelled
 from graphfusion.data.modality_dropout import modality_dropout
+from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.losses import class_weights
 from graphfusion.models.task import task_loss
-from graphfusion.training.data import draw_seed
+from graphfusion.training.data import batches, draw_seed
 from graphfusion.training.metrics import GOALS, Scores
 from graphfusion.training.settings import Settings
 
@@ -27,10 +30,10 @@ class TrainingModule(pl.LightningModule):
 
     Args:
         model: The model to train.
+        parts: A corpus whose split "train" is trained on, and whose others are scored each epoch.
         settings: The training settings.
-        seed: The seed of dropout.
-        scored: Names of the data sets scored after each epoch; the first chooses the epoch.
-        class_weights: `[K]`, class weights of the loss; None: ones.
+        seed: The seed of the order and of dropout.
+        workers: Number of processes that load data; 0: the main process.
     """
 
     class_weights: Tensor
@@ -38,25 +41,42 @@ class TrainingModule(pl.LightningModule):
     def __init__(
         self,
         model: ConversationModel,
+        parts: Corpus,
         settings: Settings,
         seed: int,
-        scored: tuple[str, ...],
-        class_weights: Tensor | None = None,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
+        self.parts = parts
         self.settings = settings
         self.seed = seed
-        self.scored = scored
-        if class_weights is None:
-            class_weights = torch.ones(model.num_classes)
-        self.register_buffer("class_weights", class_weights)
+        self.workers = workers
+        weights = torch.ones(model.num_classes)
+        if model.task == "classification":
+            labels = torch.cat(parts.labels("train"))
+            weights = class_weights(labels, model.num_classes, settings.class_weights)
+        self.register_buffer("class_weights", weights)
+        self.scored = [name for name in parts.splits if name != "train"]
         self.scores = torch.nn.ModuleList(
-            Scores(model.task, model.num_classes, settings.sentiment) for _ in scored
+            Scores(model.task, model.num_classes, settings.sentiment) for _ in self.scored
         )
         self.goal = GOALS[model.task]
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
+
+    def train_dataloader(self) -> DataLoader:
+        """Loader of this process's part of each step of an epoch, whose order is its own."""
+        training, epoch = self.parts.splits["train"], self.current_epoch
+        size, rank, world = self.settings.batch_size, self.global_rank, self.trainer.world_size
+        steps = batches(len(training), size, self.seed, epoch, rank, world)
+        return DataLoader(training, batch_sampler=steps, num_workers=self.workers)
+
+    def val_dataloader(self) -> list[DataLoader]:
+        """A loader for each scored split."""
+        size, workers = self.settings.batch_size, self.workers
+        scored = [self.parts.splits[name] for name in self.scored]
+        return [DataLoader(each, batch_size=size, num_workers=workers) for each in scored]
 
     def drop_features(
         self, _: Module, given: tuple[Any], features: dict[str, Tensor]
@@ -93,7 +113,7 @@ class TrainingModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Updates the metrics of one of the data sets in `scored`."""
+        """Updates the metrics of one of the scored splits."""
         del batch_idx
         self.scores[dataloader_idx].update(self.model(batch), batch.y)  # type: ignore[operator]
 
@@ -106,14 +126,14 @@ class TrainingModule(pl.LightningModule):
         for prefix, scores in zip(self.scored, self.scores, strict=True):
             row |= {f"{prefix}_{key}": value for key, value in scores.compute().items()}  # type: ignore[operator]
             scores.reset()  # type: ignore[operator]
-        chooses = f"{self.scored[0]}_{self.goal.name}"
+        chooses = f"val_{self.goal.name}"
         self.log(chooses, row[chooses], prog_bar=True, logger=False, sync_dist=True)
         self.history.append(row)
         for logger in self.loggers:
             logger.log_metrics(row, step=self.current_epoch)
 
     def best_epoch(self, scored: str = "val") -> int:
-        """Index of the first epoch with the best score on one of the data sets in `scored`."""
+        """Index of the first epoch with the best score on one of the scored splits."""
         return self.goal.best([row[f"{scored}_{self.goal.name}"] for row in self.history])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

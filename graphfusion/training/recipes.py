@@ -61,8 +61,6 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ValueError(f"model must be one of {list(MODELS)}, but got {self.model!r}.")
-        if self.preset not in PRESETS:
-            raise ValueError(f"preset must be one of {sorted(PRESETS)}, but got {self.preset!r}.")
         model_arguments = _parameters(MMDFN)
         if unknown := sorted(self.changes.keys() - _TRAINING - model_arguments):
             near = get_close_matches(unknown[0], [*_TRAINING, *model_arguments], 1)
@@ -71,7 +69,7 @@ class Recipe:
                 f"({', '.join(sorted(model_arguments))}), but got {', '.join(unknown)}"
                 + (f"; did you mean {near[0]}?" if near else ".")
             )
-        self.settings  # noqa: B018 - checks them
+        self.settings  # noqa: B018 - checks them and the preset
 
     @cached_property
     def settings(self) -> Settings:

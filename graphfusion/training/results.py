@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @rank_zero_only
 def write_results(
-    folder: Path, module: TrainingModule, parts: Corpus, config: Mapping[str, Any], seconds: float
+    folder: Path, module: TrainingModule, config: Mapping[str, Any], seconds: float
 ) -> None:
     """Writes all files of a run except checkpoints, and logs a line about it.
 
@@ -37,11 +37,10 @@ def write_results(
     Args:
         folder: The run's folder.
         module: The trained module, with the weights of the strict epoch.
-        parts: The corpus, whose split "val" chose the epoch.
         config: The content of `config.json`.
         seconds: The training time.
     """
-    model, strict = module.model, module.best_epoch()
+    model, parts, strict = module.model, module.parts, module.best_epoch()
 
     def scores(epoch: int, scored: str) -> dict[str, float]:
         row, start = module.history[epoch], f"{scored}_"
@@ -87,18 +86,12 @@ def write_results(
     report.unlink(missing_ok=True)  # an old report, if a finished run was continued
     result |= {"epochs": module.settings.epochs, "seconds": seconds}
     write_json(folder / "result.json", result)
-    run = Run(folder)
+    run, goal = Run(folder), module.goal.name
     write_report([run], report, parts)
     _LOG.info(
-        "%s, seed %d: best epoch %d (of 0 to %d), held-out %s %.4f, %.0f s: %s",
-        run.model_name,
-        config["seed"],
-        strict,
-        len(module.history) - 1,
-        module.goal.name,
-        result["validation"][module.goal.name],
-        seconds,
-        folder,
+        f"{run.model_name}, seed {module.seed}: best epoch {strict} (of 0 to "
+        f"{len(module.history) - 1}), held-out {goal} {result['validation'][goal]:.4f}, "
+        f"{seconds:.0f} s: {folder}"
     )
 
 

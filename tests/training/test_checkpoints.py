@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion.training.checkpoints import CheckedCheckpoints, locked, read_checkpoint
+from graphfusion.training.checkpoints import AtomicCheckpoints, locked, read_checkpoint
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(
@@ -20,11 +20,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(
 
     folder.mkdir()
     path = folder / "last.ckpt"
-    CheckedCheckpoints().save_checkpoint({"epoch": 1}, path)
+    AtomicCheckpoints().save_checkpoint({"epoch": 1}, path)
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        CheckedCheckpoints().save_checkpoint({"epoch": 2}, path)
-    assert CheckedCheckpoints().load_checkpoint(path, weights_only=True) == {"epoch": 1}
+        AtomicCheckpoints().save_checkpoint({"epoch": 2}, path)
+    assert read_checkpoint(path) == {"epoch": 1}
     assert list(folder.iterdir()) == [path]
 
 
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
 def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("checkpoint") / "last.ckpt"
     state = {"weight": torch.arange(200.0), "bias": torch.ones(3)}
-    CheckedCheckpoints().save_checkpoint({"epoch": 1, "state_dict": state}, path)
+    AtomicCheckpoints().save_checkpoint({"epoch": 1, "state_dict": state}, path)
     return path.read_bytes()
 
 
@@ -48,9 +48,8 @@ def test_a_changed_checkpoint_is_refused(
         changed[data.draw(st.integers(0, len(changed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path = tmp_path_factory.mktemp("changed") / "last.ckpt"
     path.write_bytes(changed)
-    read = CheckedCheckpoints()
     try:
-        found = read.load_checkpoint(path, weights_only=True)
+        found = read_checkpoint(path)
     except ValueError as error:
         message = str(error)
     else:

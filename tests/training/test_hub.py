@@ -66,7 +66,16 @@ def test_the_card_has_the_data_of_the_model(runs: list[Run]) -> None:
     assert {each.metric_type: each.metric_value for each in card.data.eval_results} == runs[
         0
     ].result["strict"]
-    for words in ("made.npz", "x, y, z", "| text | 5 |", "strict f1", " ± ", "## Limits", "seed 0"):
+    for words in (
+        "\n# calls\n",
+        "made.npz",
+        "x, y, z",
+        "| text | 5 |",
+        "strict f1",
+        " ± ",
+        "## Limits",
+        "seed 0",
+    ):
         assert words in text
     assert runs[0].config["data"]["fingerprint"] in text
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
 from graphfusion import Conversation
+from graphfusion.datasets import Corpus
 from graphfusion.testing.strategies import seeds
 from graphfusion.training import MODELS, Recipe
 from graphfusion.training.module import TrainingModule
@@ -29,8 +30,9 @@ def ten_conversations() -> Batch:
                 },
                 torch.arange(8) % 2,
                 torch.randint(0, 2, (8,), generator=generator),
+                id=str(number),
             )
-            for _ in range(10)
+            for number in range(10)
         ]
     )
 
@@ -39,7 +41,8 @@ def module_of(name: str, rank: int = 0, epoch: int = 0, **changes: object) -> Tr
     torch.manual_seed(0)
     recipe = Recipe(name, changes=SMALL | changes)
     model = recipe.build_for({"text": 4, "audio": 3}, ["x", "y"])
-    module = TrainingModule(model, recipe.settings, 0, ("val",))
+    corpus = Corpus(("x", "y"), {"train": ten_conversations().to_data_list()})
+    module = TrainingModule(model, corpus, recipe.settings, 0)
     model.standardize.register_forward_hook(module.drop_features)
     strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)  # noqa: ARG005
     module.trainer = SimpleNamespace(
