@@ -26,11 +26,9 @@ def label_values(corpus: Corpus, split: str) -> dict[str, list[object]]:
     """
     spec = LabelSpec(corpus.task, corpus.classes)
     y = torch.cat(corpus.labels(split))
-    if spec.task == "multilabel":
-        return dict(zip(label_columns(spec), y.T.tolist(), strict=True))
-    if spec.task == "regression":
-        return {"label": [None if score != score else score for score in y.tolist()]}
-    return {"label": [None if k == MISSING else spec.classes[k] for k in y.tolist()]}
+    if spec.task == "classification":
+        return {"label": [None if k == MISSING else spec.classes[k] for k in y.tolist()]}
+    return dict(zip(label_columns(spec), y.reshape(len(y), -1).T.tolist(), strict=True))
 
 
 def labelled_rows(table: pd.DataFrame, spec: LabelSpec) -> pd.DataFrame:
@@ -50,10 +48,8 @@ def by_class(table: pd.DataFrame, spec: LabelSpec) -> tuple[NDArray[np.bool_], N
         return label == 1, (probability > 0.5) & ~np.isnan(label)
     names = np.array(spec.classes, dtype=object)
     known = table[["label"]].notna().to_numpy(dtype=bool)
-    truth, guessed = (
-        table[[key]].to_numpy(dtype=object) == names for key in ("label", "predicted")
-    )
-    return truth & known, guessed & known
+    guessed = table[["predicted"]].to_numpy(dtype=object) == names
+    return table[["label"]].to_numpy(dtype=object) == names, guessed & known
 
 
 def class_f1(table: pd.DataFrame, spec: LabelSpec) -> dict[str, float]:
@@ -70,6 +66,6 @@ def class_f1(table: pd.DataFrame, spec: LabelSpec) -> dict[str, float]:
 def probabilities(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Probabilities `[N, K]` and labels `[N]` of the labelled predictions."""
     known = table.dropna(subset=["label", *classes])
-    place = {name: number for number, name in enumerate(classes)}
+    label = pd.Index(classes).get_indexer(known["label"])
     probability = torch.tensor(known[list(classes)].to_numpy(dtype=float))
-    return probability, torch.tensor([place[name] for name in known["label"]], dtype=torch.int64)
+    return probability, torch.tensor(label, dtype=torch.int64)

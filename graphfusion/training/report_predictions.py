@@ -75,7 +75,7 @@ def _worst(table: pd.DataFrame, wrong: "pd.Series[float]", error: str) -> dict[s
     """
     worst = wrong.nlargest(_NUM_WORST).index.tolist()
     shown = table[["conversation", "utterance", "label", "predicted"]].assign(error=wrong)
-    shown = shown.rename(columns={"label": "true"}).astype(object).where(shown.notna(), "")
+    shown = shown.astype(object).where(shown.notna(), "").rename(columns={"label": "true"})
     shown.insert(0, "", ["→" if index in worst else "" for index in table.index])
     gap = pd.DataFrame("", [0], shown.columns)
     windows = _windows(worst, table["conversation"].tolist())

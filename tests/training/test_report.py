@@ -79,7 +79,13 @@ def test_everything_is_in_it(runs: list[Run], report: Path) -> None:
     assert "Seeds 0, 1" in text
     mean = sum(run.result["strict"]["f1"] for run in runs) / 2
     assert f"{mean:.3f} ± " in text
-    assert len(re.findall(">→<", text)) == 10
+    worst = re.findall("<td>→</td>" + 5 * "<td>(.*?)</td>", text)
+    assert len(worst) == 10
+    table = runs[0].predictions.set_index(["conversation", "utterance"])
+    for name, number, label, predicted, error in worst:
+        row = table.loc[name, int(number)]
+        assert [label, predicted] == [row["label"], row["predicted"]]
+        assert error == f"{1 - row[label]:.3f}"
 
 
 def test_curves_are_of_what_was_scored() -> None:
