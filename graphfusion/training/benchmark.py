@@ -83,7 +83,7 @@ def benchmark(
         runs[name] = fit_seeds(recipe, corpus, folder / name, seeds, resume=True, source=source)
         costs[name] = _cost(recipe, corpus)
     score = GOALS[corpus.task].name
-    found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]]
+    found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]].copy()
     for name in names[1:]:
         difference = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).loc[WITHOUT]
         for key in ("difference", "low", "high"):
