@@ -33,13 +33,13 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Saves them. The first process decides which epoch is the best."""
         assert isinstance(pl_module, TrainingModule)  # noqa: S101 - for the type checker
-        best = pl_module.best_epoch() == len(pl_module.history) - 1
-        if trainer.strategy.broadcast(best):
-            trainer.save_checkpoint(self.folder / BEST)
-        trainer.save_checkpoint(self.folder / LAST)
         if trainer.is_global_zero:
             table = pd.DataFrame(pl_module.history).to_csv(index=False)
             write_atomically(self.folder / METRICS, table.encode())
+        best = pl_module.best_epoch() == len(pl_module.history) - 1
+        if trainer.strategy.broadcast(best):
+            trainer.save_checkpoint(self.folder / BEST)
+        trainer.save_checkpoint(self.folder / LAST)  # the last, because a run is resumed from it
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

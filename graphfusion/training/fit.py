@@ -1,6 +1,7 @@
 """Training of one model with one seed."""
 
 import logging
+import signal
 import sys
 import time
 import warnings
@@ -176,9 +177,16 @@ def _train(module: TrainingModule, folder: Path, devices: int, resumed: bool) ->
     )
     standardize = getattr(module.model.encoder, "standardize", None)
     dropped = standardize.register_forward_hook(module.drop_features) if standardize else None
-    with dropped or nullcontext():  # the hook is removed afterwards
-        last = str(folder / LAST) if resumed else None
-        trainer.fit(module, ckpt_path=last, weights_only=True)
+    last = str(folder / LAST) if resumed else None
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with dropped or nullcontext():  # the hook is removed afterwards
+            trainer.fit(module, ckpt_path=last, weights_only=True)
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)  # which the trainer has set to be ignored
+        raise KeyboardInterrupt from error
     module.load_state_dict(read_checkpoint(folder / BEST)["state_dict"])
 
 

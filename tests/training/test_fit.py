@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from graphfusion import (
     ConvFusion,
     UtteranceEncoder,
 )
+from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus, load, save
 from graphfusion.models import presets
 from graphfusion.training import MODELS, Recipe, Run, Settings, fit, fit_seeds, load_model
@@ -210,6 +212,41 @@ def test_a_finished_run_is_not_trained_again(corpus: Corpus, folder: Path, small
     assert not model.training
     state = trained.state_dict()
     assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+@pytest.mark.parametrize("name", ["metrics.csv", "best.ckpt", "last.ckpt"])
+def test_a_run_cut_off_after_any_file_of_an_epoch_loses_nothing(
+    corpus: Corpus,
+    folder: Path,
+    small: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    epoch: int,
+) -> None:
+    recipe = small("logistic", epochs=2, lr=0.1)
+    whole = train(recipe, corpus, folder / "whole")
+    seen, handler = [], signal.getsignal(signal.SIGINT)
+
+    def cut(path: Path, content: object) -> None:
+        write_atomically(path, content)
+        seen.append(Path(path).name)
+        if seen.count(name) > epoch:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("graphfusion.training.checkpoints.write_atomically", cut)
+        try:
+            train(recipe, corpus, folder / "cut")
+        except KeyboardInterrupt:
+            pass
+        else:
+            assert name == "best.ckpt"  # the first epoch was the best
+    assert signal.getsignal(signal.SIGINT) == handler
+    resumed = train(recipe, corpus, folder / "cut", resume=True)
+    assert resumed.history.equals(whole.history)
+    ours, theirs = weights(resumed.folder), weights(whole.folder)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_a_run_cut_off_in_added_epochs_is_not_finished(
