@@ -1,11 +1,11 @@
 """Extraction jobs: one extractor applied to one conversation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +13,12 @@ import torch
 from graphfusion.recordings.cache import Vectors, cache_key, read_cache, write_cache
 from graphfusion.recordings.extractors.protocol import Absent, Extractor
 from graphfusion.recordings.media.frames import FrameReader
-from graphfusion.recordings.media.sound import SoundReader, open_sound
-from graphfusion.recordings.segment import SHORTEST, Picture, Segment
+from graphfusion.recordings.media.sound import open_sound
+from graphfusion.recordings.segment import SHORTEST, Segment
 from graphfusion.recordings.table import Utterance
 
 FRAME_RATE = 5.0  # frames per second passed to extractors
 _CHUNK = 16  # number of segments in memory at the same time
-
-_Reader = TypeVar("_Reader", SoundReader, FrameReader)
 
 
 class ExtractionError(RuntimeError):
@@ -55,93 +53,48 @@ def run_job(job: Job) -> Vectors:
         return _extract(job)
     key = cache_key(job.extractor, job.utterances)
     known = read_cache(job.cache, key)
-    if known is None:
-        known = _extract(job)
-        write_cache(job.cache, key, known)
-    return known
+    if known is not None:
+        return known
+    made = _extract(job)
+    write_cache(job.cache, key, made)
+    return made
 
 
 def _extract(job: Job) -> Vectors:
-    values = torch.zeros(len(job.utterances), job.extractor.dim)
-    reasons: list[str | None] = [None] * len(job.utterances)
+    whole = job.utterances
+    results: list[Any] = []
     with ExitStack() as stack:
-        for chunk in _chunks(_segments(job, stack)):
-            whole = [(u, segment) for u, segment in chunk if isinstance(segment, Segment)]
-            results = _call(job, [segment for _, segment in whole])
-            found = [(u, each) for u, each in chunk if isinstance(each, Absent)]
-            found += [(u, each) for (u, _), each in zip(whole, results, strict=True)]
-            for u, each in found:
-                if isinstance(each, Absent):
-                    reasons[u] = each.reason
-                else:
-                    values[u] = torch.from_numpy(each)
-    return Vectors(values, reasons)
+        # Each file is opened once.
+        reader = cache(lambda make, path: stack.enter_context(make(path)))
+        for first in range(0, len(whole), _CHUNK):
+            chunk = [_segment(job, each, reader) for each in whole[first : first + _CHUNK]]
+            vectors = iter(_call(job, [each for each in chunk if isinstance(each, Segment)]))
+            results += [next(vectors) if isinstance(each, Segment) else each for each in chunk]
+    reasons = [each.reason if isinstance(each, Absent) else None for each in results]
+    none = np.zeros(job.extractor.dim, np.float32)
+    values = np.stack([none if isinstance(each, Absent) else each for each in results])
+    return Vectors(torch.from_numpy(values), reasons)
 
 
-def _segments(job: Job, stack: ExitStack) -> Iterator[tuple[int, Segment | Absent]]:
-    """Yields the index and the segment of each utterance, or `Absent`; opens each file once."""
-    readers: dict[str, Any] = {}
-
-    def reader(path: str, make: Callable[[str], _Reader]) -> _Reader:
-        if path not in readers:
-            readers[path] = stack.enter_context(make(path))
-        return readers[path]  # type: ignore[no-any-return]
-
-    for u, each in enumerate(job.utterances):
-        segment = Segment(f"{job.modality} of {each.name}")
-        if job.extractor.needs == "text":
-            yield u, _with_text(segment, each)
-        elif job.extractor.needs == "audio":
-            yield u, _with_sound(segment, each, lambda path: reader(path, open_sound))
-        else:
-            yield u, _with_frames(segment, each, lambda path: reader(path, FrameReader))
-
-
-def _with_text(segment: Segment, utterance: Utterance) -> Segment | Absent:
-    text = utterance.text
-    if text is None or not any(letter.isalnum() for letter in text):
-        return Absent("no words")
-    return replace(segment, text=text)
-
-
-def _with_sound(
-    segment: Segment, utterance: Utterance, reader: Callable[[str], SoundReader]
-) -> Segment | Absent:
-    if utterance.audio is None:
+def _segment(job: Job, utterance: Utterance, reader: Callable[..., Any]) -> Segment | Absent:
+    segment = Segment(f"{job.modality} of {utterance.name}")
+    source, start, end = getattr(utterance, job.extractor.needs), utterance.start, utterance.end
+    if job.extractor.needs == "text":
+        if source is None or not any(letter.isalnum() for letter in source):
+            return Absent("no words")
+        return replace(segment, text=source)
+    if source is None:
         return Absent("no file named")
+    if job.extractor.needs == "video":
+        if start is not None and end is not None and end - start < SHORTEST:
+            return Absent("under 100 ms")
+        read = reader(FrameReader, source).read
+        return replace(segment, frames=partial(read, start, end, FRAME_RATE))
     try:
-        sound = reader(utterance.audio).read(utterance.start, utterance.end)
+        sound = reader(open_sound, source).read(start, end)
     except ValueError as error:  # NaN, which no check has decoded
         raise _failure(segment.name, error) from error
     return replace(segment, sound=sound) if sound.absent is None else Absent(sound.absent)
-
-
-def _with_frames(
-    segment: Segment, utterance: Utterance, reader: Callable[[str], FrameReader]
-) -> Segment | Absent:
-    if utterance.video is None:
-        return Absent("no file named")
-    start, end = utterance.start, utterance.end
-    if start is not None and end is not None and end - start < SHORTEST:
-        return Absent("under 100 ms")
-    frames: Callable[[], Iterator[Picture]] = partial(
-        reader(utterance.video).read, start, end, FRAME_RATE
-    )
-    return replace(segment, frames=frames)
-
-
-_Item = TypeVar("_Item")
-
-
-def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
-    chunk: list[_Item] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _call(job: Job, segments: Sequence[Segment]) -> list[Any]:

@@ -1,5 +1,6 @@
 """Extractors of others' models: sizes, fingerprints, and vectors that depend on nothing else."""
 
+import os
 import shutil
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from graphfusion.datasets.checks.extractors import differences
 from graphfusion.recordings import Absent, Segment
 from graphfusion.recordings.extractors import rebuild
-from graphfusion.recordings.fingerprint import folder_digest
+from graphfusion.recordings.fingerprint import file_digest, folder_digest
 from tests.recordings.asserts import check_extractor
 from tests.recordings.made import (
     RATE,
@@ -36,7 +37,7 @@ def test_opensmile(name):
         extractor, [sound_segment(tone(1.0, 120)), sound_segment(tone(1.0, 240))]
     )
     assert np.abs(values[0] - values[1]).max() > 0.1
-    assert repr(extractor) == f"OpenSmile({name!r})"
+    assert repr(extractor) == f"OpenSmile(feature_set={name!r})"
 
 
 @pytest.mark.parametrize("pitch", [110.0, 160.0, 220.0])
@@ -199,7 +200,7 @@ def test_a_model_that_is_replaced_before_it_is_loaded(bert, tmp_path):
 
     folder = shutil.copytree(bert, tmp_path / "bert")
     extractor = TransformerText(str(folder), "mean")
-    hub.load_encoder.cache_clear()  # as in another process
+    hub.load.cache_clear()  # as in another process
     (folder / "more.json").write_text("{}")
     with pytest.raises(ValueError, match="but has changed: make a new extractor"):
         extractor([Segment("one", text="two words")])
@@ -245,3 +246,13 @@ def test_versions_do_not_change_the_fingerprint():
 def test_an_empty_folder_is_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a folder of a model"):
         folder_digest(tmp_path)
+
+
+def test_a_file_of_the_same_size_and_time_is_another(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"one")
+    before, state = file_digest(path), path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert path.stat().st_mtime_ns == state.st_mtime_ns
+    assert file_digest(path) != before
