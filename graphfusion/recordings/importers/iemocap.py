@@ -4,17 +4,18 @@ import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graphfusion.recordings.importers.rows import Row, read_text, to_table
+from graphfusion.recordings.importers.rows import to_table
 from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.text_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LINE = re.compile(r"^(Ses0(\d)\w+_([FM])\w*\d+) \[(\d+\.\d+)-(\d+\.\d+)\]: ?(.*)$")
 _ASIDE = re.compile(r"^[FM]: ")  # a remark without times
-_LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t")
+_LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t", re.MULTILINE)
 
 #: The six emotions that are usually predicted; other utterances have no label.
 EMOTIONS = {
@@ -53,7 +54,7 @@ def read_iemocap(
         raise FileNotFoundError(
             f"folder must have Session1/dialog/transcriptions and so on, but {folder} has none."
         )
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for path in files:
         rows += _dialogue(path, emotions, test_session, problems)
@@ -64,11 +65,9 @@ def read_iemocap(
 
 def _dialogue(
     path: Path, emotions: Mapping[str, str], test_session: int, problems: list[str]
-) -> list[Row]:
+) -> list[dict[str, Any]]:
     dialog, name = path.parent.parent, path.stem
-    evaluation = read_text(dialog / "EmoEvaluation" / path.name)
-    found = (_LABEL.match(line) for line in evaluation.splitlines())
-    labels = {match[1]: match[2] for match in found if match}
+    labels = dict(_LABEL.findall(read_text(dialog / "EmoEvaluation" / path.name)))
     audio = _existing(dialog / "wav" / f"{name}.wav")
     video = _existing(dialog / "avi/DivX" / f"{name}.avi")
     rows = []
@@ -82,19 +81,19 @@ def _dialogue(
             continue
         utterance, session, sex, start, end, text = match.groups()
         rows.append(
-            Row(
-                name,
-                f"Ses0{session}{sex}",
-                text,
-                float(start),
-                float(end),
-                audio,
-                video,
-                emotions.get(labels.get(utterance, "")),
-                "test" if int(session) == test_session else "train",
-            )
+            {
+                "conversation": name,
+                "speaker": f"Ses0{session}{sex}",
+                "text": text,
+                "start": float(start),
+                "end": float(end),
+                "audio": audio,
+                "video": video,
+                "label": emotions.get(labels.get(utterance, "")),
+                "split": "test" if int(session) == test_session else "train",
+            }
         )
-    return sorted(rows, key=lambda row: row.start or 0)
+    return sorted(rows, key=lambda row: float(row["start"]))
 
 
 def _existing(path: Path) -> str | None:

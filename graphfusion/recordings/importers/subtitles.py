@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
-from graphfusion.recordings.importers.rows import read_text, timed_table
+from graphfusion.recordings.importers.rows import timed_table
 from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.text_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -135,5 +135,5 @@ def test_mmsa_refuses_another_split(tmp_path):
         with pytest.raises(ValueError, match=f"row 2: label must be a finite .* is '{wrong}'"):
             read_mmsa(tmp_path / "label.csv")
     (tmp_path / "short.csv").write_text(MMSA + "only,two\n")
-    with pytest.raises(TableError, match="line 5: must have as many cells"):
+    with pytest.raises(TableError, match="row 4: must have as many cells"):
         read_mmsa(tmp_path / "short.csv")
