@@ -69,26 +69,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     try:
         with plain_warnings():
-            return int(options.run(options))
+            COMMANDS[options.command](options)
     except TableError as error:
         sys.stdout.write("".join(f"{problem}\n" for problem in error.problems))
         return 1
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m graphfusion.recordings", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser(
-        "check", help="list all problems of a table and its files", allow_abbrev=False
+    check, make, predict = (
+        commands.add_parser(name, help=run.__doc__, allow_abbrev=False)
+        for name, run in COMMANDS.items()
     )
-    check.set_defaults(run=_check)
-    make = commands.add_parser(
-        "extract", help="extract features and write a corpus", allow_abbrev=False
-    )
-    make.set_defaults(run=_extract)
     for command in (check, make):
         command.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
         labels = command.add_mutually_exclusive_group()
@@ -96,10 +93,6 @@ def _parser() -> argparse.ArgumentParser:
         labels.add_argument("--scores", action="store_true", help="the labels are scores")
     make.add_argument("corpus", type=Path, metavar="CORPUS", help="the .safetensors to write")
     make.add_argument("--workers", type=int, default=1, help="the number of threads")
-    predict = commands.add_parser(
-        "predict", help="predict a new recording with a model", allow_abbrev=False
-    )
-    predict.set_defaults(run=_predict)
     predict.add_argument("model", type=Path, metavar="MODEL", help="the folder of a model")
     predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")
     predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
@@ -107,32 +100,32 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--html", type=Path, help="an HTML page to write, with the recording")
     for modality, kinds in EXTRACTORS.items():
         names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
-        make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
-        predict.add_argument(
-            f"--{modality}", metavar="EXTRACTOR", help="the same, where its folder has moved"
-        )
+        moved = "the same, where its folder has moved"
+        for command, text in ((make, f"{names}, @REVISION after it"), (predict, moved)):
+            command.add_argument(f"--{modality}", metavar="EXTRACTOR", help=text)
     for command in (make, predict):
         command.add_argument("--cache", type=Path, help="a folder to cache features in")
     return parser
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> None:
+    """Lists all problems of a table and its files."""
     table = read_table(options.table)
     check_table(table, classes=_classes(options))
     rows = list(utterances(table))
     conversations = len({each.conversation for each in rows})
+    lacking = ", ".join(
+        f"{name}: {sum(getattr(each, name) is None for each in rows)}"
+        for name in ("label", *EXTRACTORS)
+    )
     sys.stdout.write(
         f"{options.table}: {counted(len(rows), 'utterance')} in "
-        f"{counted(conversations, 'conversation')}, no problems; "
-        f"without a label: {sum(each.label is None for each in rows)}, "
-        f"text: {sum(each.text is None for each in rows)}, "
-        f"audio: {sum(each.audio is None for each in rows)}, "
-        f"video: {sum(each.video is None for each in rows)}\n"
+        f"{counted(conversations, 'conversation')}, no problems; without a {lacking}\n"
     )
-    return 0
 
 
-def _extract(options: argparse.Namespace) -> int:
+def _extract(options: argparse.Namespace) -> None:
+    """Extracts features and writes a corpus."""
     extractors = _extractors(options)
     if not extractors:
         raise ValueError("one of --text, --audio and --video must be given, but none is.")
@@ -146,17 +139,16 @@ def _extract(options: argparse.Namespace) -> int:
     )
     save(corpus, options.corpus)
     sys.stdout.write(f"{options.corpus}: {corpus}\n")
-    return 0
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(options: argparse.Namespace) -> None:
+    """Predicts a new recording with a model."""
     if options.output is not None:
         check_output("--output", options.output, (".csv",))
     recognizer = Recognizer.from_pretrained(options.model, _extractors(options))
     files = options.recording, options.subtitles, options.cache
     frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
     frame.to_csv(options.output or sys.stdout, index=False)
-    return 0
 
 
 def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
@@ -193,6 +185,8 @@ def _classes(options: argparse.Namespace) -> Sequence[str] | None:
         return ()
     return None if options.classes is None else options.classes.split(",")
 
+
+COMMANDS = {"check": _check, "extract": _extract, "predict": _predict}
 
 if __name__ == "__main__":
     sys.exit(main())

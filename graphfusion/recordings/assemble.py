@@ -10,6 +10,7 @@ from graphfusion.data.labels import MISSING
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.extractors.protocol import Extractor
+from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.table import Utterance, by_conversation
 
 
@@ -29,11 +30,10 @@ def assemble(
     """
     if classes is None:
         classes = sorted({str(each.label) for each in rows if each.label is not None})
-    splits: dict[str, list[Conversation]] = {}
-    for name, utterances in by_conversation(rows).items():
-        splits.setdefault(utterances[0].split, []).append(
-            make_conversation(utterances, features[name], classes)
-        )
+    splits = grouped(
+        (utterances[0].split, make_conversation(utterances, features[name], classes))
+        for name, utterances in by_conversation(rows).items()
+    )
     fingerprints = {modality: dict(each.fingerprint) for modality, each in extractors.items()}
     return Corpus(tuple(classes), splits, fingerprints)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphfusion._utils.extras import require
+from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.problems import Problem, TableError, group_problems
 from graphfusion.recordings.text_files import parse_csv, read_text
 
@@ -118,20 +119,17 @@ def utterances(table: "pd.DataFrame") -> Iterator[Utterance]:
 
 def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
     """Groups utterances by conversation, keeping their order."""
-    whole: dict[str, list[Utterance]] = {}
-    for each in rows:
-        whole.setdefault(each.conversation, []).append(each)
-    return whole
+    return grouped((each.conversation, each) for each in rows)
 
 
 def by_file(rows: list[Utterance], columns: Collection[str] = _FILES) -> dict[str, list[Utterance]]:
     """Groups rows by the files that they name; audio and video of a row may be the same."""
-    files: dict[str, list[Utterance]] = {}
-    for each in rows:
-        for path in {getattr(each, name): 0 for name in _FILES if name in columns}:
-            if path is not None:
-                files.setdefault(path, []).append(each)
-    return files
+    return grouped(
+        (path, each)
+        for each in rows
+        for path in {getattr(each, name): 0 for name in _FILES if name in columns}
+        if path is not None
+    )
 
 
 def labels_of(rows: list[Utterance]) -> list[tuple[int, str | float]]:
