@@ -34,8 +34,26 @@ def assemble(
         (utterances[0].split, make_conversation(utterances, features[name], classes))
         for name, utterances in by_conversation(rows).items()
     )
-    fingerprints = {modality: dict(each.fingerprint) for modality, each in extractors.items()}
+    rates = sampling_rates(features)
+    fingerprints = {
+        modality: {
+            **each.fingerprint,
+            **({"sampling_rates": rates[modality]} if modality in rates else {}),
+        }
+        for modality, each in extractors.items()
+    }
     return Corpus(tuple(classes), splits, fingerprints)
+
+
+def sampling_rates(features: Mapping[str, Mapping[str, Vectors]]) -> dict[str, list[int]]:
+    """Returns the different sampling rates of each modality of sound, in Hz."""
+    rates = grouped(
+        (modality, rate)
+        for each in features.values()
+        for modality, vectors in each.items()
+        for rate in vectors.rates
+    )
+    return {modality: sorted(set(own)) for modality, own in rates.items()}
 
 
 def make_conversation(

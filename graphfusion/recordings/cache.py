@@ -26,10 +26,12 @@ class Vectors:
     Args:
         values: `[U, dim]` float32, 0 where absent.
         reasons: Why the vector of each utterance is absent; None: it is present.
+        rates: The different sampling rates of the sound, in Hz.
     """
 
     values: Tensor
     reasons: list[str | None]
+    rates: list[int]
 
 
 def cache_key(extractor: Extractor, utterances: Sequence[Utterance]) -> str:
@@ -59,7 +61,8 @@ def read_cache(folder: Path, key: str) -> Vectors | None:
         return None
     try:
         with np.load(io.BytesIO(read_regular(path))) as arrays:
-            return Vectors(torch.from_numpy(arrays["values"]), json.loads(str(arrays["reasons"])))
+            reasons = json.loads(str(arrays["reasons"]))
+            return Vectors(torch.from_numpy(arrays["values"]), reasons, arrays["rates"].tolist())
     except Exception as error:  # corrupt data can raise anything
         raise ValueError(f"{path} has been damaged ({error}): delete it.") from error
 
@@ -68,5 +71,6 @@ def write_cache(folder: Path, key: str, vectors: Vectors) -> None:
     """Writes vectors atomically, so that several processes may write the same key."""
     folder.mkdir(parents=True, exist_ok=True)
     with io.BytesIO() as file:
-        np.savez(file, values=vectors.values.numpy(), reasons=json.dumps(vectors.reasons))
+        reasons = json.dumps(vectors.reasons)
+        np.savez(file, values=vectors.values.numpy(), reasons=reasons, rates=vectors.rates)
         write_atomically(folder / f"{key}.npz", file.getvalue())

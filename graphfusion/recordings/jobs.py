@@ -63,17 +63,19 @@ def run_job(job: Job) -> Vectors:
 def _extract(job: Job) -> Vectors:
     whole = job.utterances
     results: list[Any] = []
+    rates: set[int] = set()
     with ExitStack() as stack:
         # Each file is opened once.
         reader = cache(lambda make, path: stack.enter_context(make(path)))
         for first in range(0, len(whole), _CHUNK):
             chunk = [_segment(job, each, reader) for each in whole[first : first + _CHUNK]]
             vectors = iter(_call(job, [each for each in chunk if isinstance(each, Segment)]))
+            rates |= {each.sound.rate for each in chunk if isinstance(each, Segment) and each.sound}
             results += [next(vectors) if isinstance(each, Segment) else each for each in chunk]
     reasons = [each.reason if isinstance(each, Absent) else None for each in results]
     none = np.zeros(job.extractor.dim, np.float32)
     values = np.stack([none if isinstance(each, Absent) else each for each in results])
-    return Vectors(torch.from_numpy(values), reasons)
+    return Vectors(torch.from_numpy(values), reasons, sorted(rates))
 
 
 def _segment(job: Job, utterance: Utterance, reader: Callable[..., Any]) -> Segment | Absent:

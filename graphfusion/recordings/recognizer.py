@@ -9,8 +9,8 @@ from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
 from graphfusion._utils.files import check_output, write_atomically
 from graphfusion.datasets import Corpus
-from graphfusion.datasets.checks.extractors import check_same
-from graphfusion.recordings.assemble import make_conversation
+from graphfusion.datasets.checks.extractors import check_rates, check_same
+from graphfusion.recordings.assemble import make_conversation, sampling_rates
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extract import check_extractors, extract_features
 from graphfusion.recordings.extractors import rebuild
@@ -50,6 +50,7 @@ class Recognizer:
         check_extractors(extractors)
         self.model = model
         self.extractors = dict(extractors)
+        self.rates: dict[str, Sequence[int]] = {}  # of the sound of training, if they are known
         self.modalities = list(extractors if modalities is None else modalities)
         groups = [entry.split("+") for entry in self.modalities]
         if unknown := [name for group in groups for name in group if name not in extractors]:
@@ -98,7 +99,9 @@ class Recognizer:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
             )
-        return cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
+        recognizer = cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
+        recognizer.rates = {name: each.get("sampling_rates", ()) for name, each in known.items()}
+        return recognizer
 
     def __call__(
         self,
@@ -122,6 +125,9 @@ class Recognizer:
         Raises:
             TableError: If the table or a file is invalid.
             ExtractionError: If an extractor fails; it names the utterance.
+
+        Warns:
+            UserWarning: If sound has a sampling rate that no sound of training had.
         """
         import pandas as pd
 
@@ -129,6 +135,8 @@ class Recognizer:
         check_table(table, {each.needs for each in self.extractors.values()}, ())
         rows = list(utterances(table))
         features = extract_features(rows, self.extractors, cache)
+        for name, rates in sampling_rates(features).items():
+            check_rates(name, rates, self.rates.get(name, ()))
         records: dict[int, dict[str, Any]] = {}
         for name, members in by_conversation(rows).items():
             vectors = features[name]

@@ -68,7 +68,8 @@ def test_a_table_becomes_a_corpus(table, tmp_path):
     assert first.features["text"][5].tolist() == [2, 1, 1]
     assert first.features["audio"][:, 1].tolist() == [0.25] * 20
     assert all(mask.all() for mask in first.present.values())
-    assert corpus.extractors["text"]["extractor"] == "Letters"
+    assert corpus.extractors["text"] == Letters().fingerprint
+    assert corpus.extractors["audio"] == {**Power.fingerprint, "sampling_rates": [RATE]}
     save(corpus, tmp_path / "corpus.safetensors")
     assert equal(load(tmp_path / "corpus.safetensors"), corpus)
 

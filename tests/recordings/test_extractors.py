@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from graphfusion.datasets.checks.extractors import differences
+from graphfusion.datasets.checks.extractors import check_same, differences
 from graphfusion.recordings import Absent, Segment
 from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.fingerprint import file_digest, folder_digest
@@ -241,6 +241,15 @@ def test_versions_do_not_change_the_fingerprint():
     assert differences(one, {**one, "versions": {"a": "2"}}) == []
     assert differences(one, {**one, "model": "n"}) == ["model"]
     assert differences(one, {**one, "more": 1}) == ["more"]
+
+
+def test_sampling_rates_are_compared_by_a_warning():
+    then = {"extractor": "x", "sampling_rates": [16_000, 44_100]}
+    for now in ({"extractor": "x"}, {"extractor": "x", "sampling_rates": [44_100]}):
+        check_same("audio", now, then)
+        check_same("audio", then, {"extractor": "x"})
+    with pytest.warns(UserWarning, match=r"\[16000, 44100\] Hz, but some has \[8000\] Hz"):
+        check_same("audio", {"extractor": "x", "sampling_rates": [8_000, 16_000]}, then)
 
 
 def test_an_empty_folder_is_no_model(tmp_path):
