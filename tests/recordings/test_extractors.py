@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -68,6 +69,32 @@ def test_full_scale_does_not_wrap():
     square = np.sign(np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)).astype(np.float32)
     full, nearly = OpenSmile()([sound_segment(square), sound_segment(square * 0.999)])
     assert np.abs(full - nearly).max() < 0.2 * np.abs(nearly).max()
+
+
+def test_opensmile_changes_no_filter_of_warnings(monkeypatch):
+    pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+    from graphfusion.recordings.extractors import opensmile as module
+
+    before, during = list(warnings.filters), []  # of all threads
+
+    def smile(*_):
+        during.append(list(warnings.filters))
+        return np.zeros((1, 88))
+
+    monkeypatch.setattr(module, "_smile", lambda _: smile)
+    OpenSmile()([sound_segment(tone(1.0))])
+    assert during == [before]
+
+
+def test_a_segment_that_is_too_short_for_opensmile_is_named():
+    opensmile = pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    del opensmile
+    with warnings.catch_warnings(action="ignore"):
+        (vector,) = OpenSmile()([sound_segment(tone(0.01))])
+    assert np.isnan(vector).all()  # which extraction refuses
 
 
 def test_opensmile_refuses_another_set():
