@@ -12,42 +12,29 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 
+from graphfusion import recordings
 from graphfusion._utils.counted import counted
 from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
 from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets import save
-from graphfusion.recordings import (
-    Extractor,
-    FaceLandmarks,
-    Faces,
-    OpenSmile,
-    Recognizer,
-    SentenceText,
-    SpeechModel,
-    TableError,
-    TransformerText,
-    check_table,
-    extract,
-    read_table,
-)
 from graphfusion.recordings.table import utterances
 
 #: Extractors by modality and by the word before the colon; the rest is the argument.
-EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
+EXTRACTORS: dict[str, dict[str, Callable[..., recordings.Extractor]]] = {
     "text": {
-        "sentence": SentenceText,
-        "mean": lambda model, revision=None: TransformerText(model, "mean", revision),
-        "first": lambda model, revision=None: TransformerText(model, "first", revision),
+        "sentence": recordings.SentenceText,
+        "mean": lambda model, revision=None: recordings.TransformerText(model, "mean", revision),
+        "first": lambda model, revision=None: recordings.TransformerText(model, "first", revision),
     },
     "audio": {
-        "opensmile": OpenSmile,
-        "speech": lambda model, revision=None: SpeechModel(model, revision=revision),
+        "opensmile": recordings.OpenSmile,
+        "speech": lambda model, revision=None: recordings.SpeechModel(model, revision=revision),
     },
     "video": {
-        "faces": Faces,
-        "blendshapes": lambda model: FaceLandmarks(model, "blendshapes"),
-        "landmarks": lambda model: FaceLandmarks(model, "landmarks"),
+        "faces": recordings.Faces,
+        "blendshapes": lambda model: recordings.FaceLandmarks(model, "blendshapes"),
+        "landmarks": lambda model: recordings.FaceLandmarks(model, "landmarks"),
     },
 }
 
@@ -70,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with plain_warnings():
             COMMANDS[options.command](options)
-    except TableError as error:
+    except recordings.TableError as error:
         sys.stdout.write("".join(f"{problem}\n" for problem in error.problems))
         return 1
     except (OSError, ImportError, ValueError, RuntimeError) as error:
@@ -110,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> None:
     """Lists all problems of a table and its files."""
-    table = read_table(options.table)
-    check_table(table, classes=_classes(options))
+    table = recordings.read_table(options.table)
+    recordings.check_table(table, classes=_classes(options))
     rows = list(utterances(table))
     conversations = len({each.conversation for each in rows})
     lacking = ", ".join(
@@ -130,7 +117,7 @@ def _extract(options: argparse.Namespace) -> None:
     if not extractors:
         raise ValueError("one of --text, --audio and --video must be given, but none is.")
     check_output("CORPUS", options.corpus, (".safetensors",))
-    corpus = extract(
+    corpus = recordings.extract(
         options.table,
         extractors,
         classes=_classes(options),
@@ -145,13 +132,13 @@ def _predict(options: argparse.Namespace) -> None:
     """Predicts a new recording with a model."""
     if options.output is not None:
         check_output("--output", options.output, (".csv",))
-    recognizer = Recognizer.from_pretrained(options.model, _extractors(options))
+    recognizer = recordings.Recognizer.from_pretrained(options.model, _extractors(options))
     files = options.recording, options.subtitles, options.cache
     frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
     frame.to_csv(options.output or sys.stdout, index=False)
 
 
-def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
+def _extractors(options: argparse.Namespace) -> dict[str, recordings.Extractor]:
     return {
         modality: make_extractor(modality, getattr(options, modality))
         for modality in EXTRACTORS
@@ -159,7 +146,7 @@ def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
     }
 
 
-def make_extractor(modality: str, wanted: str) -> Extractor:
+def make_extractor(modality: str, wanted: str) -> recordings.Extractor:
     """Creates an extractor from its command-line name, such as "sentence:NAME@REVISION".
 
     Raises:

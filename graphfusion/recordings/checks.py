@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
@@ -98,14 +99,12 @@ def _is_score(label: str | float, whole: bool = False) -> bool:
 
 
 def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
-    durations: dict[str, float | str] = {}
+    measure = cache(probe)
     for each in rows:
         path = getattr(each, need)
         if path is None:
             continue
-        if path not in durations:
-            durations[path] = probe(path, need)
-        duration = durations[path]
+        duration = measure(path, need)
         if isinstance(duration, str):
             rule, got = f"{need} must be a readable file", f", but {path}: {duration}"
             # All missing files are one problem, such as a wrong folder.

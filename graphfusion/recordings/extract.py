@@ -17,7 +17,7 @@ from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extractors.protocol import NEEDS, Extractor
 from graphfusion.recordings.grouped import grouped
-from graphfusion.recordings.jobs import Job, run_job
+from graphfusion.recordings.jobs import run_job
 from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def extract_features(
     own = nullcontext(executor) if executor else ThreadPoolExecutor(workers, "extract")
     with own as pool, tqdm(total=total, unit="utt", disable=None) as bar:
         futures: dict[Future[Vectors], tuple[str, str]] = {
-            pool.submit(run_job, Job(modality, extractor, tuple(whole), folder)): (name, modality)
+            pool.submit(run_job, modality, extractor, whole, folder): (name, modality)
             for name, whole in conversations.items()
             for modality, extractor in extractors.items()
         }

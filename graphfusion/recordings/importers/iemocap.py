@@ -57,43 +57,31 @@ def read_iemocap(
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for path in files:
-        rows += _dialogue(path, emotions, test_session, problems)
+        dialog, name = path.parent.parent, path.stem
+        labels = dict(_LABEL.findall(read_text(dialog / "EmoEvaluation" / path.name)))
+        media = {
+            "audio": _existing(dialog / "wav" / f"{name}.wav"),
+            "video": _existing(dialog / "avi/DivX" / f"{name}.avi"),
+        }
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            if match := _LINE.match(line):
+                utterance, session, sex, start, end, text = match.groups()
+                row = {
+                    "conversation": name,
+                    "speaker": f"Ses0{session}{sex}",
+                    "text": text,
+                    "start": float(start),
+                    "end": float(end),
+                    "label": emotions.get(labels.get(utterance, "")),
+                    "split": "test" if int(session) == test_session else "train",
+                }
+                rows.append(row | media)
+            elif line.strip() and not _ASIDE.match(line):
+                where = f"{path}, line {number}"
+                problems.append(f"{where}: must be an utterance, but is {line!r:.80}.")
     if problems:
         raise TableError(problems)
-    return to_table(rows)
-
-
-def _dialogue(
-    path: Path, emotions: Mapping[str, str], test_session: int, problems: list[str]
-) -> list[dict[str, Any]]:
-    dialog, name = path.parent.parent, path.stem
-    labels = dict(_LABEL.findall(read_text(dialog / "EmoEvaluation" / path.name)))
-    audio = _existing(dialog / "wav" / f"{name}.wav")
-    video = _existing(dialog / "avi/DivX" / f"{name}.avi")
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        match = _LINE.match(line)
-        if match is None:
-            if line.strip() and not _ASIDE.match(line):
-                problems.append(
-                    f"{path}, line {number}: must be an utterance, but is {line!r:.80}."
-                )
-            continue
-        utterance, session, sex, start, end, text = match.groups()
-        rows.append(
-            {
-                "conversation": name,
-                "speaker": f"Ses0{session}{sex}",
-                "text": text,
-                "start": float(start),
-                "end": float(end),
-                "audio": audio,
-                "video": video,
-                "label": emotions.get(labels.get(utterance, "")),
-                "split": "test" if int(session) == test_session else "train",
-            }
-        )
-    return sorted(rows, key=lambda row: float(row["start"]))
+    return to_table(sorted(rows, key=lambda row: (row["conversation"], row["start"])))
 
 
 def _existing(path: Path) -> str | None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from graphfusion.recordings.media.container import Container
 from graphfusion.recordings.segment import Picture
 
+RATE = 5.0  # frames per second passed to extractors
+
 
 class FrameReader(Container):
     """Reads the frames of an open video file; time 0 is the beginning of the file."""
@@ -16,7 +18,7 @@ class FrameReader(Container):
         self._stream.thread_type = "AUTO"
         self._reading = 0
 
-    def read(self, start: float | None, end: float | None, rate: float) -> Iterator[Picture]:
+    def read(self, start: float | None, end: float | None, rate: float = RATE) -> Iterator[Picture]:
         """Decodes the frames from `start` to `end` in seconds, at most `rate` per second.
 
         Yields:
