@@ -62,6 +62,23 @@ def test_slices_in_any_order_are_those_of_the_whole(files, kind):
             )
 
 
+@pytest.mark.parametrize("kind", ["flac", "ogg", "mp3", "m4a"])
+def test_slices_of_words_and_pauses_are_those_of_the_whole(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    pause = np.zeros(5_000, np.float32)
+    words = [tone(0.5, pitch) * np.hanning(8_000) ** 0.5 for pitch in rng.uniform(90, 400, 10)]
+    samples = np.concatenate([part for word in words for part in (word, pause)])
+    path = write_sound(tmp_path / f"voice.{kind}", samples.astype(np.float32))
+    with open_sound(path) as file:
+        whole = file.read(None, None).samples
+        for start in np.sort(rng.uniform(0, 7, 40)):
+            part = file.read(start, start + 1)
+            first = round(start * part.rate)
+            np.testing.assert_allclose(
+                part.samples, whole[first : first + len(part.samples)], atol=2e-4
+            )
+
+
 @pytest.mark.parametrize("kind", ["wav", "m4a"])
 def test_what_is_beyond_the_end_is_not_there(files, kind):
     with open_sound(files[kind]) as file:

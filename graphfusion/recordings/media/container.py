@@ -48,7 +48,8 @@ class Container:
 
     def measure(self) -> float:
         """Returns the duration in seconds; where the file does not say, it is read to its end."""
-        if self._container.duration:
+        # Of MP3, FFmpeg estimates it.
+        if self._container.duration and self._container.format.name != "mp3":
             return float(self._container.duration) / 1e6
         self._reopen()
         with self._decoding():  # live recordings have no index

@@ -8,8 +8,9 @@ import numpy as np
 from graphfusion.recordings.media.container import ContainerSound
 from graphfusion.recordings.segment import Sound
 
-# Suffixes of formats in which libsndfile can seek to any sample.
-_BY_SOUNDFILE = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".au", ".w64", ".rf64"}
+# Suffixes of formats in which libsndfile can seek to any sample. Not MP3 and OGG, whose frames need
+# earlier ones: after a seek, the first samples are often wrong.
+_BY_SOUNDFILE = {".wav", ".flac", ".aiff", ".aif", ".au", ".w64", ".rf64"}
 
 
 class SoundFile:
