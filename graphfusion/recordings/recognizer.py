@@ -146,8 +146,8 @@ class Recognizer:
             for u, (each, result) in enumerate(
                 zip(members, self.model.predict(selected), strict=True)
             ):
-                reasons = {modality: own.reasons[u] for modality, own in vectors.items()}
-                absent = "; ".join(f"{modality}: {r}" for modality, r in reasons.items() if r)
+                reasons = ((modality, own.reasons[u]) for modality, own in vectors.items())
+                absent = "; ".join(f"{name}: {why}" for name, why in reasons if why is not None)
                 records[each.row] = to_record(each, result, absent, self._columns, self.model.task)
         return pd.DataFrame([records[row] for row in sorted(records)])
 

@@ -48,6 +48,18 @@ def test_the_damaged_clip_is_found_and_can_be_left_out(tmp_path):
     check_table(table)
 
 
+def test_a_wrong_folder_of_clips_is_one_problem_for_sound_and_one_for_video(tmp_path):
+    (tmp_path / "x.csv").write_text(MELD)
+    table = read_meld(tmp_path / "x.csv", tmp_path / "none", split="train")
+    with pytest.raises(TableError) as got:
+        check_table(table, ["audio", "video"])
+    clip = tmp_path / "none/dia0_utt0.mp4"
+    assert got.value.problems == [
+        f"rows 1 to 3: {kind} must be a readable file, but {clip}: no such file (row 1)."
+        for kind in ("audio", "video")
+    ]
+
+
 def test_meld_without_a_column_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("Utterance,Speaker\nHi,Joey\n")
     with pytest.raises(TableError, match=r"columns must include \['Emotion', 'Dialogue_ID'"):
