@@ -124,8 +124,12 @@ def main(folder: Path, num_conversations: int = 24) -> dict[str, list[float]]:
     print(f"test accuracy: {100 * score(model, corpus):.0f} %")
     rng = np.random.default_rng(8)
     said = draw_conversation(rng, size=12)
-    times = listen(model, make_channels(said, rng)[0])
-    print("true classes:", ", ".join(each.label for each in said))
+    channels, starts = make_channels(said, rng)
+    times = listen(model, channels)
+    print("true classes:")
+    for each, start in zip(said, starts, strict=True):
+        end = start + each.end - each.start
+        print(f"{start:6.2f} to {end:6.2f} s  {each.speaker}: {each.label}")
     for name, values in times.items():
         middle, most = 1000 * np.quantile(values, [0.5, 0.95])
         print(f"{name}: median {middle:.1f} ms, 95 % within {most:.1f} ms")

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 _DATA = ("safetensors", "tqdm")
-_RECORDINGS = (*_DATA, "pandas", "soundfile", "av")
+_RECORDINGS = (*_DATA, "pandas", "soundfile", "av", "jinja2")
 
 # The modules that each extra of pyproject.toml installs.
 MODULES = {

@@ -12,42 +12,29 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 
+from graphfusion import recordings
 from graphfusion._utils.counted import counted
 from graphfusion._utils.files import check_output
 from graphfusion._utils.options import check_given_once
 from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets import save
-from graphfusion.recordings import (
-    Extractor,
-    FaceLandmarks,
-    Faces,
-    OpenSmile,
-    Recognizer,
-    SentenceText,
-    SpeechModel,
-    TableError,
-    TransformerText,
-    check_table,
-    extract,
-    read_table,
-)
 from graphfusion.recordings.table import utterances
 
 #: Extractors by modality and by the word before the colon; the rest is the argument.
-EXTRACTORS: dict[str, dict[str, Callable[..., Extractor]]] = {
+EXTRACTORS: dict[str, dict[str, Callable[..., recordings.Extractor]]] = {
     "text": {
-        "sentence": SentenceText,
-        "mean": lambda model, revision=None: TransformerText(model, "mean", revision),
-        "first": lambda model, revision=None: TransformerText(model, "first", revision),
+        "sentence": recordings.SentenceText,
+        "mean": lambda model, revision=None: recordings.TransformerText(model, "mean", revision),
+        "first": lambda model, revision=None: recordings.TransformerText(model, "first", revision),
     },
     "audio": {
-        "opensmile": OpenSmile,
-        "speech": lambda model, revision=None: SpeechModel(model, revision=revision),
+        "opensmile": recordings.OpenSmile,
+        "speech": lambda model, revision=None: recordings.SpeechModel(model, revision=revision),
     },
     "video": {
-        "faces": Faces,
-        "blendshapes": lambda model: FaceLandmarks(model, "blendshapes"),
-        "landmarks": lambda model: FaceLandmarks(model, "landmarks"),
+        "faces": recordings.Faces,
+        "blendshapes": lambda model: recordings.FaceLandmarks(model, "blendshapes"),
+        "landmarks": lambda model: recordings.FaceLandmarks(model, "landmarks"),
     },
 }
 
@@ -69,26 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     try:
         with plain_warnings():
-            return int(options.run(options))
-    except TableError as error:
+            COMMANDS[options.command](options)
+    except recordings.TableError as error:
         sys.stdout.write("".join(f"{problem}\n" for problem in error.problems))
         return 1
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m graphfusion.recordings", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser(
-        "check", help="list all problems of a table and its files", allow_abbrev=False
+    check, make, predict = (
+        commands.add_parser(name, help=run.__doc__, allow_abbrev=False)
+        for name, run in COMMANDS.items()
     )
-    check.set_defaults(run=_check)
-    make = commands.add_parser(
-        "extract", help="extract features and write a corpus", allow_abbrev=False
-    )
-    make.set_defaults(run=_extract)
     for command in (check, make):
         command.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
         labels = command.add_mutually_exclusive_group()
@@ -96,10 +80,6 @@ def _parser() -> argparse.ArgumentParser:
         labels.add_argument("--scores", action="store_true", help="the labels are scores")
     make.add_argument("corpus", type=Path, metavar="CORPUS", help="the .safetensors to write")
     make.add_argument("--workers", type=int, default=1, help="the number of threads")
-    predict = commands.add_parser(
-        "predict", help="predict a new recording with a model", allow_abbrev=False
-    )
-    predict.set_defaults(run=_predict)
     predict.add_argument("model", type=Path, metavar="MODEL", help="the folder of a model")
     predict.add_argument("recording", type=Path, metavar="FILE", help="sound, or sound and video")
     predict.add_argument("subtitles", type=Path, metavar="SUBS", help="a .srt or .vtt file")
@@ -107,37 +87,37 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--html", type=Path, help="an HTML page to write, with the recording")
     for modality, kinds in EXTRACTORS.items():
         names = " or ".join(f"{kind}:..." if kind != "faces" else kind for kind in kinds)
-        make.add_argument(f"--{modality}", metavar="EXTRACTOR", help=f"{names}, @REVISION after it")
-        predict.add_argument(
-            f"--{modality}", metavar="EXTRACTOR", help="the same, where its folder has moved"
-        )
+        moved = "the same, where its folder has moved"
+        for command, text in ((make, f"{names}, @REVISION after it"), (predict, moved)):
+            command.add_argument(f"--{modality}", metavar="EXTRACTOR", help=text)
     for command in (make, predict):
         command.add_argument("--cache", type=Path, help="a folder to cache features in")
     return parser
 
 
-def _check(options: argparse.Namespace) -> int:
-    table = read_table(options.table)
-    check_table(table, classes=_classes(options))
+def _check(options: argparse.Namespace) -> None:
+    """Lists all problems of a table and its files."""
+    table = recordings.read_table(options.table)
+    recordings.check_table(table, classes=_classes(options))
     rows = list(utterances(table))
     conversations = len({each.conversation for each in rows})
+    lacking = ", ".join(
+        f"{name}: {sum(getattr(each, name) is None for each in rows)}"
+        for name in ("label", *EXTRACTORS)
+    )
     sys.stdout.write(
         f"{options.table}: {counted(len(rows), 'utterance')} in "
-        f"{counted(conversations, 'conversation')}, no problems; "
-        f"without a label: {sum(each.label is None for each in rows)}, "
-        f"text: {sum(each.text is None for each in rows)}, "
-        f"audio: {sum(each.audio is None for each in rows)}, "
-        f"video: {sum(each.video is None for each in rows)}\n"
+        f"{counted(conversations, 'conversation')}, no problems; without a {lacking}\n"
     )
-    return 0
 
 
-def _extract(options: argparse.Namespace) -> int:
+def _extract(options: argparse.Namespace) -> None:
+    """Extracts features and writes a corpus."""
     extractors = _extractors(options)
     if not extractors:
         raise ValueError("one of --text, --audio and --video must be given, but none is.")
     check_output("CORPUS", options.corpus, (".safetensors",))
-    corpus = extract(
+    corpus = recordings.extract(
         options.table,
         extractors,
         classes=_classes(options),
@@ -146,20 +126,19 @@ def _extract(options: argparse.Namespace) -> int:
     )
     save(corpus, options.corpus)
     sys.stdout.write(f"{options.corpus}: {corpus}\n")
-    return 0
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(options: argparse.Namespace) -> None:
+    """Predicts a new recording with a model."""
     if options.output is not None:
         check_output("--output", options.output, (".csv",))
-    recognizer = Recognizer.from_pretrained(options.model, _extractors(options))
+    recognizer = recordings.Recognizer.from_pretrained(options.model, _extractors(options))
     files = options.recording, options.subtitles, options.cache
     frame = recognizer.to_html(options.html, *files) if options.html else recognizer(*files)
     frame.to_csv(options.output or sys.stdout, index=False)
-    return 0
 
 
-def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
+def _extractors(options: argparse.Namespace) -> dict[str, recordings.Extractor]:
     return {
         modality: make_extractor(modality, getattr(options, modality))
         for modality in EXTRACTORS
@@ -167,7 +146,7 @@ def _extractors(options: argparse.Namespace) -> dict[str, Extractor]:
     }
 
 
-def make_extractor(modality: str, wanted: str) -> Extractor:
+def make_extractor(modality: str, wanted: str) -> recordings.Extractor:
     """Creates an extractor from its command-line name, such as "sentence:NAME@REVISION".
 
     Raises:
@@ -193,6 +172,8 @@ def _classes(options: argparse.Namespace) -> Sequence[str] | None:
         return ()
     return None if options.classes is None else options.classes.split(",")
 
+
+COMMANDS = {"check": _check, "extract": _extract, "predict": _predict}
 
 if __name__ == "__main__":
     sys.exit(main())

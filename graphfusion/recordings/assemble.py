@@ -10,6 +10,7 @@ from graphfusion.data.labels import MISSING
 from graphfusion.datasets import Corpus
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.extractors.protocol import Extractor
+from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.table import Utterance, by_conversation
 
 
@@ -29,13 +30,30 @@ def assemble(
     """
     if classes is None:
         classes = sorted({str(each.label) for each in rows if each.label is not None})
-    splits: dict[str, list[Conversation]] = {}
-    for name, utterances in by_conversation(rows).items():
-        splits.setdefault(utterances[0].split, []).append(
-            make_conversation(utterances, features[name], classes)
-        )
-    fingerprints = {modality: dict(each.fingerprint) for modality, each in extractors.items()}
+    splits = grouped(
+        (utterances[0].split, make_conversation(utterances, features[name], classes))
+        for name, utterances in by_conversation(rows).items()
+    )
+    rates = sampling_rates(features)
+    fingerprints = {
+        modality: {
+            **each.fingerprint,
+            **({"sampling_rates": rates[modality]} if modality in rates else {}),
+        }
+        for modality, each in extractors.items()
+    }
     return Corpus(tuple(classes), splits, fingerprints)
+
+
+def sampling_rates(features: Mapping[str, Mapping[str, Vectors]]) -> dict[str, list[int]]:
+    """Returns the different sampling rates of each modality of sound, in Hz."""
+    rates = grouped(
+        (modality, rate)
+        for each in features.values()
+        for modality, vectors in each.items()
+        for rate in vectors.rates
+    )
+    return {modality: sorted(set(own)) for modality, own in rates.items()}
 
 
 def make_conversation(

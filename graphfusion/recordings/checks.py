@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.likely_mistakes import likely_mistakes
-from graphfusion.recordings.media.probe import probe
+from graphfusion.recordings.media.probe import MISSING, probe
 from graphfusion.recordings.problems import Problem, TableError, group_problems, name_rows
 from graphfusion.recordings.table import Utterance, by_file, labels_of, utterances
 
@@ -98,16 +99,16 @@ def _is_score(label: str | float, whole: bool = False) -> bool:
 
 
 def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
-    durations: dict[str, float | str] = {}
+    measure = cache(probe)
     for each in rows:
-        path = each.audio if need == "audio" else each.video
+        path = getattr(each, need)
         if path is None:
             continue
-        if path not in durations:
-            durations[path] = probe(path, need)
-        duration = durations[path]
+        duration = measure(path, need)
         if isinstance(duration, str):
-            yield each.row, f"{need} must be a readable file, but {path}: {duration}", ""
+            rule, got = f"{need} must be a readable file", f", but {path}: {duration}"
+            # All missing files are one problem, such as a wrong folder.
+            yield (each.row, rule, got) if duration == MISSING else (each.row, rule + got, "")
         elif each.end is not None and each.end > duration + TOLERANCE:
             rule = f"end must be within {path}, which lasts {duration:.2f} s"
             yield each.row, rule, f", but is {each.end:g}"

@@ -2,9 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,8 @@ from graphfusion.recordings.assemble import assemble
 from graphfusion.recordings.cache import Vectors
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extractors.protocol import NEEDS, Extractor
-from graphfusion.recordings.jobs import Job, run_job
+from graphfusion.recordings.grouped import grouped
+from graphfusion.recordings.jobs import run_job
 from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
@@ -104,9 +105,11 @@ def extract_features(
     folder = None if cache is None else Path(cache).absolute()
     features: Features = {name: dict.fromkeys(extractors) for name in conversations}  # type: ignore[misc]
     total = len(rows) * len(extractors)
-    with _pool(workers, executor) as pool, tqdm(total=total, unit="utt", disable=None) as bar:
+    # The caller shuts down an executor of its own.
+    own = nullcontext(executor) if executor else ThreadPoolExecutor(workers, "extract")
+    with own as pool, tqdm(total=total, unit="utt", disable=None) as bar:
         futures: dict[Future[Vectors], tuple[str, str]] = {
-            pool.submit(run_job, Job(modality, extractor, tuple(whole), folder)): (name, modality)
+            pool.submit(run_job, modality, extractor, whole, folder): (name, modality)
             for name, whole in conversations.items()
             for modality, extractor in extractors.items()
         }
@@ -123,10 +126,12 @@ def extract_features(
 
 def report_absences(features: Features) -> None:
     """Logs the counts and reasons of absent features, and warns if most of a modality is absent."""
-    reasons: dict[str, list[str | None]] = {}
-    for each in features.values():
-        for modality, vectors in each.items():
-            reasons.setdefault(modality, []).extend(vectors.reasons)
+    reasons = grouped(
+        (modality, reason)
+        for each in features.values()
+        for modality, vectors in each.items()
+        for reason in vectors.reasons
+    )
     for modality, whole in reasons.items():
         counts = Counter(reason for reason in whole if reason is not None)
         absent = counts.total()
@@ -138,12 +143,3 @@ def report_absences(features: Features) -> None:
                 f"{modality} must be present in most utterances to be useful, but is absent in "
                 f"{absent} of {len(whole)} ({described}).",
             )
-
-
-@contextmanager
-def _pool(workers: int, executor: Executor | None) -> Iterator[Executor]:
-    if executor is not None:  # the caller shuts it down
-        yield executor
-        return
-    with ThreadPoolExecutor(workers, "extract") as pool:
-        yield pool

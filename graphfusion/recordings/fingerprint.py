@@ -1,8 +1,8 @@
 """Fingerprints of extractors: JSON objects with all that feature vectors depend on."""
 
+import hashlib
 from collections.abc import Mapping
-from hashlib import sha256
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,38 +11,23 @@ from graphfusion._utils.files import open_regular
 Fingerprint: TypeAlias = Mapping[str, Any]
 
 
-def make_fingerprint(
-    extractor: str,
-    options: Mapping[str, Any],
-    packages: tuple[str, ...],
-    weights: str | None = None,
-    **source: str | None,
-) -> dict[str, Any]:
-    """Creates the fingerprint of a built-in extractor.
-
-    Args:
-        extractor: The name of the class.
-        options: The arguments of the constructor, except for the model.
-        packages: The distributions that compute the vectors, whose versions are recorded.
-        weights: The checksum of the model, if there is one.
-        **source: The `model` and its `revision`.
-    """
-    return {
-        "extractor": extractor,
-        **source,
-        "options": dict(options),
-        "versions": {name: version(name) for name in packages},
-        **({} if weights is None else {"sha256": weights}),
-    }
+def constructor_arguments(fingerprint: Fingerprint) -> dict[str, Any]:
+    """Returns the arguments that a built-in extractor was created with."""
+    source = {name: fingerprint[name] for name in ("model", "revision") if name in fingerprint}
+    return {**source, **fingerprint.get("options", {})}
 
 
 def file_digest(path: str | Path) -> str:
-    """Computes the SHA-256 of a file's content."""
-    digest = sha256()
+    """Computes the SHA-256 of a file's content, once per process unless the file changes."""
+    state = Path(path).stat()
+    # A copy may keep the size and the time of modification, but not that of the change (ctime).
+    return _digest(str(path), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+@lru_cache(maxsize=100_000)
+def _digest(path: str, *_: int) -> str:
     with open_regular(path) as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def folder_digest(folder: str | Path) -> str:
@@ -60,7 +45,20 @@ def folder_digest(folder: str | Path) -> str:
     )
     if not files:
         raise FileNotFoundError(f"model must be a folder of a model, but {folder} is not.")
-    digest = sha256()
+    digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name} {file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def check_unchanged(model: str | Path, digest: str) -> None:
+    """Checks that a model is still the one of an extractor, which may be in another process.
+
+    Raises:
+        ValueError: If another model has been saved in its place.
+    """
+    if (folder_digest if Path(model).is_dir() else file_digest)(model) != digest:
+        raise ValueError(
+            f"the model in {model} must be the one that the extractor was made with, but has "
+            "changed: make a new extractor."
+        )

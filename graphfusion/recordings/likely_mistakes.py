@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from graphfusion._utils.counted import counted
 from graphfusion.datasets.checks.labels import alike, typos
 from graphfusion.datasets.checks.splits import wrong_names
+from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.problems import name_rows
 from graphfusion.recordings.table import Utterance, by_conversation, by_file, labels_of
 
@@ -31,9 +32,7 @@ def likely_mistakes(rows: list[Utterance], classes: Sequence[str] | None) -> Ite
             f"speaker has names that differ in case or spaces only: {_first(persons)}; if they are "
             "the same person, change the table."
         )
-    splits: dict[str, list[int]] = {}
-    for each in rows:
-        splits.setdefault(each.split, []).append(each.row)
+    splits = grouped((each.split, each.row) for each in rows)
     for problem in wrong_names({name: len(members) for name, members in splits.items()}):
         others = [name for name in splits if name not in ("train", "test")]
         places = ", ".join(f"{name!r} in {name_rows(splits[name])}" for name in others)

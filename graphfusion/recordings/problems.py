@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from graphfusion.recordings.grouped import grouped
+
 _SHOWN = 10  # maximum number of runs of rows that a message names
 
 #: A problem: its row, the rule, and what the row has, which may differ from row to row.
@@ -26,11 +28,8 @@ class TableError(ValueError):
 
 def group_problems(problems: Iterable[Problem]) -> list[str]:
     """Describes problems with one line for all rows that break the same rule."""
-    groups: dict[str, list[tuple[int, str]]] = {}
-    for row, rule, got in problems:
-        groups.setdefault(rule, []).append((row, got))
     lines = []
-    for rule, members in groups.items():
+    for rule, members in grouped((rule, (row, got)) for row, rule, got in problems).items():
         first, got = members[0]
         where = "" if {got} == {other for _, other in members} else f" (row {first})"
         rows = sorted({row for row, _ in members})  # audio and video of a row may be one file

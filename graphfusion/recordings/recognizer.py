@@ -9,9 +9,8 @@ from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
 from graphfusion._utils.files import check_output, write_atomically
 from graphfusion.datasets import Corpus
-from graphfusion.datasets.checks.extractors import check_same
-from graphfusion.recordings.assemble import make_conversation
-from graphfusion.recordings.cache import Vectors
+from graphfusion.datasets.checks.extractors import check_rates, check_same
+from graphfusion.recordings.assemble import make_conversation, sampling_rates
 from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extract import check_extractors, extract_features
 from graphfusion.recordings.extractors import rebuild
@@ -19,9 +18,9 @@ from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.page.page import make_page
-from graphfusion.recordings.predictions import class_columns, to_frame
+from graphfusion.recordings.predictions import class_columns, to_record
 from graphfusion.recordings.provenance import read_provenance
-from graphfusion.recordings.table import Utterance, by_conversation, read_table, utterances
+from graphfusion.recordings.table import by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +50,7 @@ class Recognizer:
         check_extractors(extractors)
         self.model = model
         self.extractors = dict(extractors)
+        self.rates: dict[str, Sequence[int]] = {}  # of the sound of training, if they are known
         self.modalities = list(extractors if modalities is None else modalities)
         groups = [entry.split("+") for entry in self.modalities]
         if unknown := [name for group in groups for name in group if name not in extractors]:
@@ -99,7 +99,9 @@ class Recognizer:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
             )
-        return cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
+        recognizer = cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
+        recognizer.rates = {name: each.get("sampling_rates", ()) for name, each in known.items()}
+        return recognizer
 
     def __call__(
         self,
@@ -123,27 +125,31 @@ class Recognizer:
         Raises:
             TableError: If the table or a file is invalid.
             ExtractionError: If an extractor fails; it names the utterance.
+
+        Warns:
+            UserWarning: If sound has a sampling rate that no sound of training had.
         """
+        import pandas as pd
+
         table = self._table(recording, subtitles)
         check_table(table, {each.needs for each in self.extractors.values()}, ())
         rows = list(utterances(table))
         features = extract_features(rows, self.extractors, cache)
-        whole = by_conversation(rows)
-        results: dict[int, Any] = {}
-        for name, members in whole.items():
-            results.update(
-                zip([m.row for m in members], self._predict(members, features[name]), strict=True)
-            )
-        absent = {
-            utterance.row: "; ".join(
-                f"{modality}: {vectors.reasons[u]}"
-                for modality, vectors in features[name].items()
-                if vectors.reasons[u] is not None
-            )
-            for name, members in whole.items()
-            for u, utterance in enumerate(members)
-        }
-        return to_frame(rows, results, absent, self.model.class_names, self.model.task)
+        for name, rates in sampling_rates(features).items():
+            check_rates(name, rates, self.rates.get(name, ()))
+        records: dict[int, dict[str, Any]] = {}
+        for name, members in by_conversation(rows).items():
+            vectors = features[name]
+            conversation = make_conversation(members, vectors, ())
+            corpus = Corpus((), {"train": [conversation]}).select(self.modalities)
+            (selected,) = corpus.splits["train"]
+            for u, (each, result) in enumerate(
+                zip(members, self.model.predict(selected), strict=True)
+            ):
+                reasons = ((modality, own.reasons[u]) for modality, own in vectors.items())
+                absent = "; ".join(f"{name}: {why}" for name, why in reasons if why is not None)
+                records[each.row] = to_record(each, result, absent, self._columns, self.model.task)
+        return pd.DataFrame([records[row] for row in sorted(records)])
 
     def to_html(
         self,
@@ -174,15 +180,13 @@ class Recognizer:
         """
         check_output("path", path, (".html",))
         frame = self(recording, subtitles, cache)
-        columns = list(class_columns(self.model.class_names, self.model.task).values())
-        page = make_page(frame, recording, columns or ["predicted"])
+        page = make_page(frame, recording, list(self._columns.values()) or ["predicted"])
         write_atomically(path, page.encode())
         return frame
 
-    def _predict(self, rows: list[Utterance], vectors: dict[str, Vectors]) -> list[Any]:
-        conversation = make_conversation(rows, vectors, ())
-        (selected,) = Corpus((), {"train": [conversation]}).select(self.modalities).splits["train"]
-        return self.model.predict(selected)
+    @property
+    def _columns(self) -> dict[str, str]:
+        return class_columns(self.model.class_names, self.model.task)
 
     def _table(
         self,

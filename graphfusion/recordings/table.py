@@ -1,6 +1,5 @@
 """Reads tables with one row per utterance, from a CSV or Parquet file or a pandas frame."""
 
-import io
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,9 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphfusion._utils.extras import require
-from graphfusion._utils.files import read_regular
+from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.problems import Problem, TableError, group_problems
+from graphfusion.recordings.text_files import parse_csv, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = ("conversation", "speaker", "text", "start", "end", "audio", "video", "label", "split")
 _FILES = ("audio", "video")
 _TIMES = ("start", "end")
+_REQUIRED = ("conversation", "speaker", "split")  # in every row
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ def read_table(
     must be in order. Speakers are stripped of spaces at both ends, and normalised to Unicode NFC.
 
     Args:
-        source: The path of a `.csv` file, in UTF-8 and separated by commas; of a `.parquet` file;
-            or a pandas frame.
+        source: The path of a `.csv` file, in UTF-8 (or UTF-16, if it has a byte-order mark) and
+            separated by commas; of a `.parquet` file; or a pandas frame.
         root: The folder of relative paths in the table; None: the file's folder, or for a frame the
             current folder.
 
@@ -79,7 +82,7 @@ def read_table(
         ImportError: If pandas is not installed.
         TableError: If a column is missing or unknown, a required cell is empty, or a CSV file is
             not separated by commas.
-        ValueError: If the file has another suffix, or a CSV file is not in UTF-8.
+        ValueError: If the file has another suffix, or a CSV file has another encoding.
         OSError: If the file cannot be read.
 
     Example::
@@ -99,7 +102,7 @@ def read_table(
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         elif path.suffix == ".csv":
-            frame = _read_csv(path)
+            frame = parse_csv(read_text(path), str(path))
         else:
             raise ValueError(f"source must be a .csv or .parquet file or a frame, but got {path}.")
     if wrong := _wrong_columns(list(frame.columns)):
@@ -116,48 +119,22 @@ def utterances(table: "pd.DataFrame") -> Iterator[Utterance]:
 
 def by_conversation(rows: Iterable[Utterance]) -> dict[str, list[Utterance]]:
     """Groups utterances by conversation, keeping their order."""
-    whole: dict[str, list[Utterance]] = {}
-    for each in rows:
-        whole.setdefault(each.conversation, []).append(each)
-    return whole
+    return grouped((each.conversation, each) for each in rows)
 
 
 def by_file(rows: list[Utterance], columns: Collection[str] = _FILES) -> dict[str, list[Utterance]]:
     """Groups rows by the files that they name; audio and video of a row may be the same."""
-    files: dict[str, list[Utterance]] = {}
-    for each in rows:
-        for path in {getattr(each, name): 0 for name in _FILES if name in columns}:
-            if path is not None:
-                files.setdefault(path, []).append(each)
-    return files
+    return grouped(
+        (path, each)
+        for each in rows
+        for path in {getattr(each, name): 0 for name in _FILES if name in columns}
+        if path is not None
+    )
 
 
 def labels_of(rows: list[Utterance]) -> list[tuple[int, str | float]]:
     """Returns the row and the label of each labelled utterance."""
     return [(each.row, each.label) for each in rows if each.label is not None]
-
-
-def _read_csv(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    try:
-        text = read_regular(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8, but: {error}.") from error
-    header = text.partition("\n")[0]
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if separator in header and "," not in header:
-            wrong = f"cells must be separated by commas, but are by {name}"
-            raise TableError([f"{path}: {wrong}; save the table as CSV separated by commas."])
-    try:
-        # As strings: "0012" is an id, and "NA" and "null" can be words.
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except ValueError as error:  # of pandas, without the name of the file
-        raise TableError([f"{path}: must be a table in CSV, but: {str(error).strip()}."]) from error
-    if not (frame.empty or isinstance(frame.index, pd.RangeIndex)):  # the first cells, in pandas
-        wrong = "rows must have as many cells as there are columns, but have more"
-        raise TableError([f"{path}: {wrong}; text with a comma must be in quotes."])
-    return frame
 
 
 def _wrong_columns(columns: list[Any]) -> list[str]:
@@ -176,44 +153,31 @@ def _normalise(frame: "pd.DataFrame", base: Path) -> "pd.DataFrame":
 
     if frame.empty:
         raise TableError(["rows: there must be one at least, but there is none."])
+    frame = frame.astype(object).where(frame.notna(), None)
     problems: list[Problem] = []
     whole = {}
     for name in COLUMNS:
-        cells = frame[name].tolist() if name in frame else [None] * len(frame)
-        cells = [None if _is_empty(cell) else cell for cell in cells]
-        if name == "split" and name not in frame:
-            cells = ["train"] * len(frame)
-        if name in ("conversation", "speaker", "split"):
-            problems += [
-                (row, f"{name} must be given, but is empty", "")
-                for row, cell in enumerate(cells, 1)
-                if cell is None
-            ]
+        default = "train" if name == "split" else None
+        cells = list(frame.get(name, [default] * len(frame)))
+        cells = [None if isinstance(cell, str) and not cell.strip() else cell for cell in cells]
+        if name in _REQUIRED:
+            rule = f"{name} must be given, but is empty"
+            problems += [(row, rule, "") for row, cell in enumerate(cells, 1) if cell is None]
         if name in _TIMES:
             cells = [_seconds(name, cell, row, problems) for row, cell in enumerate(cells, 1)]
-            whole[name] = pd.Series(cells, dtype="float64")
-            continue
-        if name in _FILES:
+        elif name in _FILES:
             cells = [cell and str(base / str(cell)) for cell in cells]
         elif name != "label" or not all(_is_number(cell) for cell in cells if cell is not None):
             cells = [None if cell is None else _text(cell) for cell in cells]
         if name == "speaker":  # otherwise one person would be several
             cells = [cell and unicodedata.normalize("NFC", cell.strip()) for cell in cells]
-        whole[name] = pd.Series(cells, dtype=object)
+        whole[name] = pd.Series(cells, dtype="float64" if name in _TIMES else object)
     if problems:
         raise TableError(group_problems(problems))
     return pd.DataFrame(whole)
 
 
-def _is_empty(cell: Any) -> bool:
-    import pandas as pd
-
-    return cell is None or bool(pd.isna(cell)) or (isinstance(cell, str) and not cell.strip())
-
-
 def _is_number(cell: Any) -> bool:
-    import numpy as np
-
     return isinstance(cell, float | np.floating)
 
 

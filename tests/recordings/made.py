@@ -50,10 +50,10 @@ def write_sound(path, samples, rate=RATE):
     return str(path)
 
 
-def write_container(path, samples, rate=RATE, pictures=None, fps=25, delay=0.0):
+def write_container(path, samples, rate=RATE, pictures=None, fps=25, delay=0.0, options=None):
     import av
 
-    with av.open(str(path), "w") as file:
+    with av.open(str(path), "w", options=options or {}) as file:
         video = None
         if pictures is not None:
             video = file.add_stream("mpeg4", rate=fps)

@@ -71,13 +71,13 @@ def test_what_was_killed_goes_on(tmp_path, cluster):
     first = run(tmp_path, wait=2, cluster=cluster)
     kept = tmp_path / "f"
     limit = time.monotonic() + 240
-    while not (kept.exists() and len(list(kept.glob("*.safetensors"))) >= 3):
+    while not (kept.exists() and len(list(kept.glob("*.npz"))) >= 3):
         assert first.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.2)
     os.killpg(first.pid, signal.SIGKILL)  # workers and all
     first.wait()
-    done = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.safetensors")}
+    done = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.npz")}
     assert 3 <= len(done) < SIZE
 
     if cluster:
@@ -85,7 +85,7 @@ def test_what_was_killed_goes_on(tmp_path, cluster):
         corpus = load(tmp_path / "corpus.safetensors")
     else:
         corpus = extract(tmp_path / "t.csv", {"audio": Power()}, cache=kept)
-    assert len(list(kept.glob("*.safetensors"))) == SIZE
+    assert len(list(kept.glob("*.npz"))) == SIZE
     for name, when in done.items():  # taken as they were
         assert (kept / name).stat().st_mtime_ns == when
     expected = extract(tmp_path / "t.csv", {"audio": Power()})

@@ -1,14 +1,16 @@
 """Extractors of others' models: sizes, fingerprints, and vectors that depend on nothing else."""
 
+import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
 
-from graphfusion.datasets.checks.extractors import differences
+from graphfusion.datasets.checks.extractors import check_same, differences
 from graphfusion.recordings import Absent, Segment
 from graphfusion.recordings.extractors import rebuild
-from graphfusion.recordings.fingerprint import folder_digest
+from graphfusion.recordings.fingerprint import file_digest, folder_digest
 from tests.recordings.asserts import check_extractor
 from tests.recordings.made import (
     RATE,
@@ -36,7 +38,7 @@ def test_opensmile(name):
         extractor, [sound_segment(tone(1.0, 120)), sound_segment(tone(1.0, 240))]
     )
     assert np.abs(values[0] - values[1]).max() > 0.1
-    assert repr(extractor) == f"OpenSmile({name!r})"
+    assert repr(extractor) == f"OpenSmile(feature_set={name!r})"
 
 
 @pytest.mark.parametrize("pitch", [110.0, 160.0, 220.0])
@@ -67,6 +69,32 @@ def test_full_scale_does_not_wrap():
     square = np.sign(np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)).astype(np.float32)
     full, nearly = OpenSmile()([sound_segment(square), sound_segment(square * 0.999)])
     assert np.abs(full - nearly).max() < 0.2 * np.abs(nearly).max()
+
+
+def test_opensmile_changes_no_filter_of_warnings(monkeypatch):
+    pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+    from graphfusion.recordings.extractors import opensmile as module
+
+    before, during = list(warnings.filters), []  # of all threads
+
+    def smile(*_):
+        during.append(list(warnings.filters))
+        return np.zeros((1, 88))
+
+    monkeypatch.setattr(module, "_smile", lambda _: smile)
+    OpenSmile()([sound_segment(tone(1.0))])
+    assert during == [before]
+
+
+def test_a_segment_that_is_too_short_for_opensmile_is_named():
+    opensmile = pytest.importorskip("opensmile", reason="needs the extra `opensmile`")
+    from graphfusion.recordings import OpenSmile
+
+    del opensmile
+    with warnings.catch_warnings(action="ignore"):
+        (vector,) = OpenSmile()([sound_segment(tone(0.01))])
+    assert np.isnan(vector).all()  # which extraction refuses
 
 
 def test_opensmile_refuses_another_set():
@@ -199,7 +227,7 @@ def test_a_model_that_is_replaced_before_it_is_loaded(bert, tmp_path):
 
     folder = shutil.copytree(bert, tmp_path / "bert")
     extractor = TransformerText(str(folder), "mean")
-    hub.load_encoder.cache_clear()  # as in another process
+    hub.load.cache_clear()  # as in another process
     (folder / "more.json").write_text("{}")
     with pytest.raises(ValueError, match="but has changed: make a new extractor"):
         extractor([Segment("one", text="two words")])
@@ -242,6 +270,25 @@ def test_versions_do_not_change_the_fingerprint():
     assert differences(one, {**one, "more": 1}) == ["more"]
 
 
+def test_sampling_rates_are_compared_by_a_warning():
+    then = {"extractor": "x", "sampling_rates": [16_000, 44_100]}
+    for now in ({"extractor": "x"}, {"extractor": "x", "sampling_rates": [44_100]}):
+        check_same("audio", now, then)
+        check_same("audio", then, {"extractor": "x"})
+    with pytest.warns(UserWarning, match=r"\[16000, 44100\] Hz, but some has \[8000\] Hz"):
+        check_same("audio", {"extractor": "x", "sampling_rates": [8_000, 16_000]}, then)
+
+
 def test_an_empty_folder_is_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a folder of a model"):
         folder_digest(tmp_path)
+
+
+def test_a_file_of_the_same_size_and_time_is_another(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"one")
+    before, state = file_digest(path), path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert path.stat().st_mtime_ns == state.st_mtime_ns
+    assert file_digest(path) != before

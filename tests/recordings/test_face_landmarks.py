@@ -172,6 +172,13 @@ def test_a_model_is_identified_by_its_content(bundle, tmp_path):
     assert differences(one.fingerprint, other.fingerprint) == ["options"]
 
 
+def test_a_model_that_is_replaced_is_refused(bundle, tmp_path):
+    extractor = FaceLandmarks(shutil.copy(bundle, tmp_path / "a.task"))
+    (tmp_path / "a.task").write_bytes(bundle.read_bytes() + b"more")
+    with pytest.raises(ValueError, match="but has changed: make a new extractor"):
+        extractor([video(draw_squares(RED))])
+
+
 def test_a_bundle_without_blendshapes_has_landmarks(tmp_path):
     pytest.importorskip("mediapipe", reason="needs the extra `landmarks`")
     path = make_face_landmarker(tmp_path / "landmarks.task", with_blendshapes=False)

@@ -62,12 +62,29 @@ def test_slices_in_any_order_are_those_of_the_whole(files, kind):
             )
 
 
+@pytest.mark.parametrize("kind", ["flac", "ogg", "mp3", "m4a"])
+def test_slices_of_words_and_pauses_are_those_of_the_whole(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    pause = np.zeros(5_000, np.float32)
+    words = [tone(0.5, pitch) * np.hanning(8_000) ** 0.5 for pitch in rng.uniform(90, 400, 10)]
+    samples = np.concatenate([part for word in words for part in (word, pause)])
+    path = write_sound(tmp_path / f"voice.{kind}", samples.astype(np.float32))
+    with open_sound(path) as file:
+        whole = file.read(None, None).samples
+        for start in np.sort(rng.uniform(0, 7, 40)):
+            part = file.read(start, start + 1)
+            first = round(start * part.rate)
+            np.testing.assert_allclose(
+                part.samples, whole[first : first + len(part.samples)], atol=2e-4
+            )
+
+
 @pytest.mark.parametrize("kind", ["wav", "m4a"])
 def test_what_is_beyond_the_end_is_not_there(files, kind):
     with open_sound(files[kind]) as file:
         assert 0.4 < file.read(3.5, 9.0).duration < 0.55
         assert file.read(8.0, 9.0).duration == 0
-        assert abs(file.duration - 4) < 0.06
+        assert abs(file.measure() - 4) < 0.06
 
 
 def test_sound_that_begins_after_its_video_keeps_its_delay(tmp_path):
@@ -76,6 +93,20 @@ def test_sound_that_begins_after_its_video_keeps_its_delay(tmp_path):
     with open_sound(path) as file:
         (onset,) = onsets(file.read(None, None), 0)
     assert abs(onset - 1.3) < 0.03  # the clock of Matroska has milliseconds; AAC delays by 21
+
+
+@pytest.mark.parametrize("seconds", [0.2, 4.0])
+def test_a_live_recording_is_measured_by_reading_it(tmp_path, seconds):
+    import av
+
+    pictures = [np.zeros((48, 64, 3), np.uint8)] * round(25 * seconds)
+    path = write_container(
+        tmp_path / "live.mkv", tone(seconds), 16_000, pictures, options={"live": "1"}
+    )
+    with av.open(path) as file:
+        assert file.duration is None
+    for kind in ("audio", "video"):
+        assert abs(probe(path, kind) - seconds) < 0.1
 
 
 @pytest.mark.parametrize("kind", ["wav", "mkv"])

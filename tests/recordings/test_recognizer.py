@@ -107,6 +107,14 @@ def test_another_version_is_warned_of(folder):
         load(folder, text=other)
 
 
+def test_a_sampling_rate_that_training_lacked_is_warned_of(folder, tmp_path):
+    write_sound(tmp_path / "new.wav", tone(3.0, rate=8000), 8000)
+    recognizer = load(folder)
+    assert recognizer.rates == {"text": (), "audio": [RATE]}
+    with pytest.warns(UserWarning, match=r"training, \[16000\] Hz, but some has \[8000\] Hz"):
+        recognizer(tmp_path / "new.wav", folder / "new.vtt")
+
+
 def test_extractors_of_others_must_be_given(folder):
     with pytest.raises(ValueError, match="extractors must be given for 'audio'.* by 'Power'"):
         Recognizer.from_pretrained(folder, {"text": Letters()})

@@ -4,6 +4,7 @@ import re
 import sys
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,12 @@ def test_a_csv_keeps_ids_and_words_as_they_are(tmp_path):
     assert (second.text, second.label) == (None, None)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", " "])
+def test_missing_cells_are_none(missing):
+    (row,) = utterances(read_table(frame(text=[missing], start=[missing], label=[missing])))
+    assert (row.text, row.start, row.label) == (None, None, None)
+
+
 def test_numbers_with_gaps_are_the_names_that_they_were():
     table = read_table(frame(conversation=[7, 7], speaker=[1.0, 2.0]))
     assert [each.speaker for each in utterances(table)] == ["1", "2"]
@@ -126,32 +133,33 @@ def test_a_file_with_another_separator_is_named(tmp_path, separator, name):
     assert read_table(path).text.tolist() == [f"b{separator}c"]
 
 
-def test_a_file_in_another_encoding_is_named(tmp_path):
-    for encoding in ("latin-1", "utf-16"):
-        (tmp_path / "t.csv").write_text("conversation,speaker\na,Jürgen\n", encoding=encoding)
-        with pytest.raises(ValueError, match=r"t\.csv must be text in UTF-8, but: 'utf-8' codec"):
-            read_table(tmp_path / "t.csv")
+def test_a_file_in_another_encoding_is_read_or_named(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("conversation,speaker\na,Jürgen\n", encoding="utf-16")
+    assert read_table(path).speaker.tolist() == ["Jürgen"]
+    path.write_text("conversation,speaker\na,Jürgen\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"t\.csv must be text in UTF-8 or UTF-16, but: 'utf-8'"):
+        read_table(path)
 
 
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("a,A,Hi\na,A,Well, well\n", "Expected 3 fields in line 3, saw 4"),
-        ("a,A,Well, well\n", "more; text with a comma must be in quotes"),
-        ('a,A,"Hi\n', "EOF inside string"),
+        ("a,A,Hi\na,A,Well, well\n", ", row 2: must have as many cells as there are columns, 3; "),
+        ("a,A,Well, well\na,A\n", ", rows 1 to 2: must have as many cells as there are columns"),
+        ('a,A,Hi\na,A,"Hi\n', ", line 3: must be a table in CSV, but: unexpected end of data."),
     ],
 )
 def test_a_file_that_is_no_table_is_named(tmp_path, rows, said):
     (tmp_path / "t.csv").write_text(f"conversation,speaker,text\n{rows}")
     (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
-    assert got.startswith(f"{tmp_path / 't.csv'}: ")
-    assert said in got
+    assert got.startswith(f"{tmp_path / 't.csv'}{said}")
 
 
 def test_an_empty_file_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("")
     (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
-    assert got.startswith(f"{tmp_path / 't.csv'}: must be a table in CSV, but: No columns")
+    assert got == "columns: must have conversation, speaker, but are []."
     (tmp_path / "t.csv").write_text("conversation,speaker\n")
     (got,) = problems(lambda: read_table(tmp_path / "t.csv"))
     assert got == "rows: there must be one at least, but there is none."

@@ -47,7 +47,9 @@ def select_extractors(
 
 
 def check_same(modality: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
-    """Checks that features are made as in training, by fingerprint; warns of other versions.
+    """Checks that features are made as in training, by fingerprint.
+
+    Warns of other versions, and of sound at other sampling rates.
 
     Raises:
         ValueError: If an entry other than the packages' versions differs.
@@ -62,15 +64,25 @@ def check_same(modality: str, now: Mapping[str, Any], then: Mapping[str, Any]) -
             f"the features of {modality!r} should be made with the package versions of training, "
             f"{theirs}, but have {ours}: they may differ.",
         )
+    check_rates(modality, now.get("sampling_rates", ()), then.get("sampling_rates", ()))
+
+
+def check_rates(modality: str, now: Collection[int], then: Collection[int]) -> None:
+    """Warns of sound at sampling rates, in Hz, that no sound of training had, if they are known."""
+    if then and (new := sorted(set(now) - set(then))):
+        warn(
+            f"the sound of {modality!r} should have a sampling rate of training, {list(then)} Hz, "
+            f"but some has {new} Hz: its features may differ.",
+        )
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """Returns the names of entries that differ, such as the extractor, options or weights.
 
-    Ignores "versions" of packages. Also ignores the source of the weights, if both fingerprints
-    have their checksums.
+    Ignores "versions" of packages and "sampling_rates". Also ignores the source of the weights, if
+    both fingerprints have their checksums.
     """
-    ignored = {"versions"}
+    ignored = {"versions", "sampling_rates"}
     if "sha256" in ours and "sha256" in theirs:
         ignored.update(_SOURCE)
     names = sorted((ours.keys() | theirs.keys()) - ignored)

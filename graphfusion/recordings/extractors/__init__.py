@@ -10,16 +10,12 @@ from graphfusion.recordings.extractors.protocol import Extractor
 from graphfusion.recordings.extractors.sentence_text import SentenceText
 from graphfusion.recordings.extractors.speech_model import SpeechModel
 from graphfusion.recordings.extractors.transformer_text import TransformerText
-from graphfusion.recordings.fingerprint import Fingerprint
+from graphfusion.recordings.fingerprint import Fingerprint, constructor_arguments
 
 #: The extractors that can be created from a fingerprint.
 BUILT_IN: dict[str, Callable[..., Extractor]] = {
-    "OpenSmile": OpenSmile,
-    "SentenceText": SentenceText,
-    "TransformerText": TransformerText,
-    "SpeechModel": SpeechModel,
-    "Faces": Faces,
-    "FaceLandmarks": FaceLandmarks,
+    each.__name__: each
+    for each in (OpenSmile, SentenceText, TransformerText, SpeechModel, Faces, FaceLandmarks)
 }
 
 
@@ -43,12 +39,11 @@ def rebuild(modality: str, fingerprint: Fingerprint) -> Extractor:
             f"extractors must be given for {modality!r}, whose features were made by {kind!r}, "
             "which is not built in."
         )
-    source = {name: fingerprint[name] for name in ("model", "revision") if name in fingerprint}
-    # A model of the hub has a revision.
-    if source and source.get("revision") is None and not Path(str(source["model"])).exists():
+    model, revision = fingerprint.get("model"), fingerprint.get("revision")
+    if model is not None and revision is None and not Path(model).exists():  # none of the hub
         raise FileNotFoundError(
-            f"extractors must be given for {modality!r}: its model was in {source['model']}, but "
+            f"extractors must be given for {modality!r}: its model was in {model}, but "
             f"nothing is there now (in {Path.cwd()}). In a shell, --text, --audio or --video names "
             "it, as in `extract`."
         )
-    return BUILT_IN[kind](**source, **fingerprint.get("options", {}))
+    return BUILT_IN[kind](**constructor_arguments(fingerprint))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.built_in import BuiltIn
 from graphfusion.recordings.extractors.protocol import Absent, Need
-from graphfusion.recordings.fingerprint import file_digest, make_fingerprint
+from graphfusion.recordings.fingerprint import check_unchanged, file_digest
 from graphfusion.recordings.segment import Picture, Segment
 
 #: The number of values per frame.
@@ -19,7 +20,7 @@ _EYES, _NOSE = (33, 263), 2  # the landmarks of the outer corners, and below the
 _MOST = 8  # faces that are compared by size
 
 
-class FaceLandmarks:
+class FaceLandmarks(BuiltIn):
     """Facial expression of the largest face, by MediaPipe's face landmarker.
 
     An utterance's vector has the mean and the standard deviation over all frames with a face. They
@@ -58,13 +59,8 @@ class FaceLandmarks:
             raise FileNotFoundError(f"model must be a .task file, but {str(model)!r} is no file.")
         self.model, self.features = str(model), features
         self.dim = 2 * FEATURES[features]
-        self.fingerprint = make_fingerprint(
-            "FaceLandmarks",
-            {"features": features},
-            ("mediapipe",),
-            file_digest(model),
-            model=self.model,
-        )
+        options: dict[str, str | int] = {"features": features}
+        super().__init__(("mediapipe",), options, model=self.model, sha256=file_digest(model))
         try:
             self._load().close()
         except (FileNotFoundError, ValueError, RuntimeError) as error:
@@ -80,6 +76,7 @@ class FaceLandmarks:
             return [self._extract_one(landmarker, segment) for segment in segments]
 
     def _load(self) -> Any:
+        check_unchanged(self.model, self.fingerprint["sha256"])
         from mediapipe.tasks.python import BaseOptions, vision
 
         options = vision.FaceLandmarkerOptions(
@@ -110,9 +107,6 @@ class FaceLandmarks:
                 return align(faces[largest]).reshape(-1)
         shapes = sorted(result.face_blendshapes[largest], key=lambda each: int(each.index))
         return np.array([each.score for each in shapes])
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model!r}, features={self.features!r})"
 
 
 def align(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,21 +1,19 @@
 """A baseline extractor for faces: OpenCV's cascade detector and histograms of gradients."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.built_in import BuiltIn
 from graphfusion.recordings.extractors.protocol import Absent, Need
-from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Picture, Segment
 
 _SIDE = 32  # width and height of a face in pixels
 
 
-class Faces:
+class Faces(BuiltIn):
     """Histograms of oriented gradients of the largest face, averaged over an utterance.
 
     **A baseline only.** It needs no model but the cascade that OpenCV's package includes. It
@@ -42,16 +40,17 @@ class Faces:
                 f"OpenCV must be older than 5 to have cascades, but is {cv2.__version__}: "
                 'pip install "opencv-python-headless<5"'
             )
+        super().__init__((), {})
         # From the module, since several packages provide it.
-        versions = {"versions": {"opencv": cv2.__version__}}
-        self.fingerprint = make_fingerprint("Faces", {}, ()) | versions
+        self.fingerprint = {**self.fingerprint, "versions": {"opencv": cv2.__version__}}
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[324]` float32 for each segment, or `Absent` if no frame has a face."""
         import cv2
+        from cv2.data import haarcascades
 
         # Created for each call, since a cascade is not thread-safe.
-        cascade = cv2.CascadeClassifier(_cascade())
+        cascade = cv2.CascadeClassifier(f"{haarcascades}haarcascade_frontalface_default.xml")
         return [self._extract_one(cascade, segment) for segment in segments]
 
     def _extract_one(self, cascade: Any, segment: Segment) -> Any:
@@ -59,9 +58,6 @@ class Faces:
         described = (_describe(cascade, picture) for picture in segment.frames())
         found = [each for each in described if each is not None]
         return np.mean(found, 0) if found else Absent("no face")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 def _describe(cascade: Any, picture: Picture) -> Any:
@@ -75,10 +71,3 @@ def _describe(cascade: Any, picture: Picture) -> Any:
     face = cv2.resize(grey[y : y + height, x : x + width], (_SIDE, _SIDE))
     hog = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
     return np.reshape(hog.compute(cv2.equalizeHist(face)), -1)
-
-
-@lru_cache
-def _cascade() -> str:
-    import cv2
-
-    return str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")

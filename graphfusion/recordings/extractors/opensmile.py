@@ -1,6 +1,5 @@
 """An extractor of acoustic features by openSMILE."""
 
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from graphfusion._utils.extras import require
+from graphfusion.recordings.extractors.built_in import BuiltIn
 from graphfusion.recordings.extractors.protocol import Need
-from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
 
 #: The number of features in each set of functionals.
 FEATURE_SETS = {"eGeMAPSv02": 88, "IS09": 384, "IS10": 1582, "ComParE_2016": 6373}
 
 
-class OpenSmile:
+class OpenSmile(BuiltIn):
     """Functionals of openSMILE: statistics of acoustic features over a whole utterance.
 
     **openSMILE's licence file allows research and personal use only, although its classifier on
@@ -43,11 +42,9 @@ class OpenSmile:
             raise ValueError(
                 f"feature_set must be one of {list(FEATURE_SETS)}, but got {feature_set!r}."
             )
+        super().__init__(("opensmile",), {"feature_set": feature_set})
         self.feature_set = feature_set
         self.dim = FEATURE_SETS[feature_set]
-        self.fingerprint = make_fingerprint(
-            "OpenSmile", {"feature_set": feature_set}, ("opensmile",)
-        )
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[dim]` float32 for each segment's sound, at its original rate."""
@@ -58,12 +55,7 @@ class OpenSmile:
         assert segment.sound is not None  # noqa: S101 - it needs audio
         # openSMILE multiplies by 2^15 and truncates to 16 bits, so 1.0 would overflow to -1.
         samples = np.clip(segment.sound.samples, -1, 1 - 2**-15)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # "Segment too short, filling with NaN"
-            return smile(samples, segment.sound.rate).reshape(-1)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.feature_set!r})"
+        return smile(samples, segment.sound.rate).reshape(-1)
 
 
 @lru_cache

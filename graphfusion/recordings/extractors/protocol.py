@@ -43,7 +43,8 @@ class Extractor(Protocol):
         """A JSON object with all that the vectors depend on: package, model, weights, options.
 
         The entry "versions" maps packages to versions. It may differ between training and
-        prediction, with a warning; all other entries must be equal.
+        prediction, with a warning; all other entries must be equal. Extraction adds the entry
+        "sampling_rates", the different rates of the sound in Hz; others are warned of.
         """
 
     def __call__(self, segments: Sequence[Segment]) -> Sequence[Any]:

@@ -3,22 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from graphfusion._utils.extras import require
-from graphfusion.recordings.extractors.hub import (
-    LOCK,
-    load_encoder,
-    load_feature_extractor,
-    model_digest,
-    model_folder,
-)
+from graphfusion.recordings.extractors.hub import LOCK, HubModel
 from graphfusion.recordings.extractors.protocol import Absent, Need
-from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
 
 _POOLING = ("mean", "mean+std")
 
 
-class SpeechModel:
+class SpeechModel(HubModel):
     """Pooled hidden states of a speech encoder, for an utterance's sound.
 
     Supports wav2vec 2.0, HuBERT, WavLM, and other models from samples to hidden states. The sound
@@ -45,36 +40,23 @@ class SpeechModel:
         require("speech", "extract features of speech")
         if pooling not in _POOLING:
             raise ValueError(f"pooling must be one of {list(_POOLING)}, but got {pooling!r}.")
-        self.folder, self.revision = model_folder(model, revision)
-        self.digest = model_digest(self.folder)
-        self.model, self.pooling, self.layer = model, pooling, layer
-        config = load_encoder(self.folder, self.digest).config
+        options: dict[str, str | int] = {"pooling": pooling, "layer": layer}
+        super().__init__(("transformers", "torch"), options, model, revision)
+        self.pooling, self.layer = pooling, layer
+        config = self.load("AutoModel").config
         size = int(config.num_hidden_layers) + 1
         if not -size <= layer < size:
             raise ValueError(f"layer must be in [{-size}, {size}), but got {layer}.")
         self.dim = int(config.hidden_size) * (2 if pooling == "mean+std" else 1)
-        self.fingerprint = make_fingerprint(
-            "SpeechModel",
-            {"pooling": pooling, "layer": layer},
-            ("transformers", "torch"),
-            self.digest,
-            model=model,
-            revision=self.revision,
-        )
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[dim]` float32 for each segment's sound, or `Absent` if too short."""
-        import torch
-
         with LOCK, torch.inference_mode():
             return [self._extract_one(segment) for segment in segments]
 
     def _extract_one(self, segment: Segment) -> Any:
-        import torch
-
         assert segment.sound is not None  # noqa: S101 - it needs audio
-        source = self.folder, self.digest
-        encoder, prepare = load_encoder(*source), load_feature_extractor(*source)
+        encoder, prepare = self.load("AutoModel"), self.load("AutoFeatureExtractor")
         rate = int(prepare.sampling_rate)
         samples = segment.sound.resample(rate).samples
         inputs = prepare(samples, sampling_rate=rate, return_tensors="pt")
@@ -85,9 +67,3 @@ class SpeechModel:
         if self.pooling == "mean+std":
             parts.append(states.std(0, correction=0))
         return torch.cat(parts).numpy()
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.model!r}, {self.pooling!r}, layer={self.layer}, "
-            f"revision={self.revision!r})"
-        )

@@ -3,22 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from graphfusion._utils.extras import require
-from graphfusion.recordings.extractors.hub import (
-    LOCK,
-    load_encoder,
-    load_tokenizer,
-    model_digest,
-    model_folder,
-)
+from graphfusion.recordings.extractors.hub import LOCK, HubModel
 from graphfusion.recordings.extractors.protocol import Need
-from graphfusion.recordings.fingerprint import make_fingerprint
 from graphfusion.recordings.segment import Segment
 
 _POOLING = ("mean", "first")
 
 
-class TransformerText:
+class TransformerText(HubModel):
     """Pooled last hidden states of a text encoder, for an utterance's text.
 
     Each utterance is encoded separately, so its vector does not depend on the others.
@@ -40,36 +35,19 @@ class TransformerText:
         require("text", "extract features of text")
         if pooling not in _POOLING:
             raise ValueError(f"pooling must be one of {list(_POOLING)}, but got {pooling!r}.")
-        self.folder, self.revision = model_folder(model, revision)
-        self.digest = model_digest(self.folder)
-        self.model, self.pooling = model, pooling
-        self.dim = int(load_encoder(self.folder, self.digest).config.hidden_size)
-        self.fingerprint = make_fingerprint(
-            "TransformerText",
-            {"pooling": pooling},
-            ("transformers", "torch"),
-            self.digest,
-            model=model,
-            revision=self.revision,
-        )
+        super().__init__(("transformers", "torch"), {"pooling": pooling}, model, revision)
+        self.pooling = pooling
+        self.dim = int(self.load("AutoModel").config.hidden_size)
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
         """Returns a vector `[dim]` float32 for each segment's text."""
-        import torch
-
         with LOCK, torch.inference_mode():
             return [self._extract_one(segment.text) for segment in segments]
 
     def _extract_one(self, text: str | None) -> Any:
-        source = self.folder, self.digest
-        encoder, tokenizer = load_encoder(*source), load_tokenizer(*source)
+        encoder, tokenizer = self.load("AutoModel"), self.load("AutoTokenizer")
         # Longer texts are truncated to the model's maximum length.
         longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)
         tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
         (states,) = encoder(**tokens).last_hidden_state
         return (states[0] if self.pooling == "first" else states.mean(0)).numpy()
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.model!r}, {self.pooling!r}, revision={self.revision!r})"
-        )

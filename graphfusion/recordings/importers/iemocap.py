@@ -4,17 +4,18 @@ import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graphfusion.recordings.importers.rows import Row, read_text, to_table
+from graphfusion.recordings.importers.rows import to_table
 from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.text_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LINE = re.compile(r"^(Ses0(\d)\w+_([FM])\w*\d+) \[(\d+\.\d+)-(\d+\.\d+)\]: ?(.*)$")
 _ASIDE = re.compile(r"^[FM]: ")  # a remark without times
-_LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t")
+_LABEL = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t", re.MULTILINE)
 
 #: The six emotions that are usually predicted; other utterances have no label.
 EMOTIONS = {
@@ -53,48 +54,34 @@ def read_iemocap(
         raise FileNotFoundError(
             f"folder must have Session1/dialog/transcriptions and so on, but {folder} has none."
         )
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for path in files:
-        rows += _dialogue(path, emotions, test_session, problems)
+        dialog, name = path.parent.parent, path.stem
+        labels = dict(_LABEL.findall(read_text(dialog / "EmoEvaluation" / path.name)))
+        media = {
+            "audio": _existing(dialog / "wav" / f"{name}.wav"),
+            "video": _existing(dialog / "avi/DivX" / f"{name}.avi"),
+        }
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            if match := _LINE.match(line):
+                utterance, session, sex, start, end, text = match.groups()
+                row = {
+                    "conversation": name,
+                    "speaker": f"Ses0{session}{sex}",
+                    "text": text,
+                    "start": float(start),
+                    "end": float(end),
+                    "label": emotions.get(labels.get(utterance, "")),
+                    "split": "test" if int(session) == test_session else "train",
+                }
+                rows.append(row | media)
+            elif line.strip() and not _ASIDE.match(line):
+                where = f"{path}, line {number}"
+                problems.append(f"{where}: must be an utterance, but is {line!r:.80}.")
     if problems:
         raise TableError(problems)
-    return to_table(rows)
-
-
-def _dialogue(
-    path: Path, emotions: Mapping[str, str], test_session: int, problems: list[str]
-) -> list[Row]:
-    dialog, name = path.parent.parent, path.stem
-    evaluation = read_text(dialog / "EmoEvaluation" / path.name)
-    found = (_LABEL.match(line) for line in evaluation.splitlines())
-    labels = {match[1]: match[2] for match in found if match}
-    audio = _existing(dialog / "wav" / f"{name}.wav")
-    video = _existing(dialog / "avi/DivX" / f"{name}.avi")
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        match = _LINE.match(line)
-        if match is None:
-            if line.strip() and not _ASIDE.match(line):
-                problems.append(
-                    f"{path}, line {number}: must be an utterance, but is {line!r:.80}."
-                )
-            continue
-        utterance, session, sex, start, end, text = match.groups()
-        rows.append(
-            Row(
-                name,
-                f"Ses0{session}{sex}",
-                text,
-                float(start),
-                float(end),
-                audio,
-                video,
-                emotions.get(labels.get(utterance, "")),
-                "test" if int(session) == test_session else "train",
-            )
-        )
-    return sorted(rows, key=lambda row: row.start or 0)
+    return to_table(sorted(rows, key=lambda row: (row["conversation"], row["start"])))
 
 
 def _existing(path: Path) -> str | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from graphfusion._utils.files import read_regular
-from graphfusion.recordings.importers.rows import Row, read_columns, to_table
+from graphfusion.recordings.importers.rows import to_table
+from graphfusion.recordings.text_files import parse_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,21 +38,21 @@ def read_meld(
     """
     rows = []
     names = ("Utterance", "Speaker", label, "Dialogue_ID", "Utterance_ID")
-    for row in read_columns(_decode(read_regular(path)), str(path), names):
+    for row in parse_csv(_decode(read_regular(path)), str(path), names).to_dict("records"):
         dialogue, utterance = row["Dialogue_ID"], row["Utterance_ID"]
         clip = None
         if clips is not None:
             clip = str((Path(clips) / f"dia{dialogue}_utt{utterance}.mp4").absolute())
         rows.append(
-            Row(
-                f"{split}_{dialogue}",
-                row["Speaker"].strip(),
-                row["Utterance"].strip(),
-                audio=clip,
-                video=clip,
-                label=row[label].strip(),
-                split=split,
-            )
+            {
+                "conversation": f"{split}_{dialogue}",
+                "speaker": row["Speaker"],
+                "text": row["Utterance"].strip(),
+                "audio": clip,
+                "video": clip,
+                "label": row[label].strip(),
+                "split": split,
+            }
         )
     return to_table(rows)
 

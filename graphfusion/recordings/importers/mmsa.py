@@ -5,7 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphfusion.recordings.importers.rows import Row, read_columns, read_text, to_table
+from graphfusion.recordings.importers.rows import to_table
+from graphfusion.recordings.text_files import parse_csv, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,8 @@ def read_mmsa(
     """
     rows = []
     names = ("video_id", "clip_id", "text", label, "mode")
-    for number, row in enumerate(read_columns(read_text(path), str(path), names), 1):
+    frame = parse_csv(read_text(path), str(path), names)
+    for number, row in enumerate(frame.to_dict("records"), 1):
         if row["mode"] not in _SPLITS:
             wrong = f"mode must be one of {list(_SPLITS)}, but is {row['mode']!r}"
             raise ValueError(f"{path}, row {number}: {wrong}.")
@@ -47,15 +49,15 @@ def read_mmsa(
         if clips is not None:
             clip = str((Path(clips) / row["video_id"] / f"{row['clip_id']}.mp4").absolute())
         rows.append(
-            Row(
-                f"{split}_{row['video_id']}",
-                "?",
-                row["text"],
-                audio=clip,
-                video=clip,
-                label=_score(path, number, row[label]) if label == "label" else row[label],
-                split=split,
-            )
+            {
+                "conversation": f"{split}_{row['video_id']}",
+                "speaker": "?",
+                "text": row["text"],
+                "audio": clip,
+                "video": clip,
+                "label": _score(path, number, row[label]) if label == "label" else row[label],
+                "split": split,
+            }
         )
     return to_table(rows)
 

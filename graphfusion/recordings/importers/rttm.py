@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
-from graphfusion.recordings.importers.rows import read_columns, read_text, timed_table
+from graphfusion.recordings.importers.rows import timed_table
 from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.text_files import parse_csv, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,8 @@ def read_rttm(
     """Reads speaker turns from RTTM, and assigns words to turns.
 
     A word belongs to the turn with which it overlaps most, or to the nearest turn if it overlaps
-    none. Turns without words have no text. Words that begin
-    more than 10 s after the last turn are warned of.
+    none. Turns without words have no text. Words that begin more than 10 s after the last turn are
+    warned of.
 
     Args:
         path: The path of the `.rttm` file of one recording.
@@ -42,34 +43,28 @@ def read_rttm(
         split: The split of the conversation.
 
     Raises:
-        TableError: If a line is invalid; it names the line. If most words begin too late.
+        TableError: If a line is invalid, or a word ends before it starts; it names the line or row.
+            If most words begin too late.
         TypeError: If `words` are not triples of two numbers and a string.
-        ValueError: If a word of `words` ends before it starts.
         OSError: If a file cannot be read.
     """
-    turns = _read_turns(Path(path))
-    timed = sorted(_read_words(words))
-    _check_unit(timed, turns, str(words) if isinstance(words, str | PathLike) else "words")
-    assigned: list[list[Word]] = [[] for _ in turns]
-    for word in timed:
-        best = max(range(len(turns)), key=lambda turn: _overlap(turns[turn][:2], word))
-        assigned[best].append(word)
-    texts = [" ".join(word for _, _, word in own) or None for own in assigned]
-    return timed_table(
-        [
-            (speaker, start, end, text)
-            for (start, end, speaker), text in zip(turns, texts, strict=True)
-        ],
-        path,
-        recording,
-        video,
-        split,
-    )
+    turns = _read_turns(path)
+    timed, name = _read_words(words)
+    _check_unit(timed, max(end for _, end, _ in turns), name)
+    texts: list[list[str]] = [[] for _ in turns]
+    for start, end, word in timed:
+        # Without an overlap, this is minus the gap.
+        overlaps = [min(last, end) - max(first, start) for first, last, _ in turns]
+        texts[overlaps.index(max(overlaps))].append(word)
+    whole = [
+        (speaker, start, end, " ".join(own) or None)
+        for (start, end, speaker), own in zip(turns, texts, strict=True)
+    ]
+    return timed_table(whole, path, recording, video, split)
 
 
-def _check_unit(words: list[Word], turns: list[tuple[float, float, str]], name: str) -> None:
+def _check_unit(words: list[Word], end: float, name: str) -> None:
     """Refuses words in milliseconds, nearly all of which the last turn would get."""
-    end = max(end for _, end, _ in turns)
     late = [word for word in words if word[0] > end + _LATEST]
     if late:
         start, _, text = late[0]
@@ -82,12 +77,7 @@ def _check_unit(words: list[Word], turns: list[tuple[float, float, str]], name: 
         warn(f"{message}; they count for the last turn.")
 
 
-def _overlap(turn: tuple[float, float], word: Word) -> float:
-    """Returns the overlap in seconds, or minus the gap if there is no overlap."""
-    return min(turn[1], word[1]) - max(turn[0], word[0])
-
-
-def _read_turns(path: Path) -> list[tuple[float, float, str]]:
+def _read_turns(path: str | PathLike[str]) -> list[tuple[float, float, str]]:
     turns, files, problems = [], set(), []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         cells = line.split()
@@ -108,40 +98,34 @@ def _read_turns(path: Path) -> list[tuple[float, float, str]]:
     return sorted(turns)
 
 
-def _read_words(words: str | PathLike[str] | Iterable[Word]) -> list[Word]:
+def _read_words(words: str | PathLike[str] | Iterable[Word]) -> tuple[list[Word], str]:
+    """Returns the words in order, and their name for error messages."""
+    name = "words"
     if not isinstance(words, str | PathLike):
-        return _checked(words)
-    text = read_text(words)
-    if Path(words).suffix.lower() == ".csv":
-        cells = [
-            (row["start"], row["end"], row["word"])
-            for row in read_columns(text, str(words), ("start", "end", "word"))
-        ]
-        found = [(_number(start), _number(end), word.strip()) for start, end, word in cells]
+        found = [_check_word(number, word) for number, word in enumerate(words, 1)]
+    elif Path(name := str(words)).suffix.lower() == ".csv":
+        frame = parse_csv(read_text(name), name, columns := ["start", "end", "word"])
+        rows = frame[columns].itertuples(index=False)
+        found = [(_number(start), _number(end), word.strip()) for start, end, word in rows]
     else:  # recording, channel, start, duration, word, and optionally a confidence
-        lines = [line.split() for line in text.splitlines() if line.strip()]
-        lines = [line if len(line) >= 5 else ["", "", "", "", ""] for line in lines]
+        lines = [line.split() for line in read_text(name).splitlines() if line.strip()]
+        lines = [line if len(line) >= 5 else [""] * 5 for line in lines]
         found = [(_number(c[2]), _number(c[2]) + _number(c[3]), c[4]) for c in lines]
-    wrong = [n for n, (start, end, _) in enumerate(found, 1) if not start <= end]
-    if wrong:
-        raise TableError([f"{words}: must have start, end and a word, but not in row {wrong[0]}."])
-    return found
+    for number, (start, end, _) in enumerate(found, 1):
+        if not start <= end:
+            rule = "words must have a start, an end after it, and a text"
+            raise TableError([f"{name}: {rule}, but not in row {number}."])
+    return sorted(found), name
 
 
-def _checked(words: Iterable[object]) -> list[Word]:
-    found: list[Word] = []
-    for number, each in enumerate(words, 1):
-        match each:
-            case [Real() as start, Real() as end, str() as word]:
-                found.append((float(start), float(end), word))
-            case _:
-                raise TypeError(
-                    "words must be triples of a start and an end in seconds and a word, such as "
-                    f"(0.5, 0.8, 'yes'), but word {number} is {each!r:.80}."
-                )
-        if not found[-1][0] <= found[-1][1]:
-            raise ValueError(f"words must end after they start, but word {number} is {each!r:.80}.")
-    return found
+def _check_word(number: int, word: object) -> Word:
+    match word:
+        case [Real() as start, Real() as end, str() as text]:
+            return float(start), float(end), text
+    raise TypeError(
+        "words must be triples of a start and an end in seconds and a word, such as "
+        f"(0.5, 0.8, 'yes'), but word {number} is {word!r:.80}."
+    )
 
 
 def _number(cell: str) -> float:

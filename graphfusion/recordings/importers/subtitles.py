@@ -2,24 +2,29 @@
 
 import html
 import re
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphfusion._utils.warn import warn
-from graphfusion.recordings.importers.rows import read_text, timed_table
+from graphfusion.recordings.importers.rows import timed_table
 from graphfusion.recordings.problems import TableError
+from graphfusion.recordings.text_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
+_TIME = r"((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?$")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>(.*?)(?=<v[.\s]|</v>|$)", re.DOTALL)
 _LABEL = re.compile(r"^\[([^\]]+)\]:\s*")  # the speaker label of WhisperX
 _NAME = re.compile(r"[^\W\d_]+:(?=\s|$)")  # "Ann: Hello", which is no markup
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 _BLOCKS = ("WEBVTT", "NOTE", "STYLE", "REGION")
+_FLASH = 0.05  # seconds; no subtitle to read is shorter
+
+Cue = tuple[float, float, list[str]]
 
 #: The speaker of subtitles without a speaker label.
 UNKNOWN = "?"
@@ -36,7 +41,7 @@ def read_subtitles(
 
     The speaker is the voice tag, `<v Ann>`, or the label of WhisperX, `[SPEAKER_00]:`. All other
     subtitles have the speaker "?". A subtitle with several voices becomes one row per voice, with
-    the same times.
+    the same times. Lines that roll up are read once, as in YouTube's automatic captions.
 
     Args:
         path: The path of a `.srt` or `.vtt` file.
@@ -50,13 +55,15 @@ def read_subtitles(
         OSError: If the file cannot be read.
 
     Warns:
-        UserWarning: If no subtitle has a speaker, and at least two begin with a name, as "Ann:".
+        UserWarning: If no subtitle has a speaker, and at least two begin with a name, as "Ann:"; or
+            if most repeat the words of the one before.
     """
     path = Path(path)
     if path.suffix.lower() not in (".srt", ".vtt"):
         raise ValueError(f"path must be a .srt or .vtt file, but got {path}.")
     found = parse_subtitles(read_text(path), str(path))
     _warn_of_names(found, path)
+    _warn_of_repeats(found, path)
     return timed_table(found, path, recording, video, split)
 
 
@@ -72,27 +79,62 @@ def _warn_of_names(found: list[tuple[str, float, float, str]], path: Path) -> No
         )
 
 
+def _warn_of_repeats(found: list[tuple[str, float, float, str]], path: Path) -> None:
+    repeats = sum(one[3] == other[3] != "" for one, other in pairwise(found))
+    if 2 * repeats > len(found):
+        warn(
+            f"{path}: subtitles must be utterances, but {repeats} of {len(found)} repeat the words "
+            "of the one before, as where a speech recogniser highlights each word."
+        )
+
+
 def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]:
     """Parses subtitles to a list of `(speaker, start, end, text)`.
 
     Raises:
         TableError: If a block is not a subtitle.
     """
-    found: list[tuple[str, float, float, str]] = []
+    cues: list[Cue] = []
     problems = []
-    for line, block in _blocks(text):
-        timing = next((n for n in (0, 1) if n < len(block) and _TIMING.match(block[n])), None)
+    for number, block in _blocks(text):
+        timing = next((match for line in block[:2] if (match := _TIMING.match(line))), None)
         if timing is not None:
-            start, end = _times(block[timing])
-            for speaker, words in _voices("\n".join(block[timing + 1 :])):
-                found.append((speaker, start, end, words))
-        elif not block[0].lstrip("\ufeff").startswith(_BLOCKS):
-            problems.append(f"{name}, line {line}: must be a subtitle, but is {block[0]!r:.80}.")
-    if not found and not problems:
+            lines = block[block.index(timing[0]) + 1 :]
+            cues.append((_seconds(timing[1]), _seconds(timing[2]), lines))
+        elif block[0].lstrip("\ufeff").startswith(_BLOCKS):
+            continue
+        elif cues and not cues[-1][2]:  # YouTube's captions may begin with a blank line
+            cues[-1][2].extend(block)
+        else:
+            problems.append(f"{name}, line {number}: must be a subtitle, but is {block[0]!r:.80}.")
+    if not cues and not problems:
         problems.append(f"{name}: must have a subtitle, but has none.")
     if problems:
         raise TableError(problems)
-    return found
+    return [
+        (speaker, start, end, words)
+        for start, end, lines in _unroll(cues)
+        for speaker, words in _voices("\n".join(lines))
+    ]
+
+
+def _unroll(cues: list[Cue]) -> list[Cue]:
+    """Drops the lines that a roll-up caption repeats from the one before, as YouTube writes them.
+
+    Such files have captions of 10 ms, which only repeat lines. Other files keep repeated lines.
+    """
+    whole: list[Cue] = []
+    before: list[str] = []
+    rolls = False
+    for start, end, block in cues:
+        lines = [line for line in block if _plain(line)]
+        plain = [_plain(line) for line in lines]
+        again = max((n for n in range(1, len(plain) + 1) if before[-n:] == plain[:n]), default=0)
+        rolls |= 0 < again == len(plain) and end - start < _FLASH
+        if again < len(plain) or not plain:
+            whole.append((start, end, lines[again:]))
+        before = plain
+    return whole if rolls else cues
 
 
 def _blocks(text: str) -> list[tuple[int, list[str]]]:
@@ -110,16 +152,9 @@ def _blocks(text: str) -> list[tuple[int, list[str]]]:
     return blocks
 
 
-def _times(line: str) -> tuple[float, float]:
-    match = _TIMING.match(line)
-    assert match is not None  # noqa: S101 - callers pass matching lines only
-    hours, minutes, seconds, part, *end = match.groups()
-    return _seconds(hours, minutes, seconds, part), _seconds(*end)
-
-
-def _seconds(hours: str | None, minutes: str, seconds: str, part: str) -> float:
-    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    return whole + float(f"0.{part}")
+def _seconds(clock: str) -> float:
+    parts = reversed(clock.replace(",", ".").split(":"))
+    return sum(float(part) * 60.0**power for power, part in enumerate(parts))
 
 
 def _voices(text: str) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from graphfusion.recordings.importers.rows import read_text, timed_table
+from graphfusion.recordings.importers.rows import timed_table
+from graphfusion.recordings.text_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

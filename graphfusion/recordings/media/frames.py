@@ -1,35 +1,24 @@
 """Decodes video frames by time, one at a time."""
 
 from collections.abc import Iterator
-from typing import Self
 
-from graphfusion.recordings.media.container import decoding, duration, open_stream
+from graphfusion.recordings.media.container import Container
 from graphfusion.recordings.segment import Picture
 
+RATE = 5.0  # frames per second passed to extractors
 
-class FrameReader:
-    """Reads the frames of an open video file; time 0 is the beginning of the file.
 
-    Args:
-        path: The path of the file.
+class FrameReader(Container):
+    """Reads the frames of an open video file; time 0 is the beginning of the file."""
 
-    Raises:
-        OSError: If the file does not exist or cannot be read.
-        ValueError: If it has no video stream.
-    """
+    kind = "video"
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._container, self._stream = open_stream(path, "video")
+    def _open(self) -> None:
+        super()._open()
         self._stream.thread_type = "AUTO"
         self._reading = 0
 
-    @property
-    def duration(self) -> float:
-        """The duration in seconds."""
-        return duration(self._path, "video")
-
-    def read(self, start: float | None, end: float | None, rate: float) -> Iterator[Picture]:
+    def read(self, start: float | None, end: float | None, rate: float = RATE) -> Iterator[Picture]:
         """Decodes the frames from `start` to `end` in seconds, at most `rate` per second.
 
         Yields:
@@ -37,12 +26,11 @@ class FrameReader:
         """
         self._reading += 1
         turn = self._reading
-        zero = (self._container.start_time or 0) / 1e6
         start = start or 0.0
-        target = zero + start
-        with decoding(self._path):
+        target = (self._start + start) / self._stream.time_base
+        with self._decoding():
             # Seeks to the last keyframe before the target.
-            self._container.seek(int(target / self._stream.time_base), stream=self._stream)
+            self._container.seek(int(target), stream=self._stream)
             due = start
             for frame in self._container.decode(self._stream):
                 if turn != self._reading:
@@ -52,15 +40,9 @@ class FrameReader:
                     )
                 if frame.time is None:
                     raise OSError(f"{self._path}: a frame must have a time, but has none")
-                time = frame.time - zero
+                time = frame.time - self._start
                 if end is not None and time >= end:
                     return
                 if time >= due - 1e-6:
                     due = max(due + 1 / rate, time)
                     yield frame.to_ndarray(format="rgb24")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._container.close()

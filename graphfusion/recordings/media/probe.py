@@ -1,7 +1,12 @@
 """Probes whether a media file can be read, and its duration."""
 
+from pathlib import Path
+
 from graphfusion.recordings.media.frames import FrameReader
 from graphfusion.recordings.media.sound import open_sound
+
+#: The message of :func:`probe` if there is no file.
+MISSING = "no such file"
 
 
 def probe(path: str, need: str) -> float | str:
@@ -14,14 +19,16 @@ def probe(path: str, need: str) -> float | str:
     Returns:
         The duration in seconds, or an error message.
     """
+    if not Path(path).is_file():
+        return MISSING
     try:
         if need == "audio":
             with open_sound(path) as sound:
                 sound.read(0, 0.1)
-                return sound.duration
+                return sound.measure()
         with FrameReader(path) as frames:
             next(frames.read(0, None, rate=1))
-            return frames.duration
+            return frames.measure()
     except StopIteration:
         return "it must have a frame, but has none"
     except (OSError, ValueError) as error:

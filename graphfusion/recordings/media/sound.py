@@ -1,60 +1,43 @@
 """Reads audio by time, with soundfile where possible and PyAV for other formats."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
+from graphfusion.recordings.media.container import ContainerSound
 from graphfusion.recordings.segment import Sound
 
-# Suffixes of formats in which libsndfile can seek to any sample.
-_BY_SOUNDFILE = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".au", ".w64", ".rf64"}
+# Suffixes of formats in which libsndfile can seek to any sample. Not MP3 and OGG, whose frames need
+# earlier ones: after a seek, the first samples are often wrong.
+_BY_SOUNDFILE = {".wav", ".flac", ".aiff", ".aif", ".au", ".w64", ".rf64"}
 
 
-class SoundReader(AbstractContextManager["SoundReader", None], Protocol):
-    """The interface of open audio files; time 0 is the first sample, or the start of the video."""
+class SoundFile:
+    """A file that libsndfile decodes.
 
-    @property
-    def duration(self) -> float:
-        """The duration in seconds."""
-
-    def read(self, start: float | None, end: float | None) -> Sound:
-        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
-
-
-def open_sound(path: str) -> SoundReader:
-    """Opens a file's audio, to read parts of it.
+    Args:
+        path: The path of the file.
 
     Raises:
         OSError: If the file does not exist or cannot be read.
-        ValueError: If it has no audio stream.
     """
-    if Path(path).suffix.lower() in _BY_SOUNDFILE:
-        return _SoundFile(path)
-    from graphfusion.recordings.media.container import ContainerSound
 
-    return ContainerSound(path)
-
-
-class _SoundFile:
     def __init__(self, path: str) -> None:
         import soundfile
 
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path}: no such file")
         try:
             self._file = soundfile.SoundFile(path)
         except soundfile.LibsndfileError as error:
             raise OSError(f"{path}: {error.error_string}") from error
         self._path = path
 
-    @property
-    def duration(self) -> float:
-        """The duration in seconds."""
+    def measure(self) -> float:
+        """Returns the duration in seconds."""
         return float(self._file.frames / self._file.samplerate)
 
     def read(self, start: float | None, end: float | None) -> Sound:
+        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
         import soundfile
 
         rate, size = self._file.samplerate, self._file.frames
@@ -77,3 +60,16 @@ class _SoundFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def open_sound(path: str) -> SoundFile | ContainerSound:
+    """Opens a file's audio, to read parts of it.
+
+    Time 0 is the first sample or, where there is video, the beginning of the file.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it has no audio stream.
+    """
+    kind = SoundFile if Path(path).suffix.lower() in _BY_SOUNDFILE else ContainerSound
+    return kind(path)

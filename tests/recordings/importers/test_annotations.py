@@ -51,7 +51,7 @@ def test_wrong_lines_of_rttm_are_named(tmp_path):
         read_rttm(tmp_path / "x.rttm", [])
     (tmp_path / "x.rttm").write_text(RTTM)
     (tmp_path / "x.ctm").write_text("call 1 0.6 0.4 so\ncall 1\n")
-    with pytest.raises(TableError, match="must have start, end and a word, but not in row 2"):
+    with pytest.raises(TableError, match="a start, an end after it, and a text, but not in row 2"):
         read_rttm(tmp_path / "x.rttm", tmp_path / "x.ctm")
 
 
@@ -86,7 +86,9 @@ def test_words_that_are_no_triples_are_refused(tmp_path, word):
 @pytest.mark.parametrize("times", [(1.0, 0.5), (float("nan"), 1.0), (1.0, float("nan"))])
 def test_words_that_end_before_they_start_are_refused(tmp_path, times):
     (tmp_path / "x.rttm").write_text(RTTM)
-    with pytest.raises(ValueError, match="words must end after they start, but word 1 is"):
+    with pytest.raises(
+        ValueError, match="words: words must have a start, an end after it, .* not in row 1"
+    ):
         read_rttm(tmp_path / "x.rttm", [(*times, "oh")])
 
 

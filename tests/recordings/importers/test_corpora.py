@@ -48,6 +48,18 @@ def test_the_damaged_clip_is_found_and_can_be_left_out(tmp_path):
     check_table(table)
 
 
+def test_a_wrong_folder_of_clips_is_one_problem_for_sound_and_one_for_video(tmp_path):
+    (tmp_path / "x.csv").write_text(MELD)
+    table = read_meld(tmp_path / "x.csv", tmp_path / "none", split="train")
+    with pytest.raises(TableError) as got:
+        check_table(table, ["audio", "video"])
+    clip = tmp_path / "none/dia0_utt0.mp4"
+    assert got.value.problems == [
+        f"rows 1 to 3: {kind} must be a readable file, but {clip}: no such file (row 1)."
+        for kind in ("audio", "video")
+    ]
+
+
 def test_meld_without_a_column_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("Utterance,Speaker\nHi,Joey\n")
     with pytest.raises(TableError, match=r"columns must include \['Emotion', 'Dialogue_ID'"):
@@ -135,5 +147,5 @@ def test_mmsa_refuses_another_split(tmp_path):
         with pytest.raises(ValueError, match=f"row 2: label must be a finite .* is '{wrong}'"):
             read_mmsa(tmp_path / "label.csv")
     (tmp_path / "short.csv").write_text(MMSA + "only,two\n")
-    with pytest.raises(TableError, match="line 5: must have as many cells"):
+    with pytest.raises(TableError, match="row 4: must have as many cells"):
         read_mmsa(tmp_path / "short.csv")

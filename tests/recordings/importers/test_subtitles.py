@@ -1,5 +1,7 @@
 """What is written as SubRip or WebVTT is read: times, words and who said them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,69 @@ def test_other_colons_are_not_warned_of(tmp_path, texts):
     cues = [f"00:01.000 --> 00:02.000\n{text}" for text in texts]
     (tmp_path / "a.vtt").write_text("\n\n".join(["WEBVTT", *cues]))
     assert len(read_subtitles(tmp_path / "a.vtt")) == len(texts)
+
+
+YOUTUBE = """WEBVTT
+Kind: captions
+Language: en
+
+00:00:00.160 --> 00:00:02.389 align:start position:0%
+ 
+hello<00:00:00.480><c> everyone</c><00:00:00.800><c> welcome</c>
+
+00:00:02.389 --> 00:00:02.399 align:start position:0%
+hello everyone welcome
+ 
+
+00:00:02.399 --> 00:00:04.710 align:start position:0%
+hello everyone welcome
+to<00:00:02.639><c> the</c><00:00:02.800><c> show</c>
+
+00:00:04.710 --> 00:00:04.720 align:start position:0%
+to the show
+ 
+
+00:00:04.720 --> 00:00:06.000 align:start position:0%
+to the show
+yes
+
+00:00:06.000 --> 00:00:06.010 align:start position:0%
+yes
+ 
+
+00:00:06.010 --> 00:00:08.000 align:start position:0%
+yes
+yes
+"""  # noqa: W293 - as YouTube writes it
+
+
+@pytest.mark.parametrize("kind", ["vtt", "srt"])
+def test_lines_that_roll_up_are_read_once(kind):
+    text = YOUTUBE
+    if kind == "srt":  # as converted
+        text = re.sub(r"<[^>]*>| align.*", "", text.partition("\n\n")[2]).replace(".", ",")
+    found = parse_subtitles(text, f"a.{kind}")
+    assert [(words, start, end) for _, start, end, words in found] == [
+        ("hello everyone welcome", 0.16, 2.389),
+        ("to the show", 2.399, 4.71),
+        ("yes", 4.72, 6.0),
+        ("yes", 6.01, 8.0),
+    ]
+
+
+def test_repeated_words_of_people_stay():
+    cues = [f"00:0{n}.000 --> 00:0{n + 1}.000\n{text}" for n, text in enumerate(("No.", "No.", ""))]
+    found = parse_subtitles("\n\n".join(["WEBVTT", *cues]), "a.vtt")
+    assert [words for *_, words in found] == ["No.", "No.", ""]
+
+
+def test_a_subtitle_for_each_word_is_warned_of(tmp_path):
+    words = ["one", "two", "three", "four"]
+    cues = [
+        f"00:0{n}.000 --> 00:0{n + 1}.000\n"
+        + " ".join(f"<u>{each}</u>" if each == word else each for each in words)
+        for n, word in enumerate(words)
+    ]
+    (tmp_path / "a.vtt").write_text("\n\n".join(["WEBVTT", *cues]))
+    with pytest.warns(UserWarning, match="3 of 4 repeat the words of the one before"):
+        read_subtitles(tmp_path / "a.vtt")
