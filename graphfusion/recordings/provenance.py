@@ -1,4 +1,4 @@
-"""Reads the fingerprints of the extractors that a model was trained with."""
+"""The modalities that a model was trained on, and the fingerprints of their extractors."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from graphfusion.recordings.fingerprint import Fingerprint
 _DATA = "data.json"
 
 
-def read_provenance(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
-    """Reads a model's modalities, as passed to `Corpus.select`, and the fingerprint of each.
+def read_modalities(folder: Path) -> list[str]:
+    """Reads the modalities that a model was trained on, as passed to `Corpus.select`.
 
     Raises:
         FileNotFoundError: If the folder has no `data.json`.
-        ValueError: If the file is invalid, or lacks a fingerprint.
+        ValueError: If the file is invalid.
     """
     path = folder / _DATA
     if not path.is_file():
@@ -26,29 +26,31 @@ def read_provenance(folder: Path) -> tuple[list[str], dict[str, Fingerprint]]:
     try:
         data = json.loads(read_regular(path, 2**24))
         # None: those of the corpus.
-        modalities = list(data["modalities"] or data["in_channels"])
-        extractors = dict(data["extractors"])
+        return list(data["modalities"] or data["in_channels"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} must be an object with modalities and extractors, but: {error!r}."
-        ) from error
-    return modalities, _by_modality(modalities, extractors)
+        raise ValueError(f"{path} must be an object with modalities, but: {error!r}.") from error
 
 
-def _by_modality(
-    modalities: Sequence[str], extractors: Mapping[str, Any]
-) -> dict[str, Fingerprint]:
-    """Returns the fingerprint of each single modality, splitting joined ones."""
+def by_modality(modalities: Sequence[str], extractors: Mapping[str, Any]) -> dict[str, Fingerprint]:
+    """Returns the fingerprint of each single modality, splitting joined ones.
+
+    Args:
+        modalities: Those of :func:`read_modalities`.
+        extractors: Those of the model.
+
+    Raises:
+        ValueError: If a fingerprint is missing.
+    """
     known: dict[str, Fingerprint] = {}
     for group in (entry.split("+") for entry in modalities):
-        joined = extractors.get(group[0], {})
-        if len(group) > 1 and set(joined) <= set(group):  # joined by `Corpus.select`
-            extractors = {**extractors, **joined}
+        own = extractors.get(group[0], {})
+        # Those of modalities that `Corpus.select` joined are by name.
+        joined = {group[0]: own} if len(group) == 1 else own
         for name in group:
-            if not extractors.get(name) or set(extractors[name]) == {"columns"}:  # of a table
+            if not joined.get(name) or set(joined[name]) == {"columns"}:  # of a table
                 raise ValueError(
-                    f"{_DATA} must have the fingerprint of {name!r}, but does not: the model was "
-                    "trained on features of unknown origin, and cannot predict recordings."
+                    f"model must have the fingerprint of {name!r}'s extractor, but was trained on "
+                    "features of unknown origin, and cannot predict recordings."
                 )
-            known[name] = extractors[name]
+            known[name] = joined[name]
     return known

@@ -19,7 +19,7 @@ from graphfusion.recordings.importers.subtitles import read_subtitles
 from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.page.page import make_page
 from graphfusion.recordings.predictions import class_columns, to_record
-from graphfusion.recordings.provenance import read_provenance
+from graphfusion.recordings.provenance import by_modality, read_modalities
 from graphfusion.recordings.table import by_conversation, read_table, utterances
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Recognizer:
         """Loads a recogniser from the folder of a trained model.
 
         Args:
-            folder: The folder written by training: the model, and `data.json` with the modalities
-                and the extractors' fingerprints.
+            folder: The folder written by training: the model with its extractors' fingerprints, and
+                `data.json` with the modalities.
             extractors: Some or all of the extractors, if they are custom or their models are stored
                 elsewhere; None: created from the fingerprints.
             model: The model, if it is not an :class:`MMDFN`, as loaded by
@@ -83,13 +83,16 @@ class Recognizer:
 
         Raises:
             FileNotFoundError: If the folder has no model or no `data.json`.
-            ValueError: If an extractor's model, weights or options differ from those of training.
+            ValueError: If a fingerprint is missing, or an extractor's model, weights or options
+                differ from those of training.
 
         Warns:
             UserWarning: If a package's version differs from that of training.
         """
         folder = Path(folder)
-        modalities, known = read_provenance(folder)
+        modalities = read_modalities(folder)
+        model = model or MMDFN.from_pretrained(folder)
+        known = by_modality(modalities, model.extractors)
         given = dict(extractors or {})
         chosen = {}
         for name, fingerprint in known.items():
@@ -99,7 +102,7 @@ class Recognizer:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
             )
-        recognizer = cls(model or MMDFN.from_pretrained(folder), chosen, modalities)
+        recognizer = cls(model, chosen, modalities)
         recognizer.rates = {name: each.get("sampling_rates", ()) for name, each in known.items()}
         return recognizer
 

@@ -7,7 +7,7 @@ from shutil import copytree
 
 from graphfusion._utils.extras import require
 from graphfusion.training.comparison import percent, table
-from graphfusion.training.run import MODEL, Run, about_model
+from graphfusion.training.run import MODEL, Run, read_json
 
 
 def push_to_hub(runs: Sequence[Run], repository: str, private: bool | None = None) -> str:
@@ -80,7 +80,7 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
         source=source,
         data=data,
         several=first.task == "multilabel",
-        extractors=about_model(first.folder / MODEL)["extractors"],
+        extractors=read_json(first.folder / MODEL / "config.json").get("extractors", {}),
         seed=first.config["seed"],
         scores=scores,
     )

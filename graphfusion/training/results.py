@@ -76,7 +76,6 @@ def write_results(
         "task": model.task,
         "modalities": data["modalities"],
         "in_channels": data["in_channels"],
-        "extractors": model.extractors,
         "corpus": data["fingerprint"],
         "recipe": config["recipe"],
         "calibration": None if calibration is None else asdict(calibration),

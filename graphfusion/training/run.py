@@ -188,8 +188,8 @@ def read_first(folder: Path) -> dict[str, Tensor]:
 def about_model(folder: str | PathLike[str]) -> dict[str, Any]:
     """Description of a saved model's training data, or an empty dict if there is none.
 
-    Its keys are `classes`, `task`, `in_channels`, `extractors`, `corpus` (the fingerprint),
-    `modalities` (given to :meth:`Corpus.select`), `recipe` and `calibration`.
+    Its keys are `classes`, `task`, `in_channels`, `corpus` (the fingerprint), `modalities` (given
+    to :meth:`Corpus.select`), `recipe` and `calibration`.
     """
     path = Path(folder) / DATA
     return read_json(path) if path.is_file() else {}
