@@ -26,7 +26,11 @@ def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         columns, such as `strict f1` and `strict f1 std`, its mean and standard deviation. The
         strict scores come first, then the legacy ones, then the strict F1 of each class. The
         deviation of a single run is NaN.
+
+    Raises:
+        ValueError: If a run has no test scores.
     """
+    _check_tested(runs)
     rows = {}
     for name, each in runs.items():
         row: dict[str, float] = {"seeds": len(each)}
@@ -35,6 +39,15 @@ def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             row[score], row[f"{score} std"] = scores[score].mean(), scores[score].std()
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").astype({"seeds": int})
+
+
+def _check_tested(runs: Mapping[str, Sequence[Run]]) -> None:
+    for name, run in ((name, run) for name, each in runs.items() for run in each):
+        if "strict" not in run.result:
+            raise ValueError(
+                f"runs must have test scores, but {name} was trained without test conversations, "
+                f"in {run.folder}."
+            )
 
 
 def _flatten_scores(result: Mapping[str, Any]) -> dict[str, float]:
@@ -89,11 +102,12 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
           runs of the same seed; NaN if there are too few.
 
     Raises:
-        ValueError: If there are fewer than two models, or their runs have different tasks or
-            classes, or predicted different utterances.
+        ValueError: If there are fewer than two models, or their runs have no test scores, different
+            tasks or classes, or predicted different utterances.
     """
     if len(runs) < 2:
         raise ValueError(f"runs must have at least two models, but got {list(runs)}.")
+    _check_tested(runs)
     *others, ours = runs
     spec = runs[ours][0].spec
     for name, other in ((name, run.spec) for name, each in runs.items() for run in each):

@@ -1,6 +1,5 @@
 """The three commands, as people run them."""
 
-
 import pytest
 
 from graphfusion import MMDFN

@@ -20,7 +20,7 @@ NAMES = np.array(["x", "y", "z"])
 def write(folder: Path, seed: int, labels: np.ndarray, predicted: np.ndarray) -> Run:
     folder.mkdir(parents=True)
     classes = [] if labels.dtype.kind == "f" else list(NAMES)
-    (folder / "result.json").write_text("{}")
+    (folder / "result.json").write_text('{"strict": {}}')
     task = "classification" if classes else "regression"
     config = {"seed": seed, "data": {"classes": classes}, "model": {"arguments": {"task": task}}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -61,6 +61,16 @@ def test_models_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     other = write(tmp_path / "other", 0, NAMES[labels[5:]], NAMES[labels[5:]])
     with pytest.raises(ValueError, match="must be on the same test utterances"):
         compare({"other": [other], "good": runs["good"]})
+
+
+def test_every_run_must_have_test_scores(tmp_path: Path) -> None:
+    good, other = (
+        [write(tmp_path / name, 0, NAMES[[0, 1]], NAMES[[0, 1]])] for name in ("good", "other")
+    )
+    (tmp_path / "other/result.json").write_text("{}")
+    for make in (table, compare):
+        with pytest.raises(ValueError, match="test scores, but other was trained without"):
+            make({"good": good, "other": other})
 
 
 def test_every_run_must_have_the_same_classes(tmp_path: Path) -> None:
