@@ -56,7 +56,7 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
     parser = ArgumentParser(
         prog="graphfusion",
         allow_abbrev=False,
-        formatter_class=Help,  # also of the subcommands
+        formatter_class=Help,
         description="Trains, evaluates and applies graph-fusion models of conversations. Two more "
         "commands work on feature files: `validate FILE` lists the problems of a file, and "
         "`convert IN OUT` converts it to the library's own format.",
@@ -68,7 +68,9 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
         parameters = signature(function).parameters.values()
         several = [each.name for each in parameters if each.annotation == list[Path]]
         flags = [each.name for each in parameters if each.annotation is bool]
-        command = ArgumentParser(description=text.description, allow_abbrev=False)
+        command = ArgumentParser(
+            description=text.description, allow_abbrev=False, formatter_class=Help
+        )
         command.add_argument("--config", action="config", help="a YAML file with arguments")
         for argument in several:
             command.add_argument(argument, nargs="+", type=Path, help=about[argument])
