@@ -11,7 +11,7 @@ emotion recognition.
 Needs `pip install 'graphfusion[train,opensmile,text,faces]' silero-vad onnxruntime`.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -137,4 +137,6 @@ def main(folder: Path, num_conversations: int = 24) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "live_example"))
+    command = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    command.add_argument("folder", nargs="?", type=Path, default=Path("live_example"))
+    main(command.parse_args().folder)

@@ -12,7 +12,7 @@ ones, use a model of the Hugging Face Hub, such as
 Needs `pip install 'graphfusion[train,opensmile,text,faces]'`.
 """
 
-import sys
+import argparse
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -246,4 +246,6 @@ def main(folder: Path, num_conversations: int = 24, epochs: int = 40) -> dict[st
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "recordings_example"))
+    command = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    command.add_argument("folder", nargs="?", type=Path, default=Path("recordings_example"))
+    main(command.parse_args().folder)
