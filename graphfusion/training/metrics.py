@@ -59,12 +59,21 @@ class Scores(torch.nn.Module):
         task: "classification", "regression" or "multilabel".
         size: Number of classes or scores K.
         sentiment: Whether scores are sentiment, from -3 to 3.
+
+    Raises:
+        ValueError: If `sentiment` is given for another task.
     """
 
     parts: Sequence[MetricCollection]
 
     def __init__(self, task: str, size: int, sentiment: bool = False) -> None:
         super().__init__()
+        if sentiment and task != "regression":
+            raise ValueError(
+                f"sentiment must be False for {task}, but is True, as in the preset mosi: the "
+                "labels must be scores, as load(..., labels='scores') or `graphfusion convert "
+                "--labels scores` reads them."
+            )
         self.task = task
         if task == "regression":
             scores: dict[str, Metric | MetricCollection] = {
@@ -77,7 +86,7 @@ class Scores(torch.nn.Module):
             scores = _of_classes("multilabel" if size > 1 else "binary", size)
         # The correlation of large scores loses all digits in float32.
         parts = [MetricCollection(scores).set_dtype(torch.float64)]
-        if task == "regression" and sentiment:
+        if sentiment:
             signs, sevens = _of_classes("multiclass", 2), _of_classes("multiclass", 7)
             parts.append(MetricCollection({"acc2": signs["accuracy"], "f1": signs["f1"]}))
             parts.append(MetricCollection({"acc7": sevens["accuracy"]}))

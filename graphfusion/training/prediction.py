@@ -99,7 +99,8 @@ def evaluate(
     Raises:
         FormatError: If the file is not a corpus.
         TypeError: If `source` is of another kind.
-        ValueError: If the classes differ, or for the reasons of :func:`predict`.
+        ValueError: If the classes differ, `sentiment` is given for classes, or for the reasons of
+            :func:`predict`.
     """
     source = _load_source(source)
     if isinstance(source, Corpus):

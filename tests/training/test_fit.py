@@ -27,7 +27,7 @@ from graphfusion import (
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus, load, save
 from graphfusion.models import presets
-from graphfusion.training import MODELS, Recipe, Run, Settings, fit, fit_seeds, load_model
+from graphfusion.training import MODELS, Recipe, Run, Settings, evaluate, fit, fit_seeds, load_model
 from tests.runs import weights, write_npz
 
 ROOT = Path(__file__).parents[2]
@@ -410,6 +410,15 @@ def test_scores_are_trained_and_evaluated(corpus: Corpus, folder: Path, small: M
         (known["label"] - known["predicted"]).abs().mean(), abs=1e-6
     )
     assert isinstance(run.model().predict(scores.splits["test"][0])[0], float)
+
+
+def test_classes_are_no_sentiment(corpus: Corpus, folder: Path, small: Make) -> None:
+    with pytest.raises(ValueError, match="sentiment must be False for classification, but is True"):
+        train(small(preset="mosi"), corpus, folder)
+    assert not (folder / "config.json").exists()
+    model = small().build(corpus)
+    with pytest.raises(ValueError, match="sentiment must be False for classification, but is True"):
+        evaluate(model, corpus, sentiment=True)
 
 
 def test_missing_labels_do_not_count(corpus: Corpus, folder: Path, small: Make) -> None:
