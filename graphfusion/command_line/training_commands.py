@@ -170,8 +170,9 @@ def benchmark(
     """Train and compare fusion modules with the same encoder, head and training.
 
     Prints a row for each model. The test score is strict: the epoch is chosen on held-out
-    conversations. The difference is from the model without fusion, with a 95 % bootstrap interval.
-    The last columns are the number of parameters, and the milliseconds of a training step.
+    conversations. The difference is from the model without fusion, with a 95 % bootstrap interval
+    over test conversations, and with its standard deviation over seeds. The last columns are the
+    number of parameters, and the milliseconds of a training step.
 
     Args:
         file: The feature file, with test conversations.

@@ -64,8 +64,11 @@ def benchmark(
         - `strict f1`, `strict f1 std`: mean and standard deviation of the test score.
         - `f1 difference`: the difference from the model without fusion.
         - `f1 low`, `f1 high`: its 95 % interval, by a paired bootstrap over test conversations.
+        - `f1 by seed`, `f1 by seed std`: mean and standard deviation of the differences between
+          runs of the same seed, which the interval does not show.
         - `parameters`: the number of parameters.
-        - `ms a step`: median milliseconds of a training step on one batch, on this machine.
+        - `ms a step`: median milliseconds of a training step on one batch, on this machine, which
+          should be idle.
 
     Raises:
         ValueError: If there is no such model, or no test conversation.
@@ -86,7 +89,7 @@ def benchmark(
     found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]].copy()
     for name in names[1:]:
         difference = compare({WITHOUT: runs[WITHOUT], name: runs[name]}).loc[WITHOUT]
-        for key in ("difference", "low", "high"):
+        for key in ("difference", "low", "high", "by seed", "by seed std"):
             found.loc[name, f"{score} {key}"] = difference[f"{score} {key}"]
     return found.join(pd.DataFrame(costs).T.astype({"parameters": int}))
 

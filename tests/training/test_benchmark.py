@@ -33,7 +33,7 @@ def test_the_table(corpus: Corpus, folder: Path, fast: dict[str, object]) -> Non
     assert list(found["strict f1"]) == list(scores["strict f1"])
     ahead = compare(runs).loc[WITHOUT]
     row = found.loc["joint_layer"]
-    for key in ("f1 difference", "f1 low", "f1 high"):
+    for key in ("f1 difference", "f1 low", "f1 high", "f1 by seed", "f1 by seed std"):
         assert row[key] == ahead[key]
     sizes = [sum(x.numel() for x in runs[name][0].model().parameters()) for name in runs]
     assert list(found["parameters"]) == sizes
