@@ -35,9 +35,6 @@ class LazyConversations(Sequence[Conversation]):
     def _get(self, place: int) -> Conversation:
         """Loads the conversation at a non-negative index."""
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     @overload
     def __getitem__(self, place: int) -> Conversation: ...
 
@@ -56,9 +53,9 @@ class LazyConversations(Sequence[Conversation]):
         """Loads a batch for PyTorch's data loaders; its conversations may share memory."""
         return self._get_all(places)
 
+    @abstractmethod
     def _get_all(self, places: Sequence[int]) -> list[Conversation]:
         """Loads the conversations at non-negative indices."""
-        return [self._get(place) for place in places]
 
 
 class LazySubset(LazyConversations):

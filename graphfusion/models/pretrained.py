@@ -1,5 +1,6 @@
 """Modules that are saved to a folder, and loaded from it or from the Hugging Face Hub."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any, Self
@@ -18,14 +19,14 @@ class PretrainedModule(torch.nn.Module):
     _extractors: Mapping[str, Mapping[str, Any]] = {}
 
     @property
+    @abstractmethod
     def in_channels(self) -> dict[str, int]:
         """The size of each modality's features, by name."""
-        return {}
 
     @property
+    @abstractmethod
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name, as JSON has them, without the parts."""
-        return {}
 
     @property
     def extractors(self) -> Mapping[str, Mapping[str, Any]]:

@@ -240,3 +240,9 @@ def test_subgraph_takes_utterances(subset: Tensor) -> None:
     assert one.num_nodes == 3
     with pytest.raises(ValueError, match="subset must have at least one utterance"):
         one.subgraph(torch.zeros(3, dtype=torch.bool))
+
+
+def test_a_schema_is_no_other_tuple() -> None:
+    """Else PyG would join what is no schema with it."""
+    (schema,) = make(["a"]).schema
+    assert not schema == tuple(schema)  # noqa: SIM201 - `!=` is that of a tuple

@@ -195,6 +195,12 @@ def test_align_is_the_layout_in_that_order(batch: RaggedBatch, seed: int) -> Non
     assert same(more, BatchLayout(batch.ptr, batch.speaker, named | {"more": everywhere}))
 
 
+def test_align_needs_no_speakers() -> None:
+    mask = {"a": torch.tensor([True, False]), "b": torch.tensor([True, True])}
+    aligned = align(BatchLayout(PTR, present=mask), ("b", "a"))
+    assert same(aligned, BatchLayout(PTR, present=dict(reversed(mask.items()))))
+
+
 def test_align_refuses_unknown_modalities() -> None:
     mask = torch.tensor([True, False, True, True])
     named = BatchLayout(torch.tensor([0, 4]), present={"a": mask})
@@ -206,6 +212,11 @@ def test_align_refuses_unknown_modalities() -> None:
     assert named.column("a") == 0
     with pytest.raises(ValueError, match=r"modality must be one of \['a'\], but got 'b'"):
         named.column("b")
+    for odd in (0.5, True):
+        with pytest.raises(
+            TypeError, match=f"modality must be an integer or a name, but got {odd}"
+        ):
+            named.column(odd)
 
 
 @given(batches())
@@ -278,6 +289,15 @@ def test_a_long_ptr_is_shown_in_part() -> None:
             {"present": torch.ones(2, 0, dtype=torch.bool)},
             ValueError,
             r"^present must have at least one modality, but got none\.$",
+        ),
+        (
+            {
+                "present": {
+                    name: torch.ones(u, dtype=torch.bool) for name, u in (("a", 2), ("b", 3))
+                }
+            },
+            ValueError,
+            r"^present must have a value for each utterance in all .* got {'a': 2, 'b': 3}\.$",
         ),
     ],
 )

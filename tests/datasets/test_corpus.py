@@ -198,3 +198,5 @@ def test_a_corpus_of_the_wrong_kind_is_refused():
         Corpus("ab", {"train": [talk()]})
     with pytest.raises(TypeError, match="^splits must map names to lists .* but got list"):
         Corpus(("a", "b"), [talk()])
+    with pytest.raises(TypeError, match=r"^turns must map ids to sequences, but got \[1, 2\]"):
+        Corpus(("a", "b"), {"train": [talk()]}, turns=[1, 2])

@@ -23,6 +23,7 @@ from graphfusion.datasets import (
     save,
     validate,
 )
+from graphfusion.datasets.storage import writer
 from tests.datasets.made_corpora import (
     assert_same,
     corpora,
@@ -139,6 +140,14 @@ def test_features_that_learn_are_saved_as_they_are():
             "score, but only one of the first and 'two' has one",
         ),
         (
+            lambda conversation: setattr(conversation, "y", torch.tensor([], dtype=torch.int64)),
+            r"'one': features.text must have shape \[0, 3\], but got \[3, 3\]",
+        ),
+        (
+            lambda conversation: setattr(conversation, "score", torch.zeros(3).cfloat()),
+            "score must be of a dtype that safetensors has, but got torch.complex64",
+        ),
+        (
             lambda conversation: setattr(conversation, "speaker", torch.tensor([0, 1])),
             r"'one': speaker must have shape \[3\], but got \[2\]",
         ),
@@ -164,6 +173,19 @@ def test_what_could_not_be_read_again_is_not_saved(tmp_path, spoil, message):
     with pytest.raises(ValueError, match=message):
         save(corpus, path)
     assert path.read_text() == "what was there"
+
+
+def test_a_corpus_larger_than_the_buffer_is_written_in_pieces(monkeypatch):
+    expected = saved(small_corpus())
+    monkeypatch.setattr(writer, "_BUFFER", 10)
+    assert saved(small_corpus()) == expected
+
+
+def test_big_endian_processors_are_refused(tmp_path, monkeypatch):
+    save(small_corpus(), tmp_path / "corpus")
+    monkeypatch.setattr(sys, "byteorder", "big")
+    with pytest.raises(FormatError, match="can be read on little-endian processors only"):
+        load(tmp_path / "corpus")
 
 
 @pytest.mark.parametrize("function", ["write", "fsync", "replace"])
@@ -325,6 +347,14 @@ def drop(key):
         (
             change("features.text", torch.ones(9, 0)),
             r"features.text must not be empty, but got shape \[9, 0\]",
+        ),
+        (
+            change("features.text", torch.ones(9, 1, dtype=torch.uint16)),
+            "features.text must be of another dtype than U16",
+        ),
+        (
+            change("extractors", {"smell": {}}),
+            r"extractors must .* \['smell'\]",
         ),
         (
             change("features.text", torch.ones(9, 1, dtype=torch.int32)),

@@ -1,11 +1,13 @@
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
-from graphfusion.datasets import FormatError, load
+from graphfusion.datasets import FormatError, load, load_pickle, save, validate
+from tests.datasets.made_corpora import small_corpus
 from tests.datasets.samples import load_bytes, make_sample, npz_arrays, npz_bytes, pickle_fields
 
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -35,6 +37,28 @@ def test_neither_format(data):
 def test_no_more_than_a_beginning(data):
     with pytest.raises(FormatError):
         load_bytes(load, data)
+
+
+def test_a_file_that_stores_its_settings_takes_none(tmp_path):
+    path = tmp_path / "corpus"
+    save(small_corpus(), path)
+    for use in (load, validate):
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))} must be loaded without opt"):
+            use(path, labels="scores")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": "class"}, "labels must be 'classes' or 'scores' or None, but got 'class'"),
+        ({"missing": 0}, "missing must be 'nan' or None, but got 0"),
+        ({"splits": "train"}, "splits must be different names, but got 'train'"),
+        ({"splits": ["train", "train"]}, r"splits must be different names, but got \['train', 'tr"),
+    ],
+)
+def test_options_have_known_values(tmp_path, options, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        load_pickle(tmp_path / "none", **options)
 
 
 def test_a_missing_file_is_missing(tmp_path):

@@ -18,6 +18,7 @@ from torch_geometric.loader import DataLoader
 from graphfusion import Conversation, Standardize
 from graphfusion.datasets import Corpus, FormatError, load, save
 from graphfusion.datasets.storage.rows import Rows
+from graphfusion.datasets.storage.source import Source
 from tests.datasets.made_corpora import (
     assert_same,
     bits,
@@ -153,7 +154,8 @@ def test_a_file_that_changes_is_refused(tmp_path, change):
     change(path)
     message = f"^{re.escape(str(path))}: the file must stay as it was .* but has changed"
     if change is not exchanged:  # the one that is open is still there
-        for use in (lambda: corpus.splits["train"][0], lambda: corpus.labels("train")):
+        train = corpus.splits["train"]  # the first was read before, the second was not
+        for use in (lambda: train[0], lambda: train[1], lambda: corpus.labels("train")):
             with pytest.raises(FormatError, match=message):
                 use()
     with pytest.raises(FormatError, match=message):
@@ -161,6 +163,12 @@ def test_a_file_that_changes_is_refused(tmp_path, change):
     path.unlink()
     with pytest.raises(FileNotFoundError):
         pickle.loads(packed)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(Source, "check", lambda _: cut(tmp_path / "corpus"))
+    with pytest.raises(FormatError, match="the file must stay as it was .* but has changed"):
+        opened.splits["train"][0]
 
 
 def test_a_header_that_changes_by_itself_is_refused(tmp_path):
@@ -234,7 +242,11 @@ def test_sequences_of_one_s_own_are_saved(tmp_path):
     save(made, tmp_path / "corpus")
     assert_same(load(tmp_path / "corpus"), read_all(made))
     assert_same(made.select(["text"]), made)
-    assert made.with_splits({"train": ["call 3"]}).splits["train"][0].id == "call 3"
+    folds = {"train": ["call 3", "call 1"]}
+    chosen = made.with_splits(folds)
+    assert_same(chosen, read_all(made).with_splits(folds))
+    batch = chosen.splits["train"].__getitems__([1, 0])
+    assert [each.id for each in batch] == ["call 1", "call 3"]
 
 
 def test_a_sequence_that_changes_is_not_saved(tmp_path):

@@ -113,6 +113,13 @@ def test_an_opened_corpus_becomes_a_table(tmp_path):
     assert_same(Corpus.from_table(frame, ["text", "audio"], classes=corpus.classes), corpus)
 
 
+def test_dtypes_that_tables_lack_become_float32():
+    text = torch.tensor([[0.5, 2.0], [1.0, 3.0]], dtype=torch.bfloat16)
+    talk = Conversation({"text": text}, torch.tensor([0, 1]), torch.tensor([0, 0]), id="a")
+    (first, _) = Corpus(("calm",), {"train": [talk]}).to_table()["text"]
+    assert (first.dtype, first.tolist()) == (np.float32, [0.5, 2.0])
+
+
 FEATURES = ("text", "audio")
 
 # As objects: pandas 2.2 cannot make a column of a list of such.
@@ -379,6 +386,12 @@ def test_all_problems_are_listed_by_row_and_column():
         ),
         ({"text": [[0], [10**400], [1], [1]]}, {}, "row 1, column 'text': must be a vector of"),
         ({"text": [[0.0], [1e300], [1.0], [1.0]]}, {}, "row 1, column 'text': must be finite at"),
+        ({"text": [[0], ["a"], [1], [1]]}, {}, "row 1, column 'text': must be a vector of"),
+        (
+            {"f": [None] * 4},
+            {"features": {"x": ["f"]}},
+            "column 'x': must have a vector in some row, but has none",
+        ),
         ({"text": ["[0]", "[" * 9000, "[1]", "[1]"]}, {}, "row 1, column 'text': must be a vector"),
         ({"label": list("wxyz")}, {"classes": ()}, "row 0, column 'label': must be a score"),
         ({"power": [1, "x", 2, 3]}, {"score": "power"}, "row 1, .* must be a finite number"),

@@ -233,6 +233,22 @@ def test_several_classes_at_once(tmp_path):
     assert validate(tmp_path / "corpus") == [Problem(None, "classes", message)]
 
 
+def test_scores_of_which_none_is_known(tmp_path):
+    corpus, path = small_corpus(), tmp_path / "corpus"
+    for each in [each for split in corpus.splits.values() for each in split]:
+        each.y = torch.full_like(each.y, torch.nan, dtype=torch.float32)
+    save(Corpus((), corpus.splits), path)
+    message = "'train' must have an utterance with a score, but has none."
+    assert validate(path) == [Problem(None, "y", message)]
+
+
+def test_a_modality_that_is_absent_in_a_whole_conversation_is_no_problem(tmp_path):
+    corpus, path = small_corpus(), tmp_path / "corpus"
+    corpus.splits["train"][0].present["audio"][:] = False
+    save(corpus, path)
+    assert validate(path) == []
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -275,6 +291,13 @@ def test_a_pickle_is_read_as_far_as_it_can_be():
     (problem,) = load_bytes(validate, pickle.dumps(tuple(fields)))
     assert (problem.conversation, problem.field) == ("test2", None)
     assert "labels must have one entry per utterance (4), but has 2" in problem.message
+
+
+def test_features_of_another_size_are_one_problem():
+    fields = pickle_fields(make_sample())
+    fields[4]["test2"] = np.ones((4, 2), np.float32)
+    problems = load_bytes(validate, pickle.dumps(tuple(fields)))
+    assert [(each.conversation, each.field) for each in problems] == [("test2", "features")]
 
 
 @pytest.mark.parametrize("data", [b"", b"not a corpus", b"PK", b"\x80"])

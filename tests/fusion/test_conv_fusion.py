@@ -122,6 +122,10 @@ def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
         ConvFusion(GCNConv(5, 3), concat=1)
     with pytest.raises(TypeError, match="convs must have an integer in_channels, but APPNP has"):
         ConvFusion(APPNP(2, 0.1))
+    sizeless = GCNConv(5, 3)
+    del sizeless.out_channels
+    with pytest.raises(TypeError, match="convs must have an integer out_channels, but GCNConv has"):
+        ConvFusion(sizeless)
     x, ptr = torch.randn(3, 1, 5), torch.tensor([0, 3])
     graph = ConversationGraph()(x, ptr)
     with pytest.raises(ValueError, match="speaker must be given to the layout for edge types"):

@@ -1,5 +1,6 @@
 """Statistics of a dynamic fusion's layers."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -55,3 +56,12 @@ def test_absent_nodes_do_not_count(gated: bool) -> None:
     for row, expected in zip(rows, layer_statistics(fusion, x[:, :1], alone), strict=True):
         assert row == pytest.approx(expected)
     assert [("input low" in row) for row in rows] == [gated, gated]
+
+
+def test_without_present_nodes_they_are_nan() -> None:
+    x, layout = (
+        torch.randn(2, 1, 5),
+        BatchLayout(torch.tensor([0, 2]), present=torch.zeros(2, 1) > 0),
+    )
+    rows = layer_statistics(DynamicFusion(5, 4, 2).eval(), x, ConversationGraph()(x, layout))
+    assert all(np.isnan(list(row.values())).all() for row in rows)

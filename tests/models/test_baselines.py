@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from graphfusion import Conversation, ConversationModel
+from graphfusion import BatchLayout, Conversation, ConversationGraph, ConversationModel
 from graphfusion.models.baselines import bigru, logistic
+from graphfusion.models.identity import NoGraph
 
 SIZES = {"text": 5, "audio": 4}
 MADE = {
@@ -75,3 +76,16 @@ def test_any_is_saved_and_loaded(name: str, tmp_path) -> None:
     loaded = ConversationModel.from_pretrained(tmp_path, **parts)
     each = conversation()
     assert torch.equal(loaded(each), model(each))
+
+
+def test_no_graph_is_that_of_nodes_without_neighbours() -> None:
+    x, layout = torch.randn(5, 1, 3), BatchLayout(torch.tensor([0, 2, 5]))
+    alone = ConversationGraph(past=0, future=0)(x, layout)
+    torch.testing.assert_close(NoGraph()(x, layout).propagate(x), alone.propagate(x))
+
+
+def test_other_parts_do_not_stream() -> None:
+    with pytest.raises(
+        TypeError, match="encoder must be of UtteranceEncoder to stream, but got GRU"
+    ):
+        bigru(SIZES, 3).stream()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfusion import Classifier, UtteranceClassifier
+from graphfusion.models.named_linear import NamedLinear
 from graphfusion.testing.strategies import seeds
 
 
@@ -43,3 +44,8 @@ def test_bad_input() -> None:
         Classifier(["text", "text"], 8, 4)
     with pytest.raises(ValueError, match="^dropout must be"):
         Classifier(["text"], 8, 4, dropout=2.0)
+
+
+def test_repr_of_the_linear_map_names_the_modalities() -> None:
+    linear = NamedLinear({"text": 3, "audio": 2}, 4)
+    assert repr(linear) == "NamedLinear({'text': 3, 'audio': 2}, 4)"

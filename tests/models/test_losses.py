@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion import focal_loss
+from graphfusion import focal_loss, task_loss
 from graphfusion.models.losses import class_weights
 from graphfusion.testing.strategies import seeds
 
@@ -71,6 +71,11 @@ def test_bad_input() -> None:
         focal_loss(logits, torch.tensor([0, -100]), ignore_index=-1)
     with pytest.raises(ValueError, match=r"logits must not be empty, but got shape \[0, 3\]"):
         focal_loss(logits[:0], target[:0])
+
+
+def test_a_task_is_known() -> None:
+    with pytest.raises(ValueError, match=r"^task must be one of \['classification', .* got 'both'"):
+        task_loss(torch.zeros(2, 3), torch.tensor([0, 1]), task="both")
 
 
 @given(seeds, st.integers(1, 8), st.integers(1, 4), st.booleans(), st.sampled_from([-100, -1, 7]))

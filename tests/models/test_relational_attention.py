@@ -52,3 +52,8 @@ def test_no_matrix_is_copied_for_an_edge() -> None:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         conv(torch.randn(9, 16), edge_index, edge_type)
     assert largest <= num_edges * 16
+
+
+def test_repr() -> None:
+    conv = RelationalAttention(4, 3, num_relations=6)
+    assert repr(conv) == "RelationalAttention(4, 3, num_relations=6)"

@@ -71,8 +71,6 @@ def conversation_context(conversation: str) -> Iterator[None]:
     """Context manager that adds the conversation's id to any ValueError raised inside."""
     try:
         yield
-    except FormatError:
-        raise
     except ValueError as error:
         raise FormatError.of([Problem(conversation, None, str(error))]) from error
 

@@ -1,6 +1,7 @@
 """Assigns the conversations of a pickle to splits."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from graphfusion._utils.counted import counted
 from graphfusion.datasets.readers._safe_objects import Array
@@ -42,11 +43,9 @@ def find_splits(
     return dict(zip(names, splits.values(), strict=True))
 
 
-def _lists_ids(value: object, known: Table) -> bool:
-    """Returns whether an element lists known ids; one suffices, unknown ids are reported later."""
-    items: object = value.array.reshape(-1).tolist() if isinstance(value, Array) else value
-    if not isinstance(items, list | tuple | set):
-        return False
+def _lists_ids(value: Any, known: Table) -> bool:
+    """Returns whether a list has a known id; one suffices, unknown ids are reported later."""
+    items = value.array.reshape(-1).tolist() if isinstance(value, Array) else value
     return any(type(item) in (str, int) and item in known for item in items)
 
 

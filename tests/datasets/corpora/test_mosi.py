@@ -105,6 +105,10 @@ def test_classes_without_scores_are_refused(tmp_path):
     (tmp_path / "mosi.npz").write_bytes(npz_bytes(npz_arrays(SAMPLE)))
     with pytest.raises(FormatError, match="mosi.npz: scores must be in the file"):
         MOSI(tmp_path)
+    save(load(tmp_path / "mosi.npz"), tmp_path / "mosi.safetensors")
+    (tmp_path / "mosi.npz").unlink()
+    with pytest.raises(FormatError, match="mosi.safetensors: score must be in the file, but is mi"):
+        MOSI(tmp_path)
 
 
 @pytest.mark.parametrize(("dataset", "name"), [(MOSI, "CMU-MOSI"), (MOSEI, "CMU-MOSEI")])

@@ -263,6 +263,19 @@ def test_float_labels_need_a_kind(asked, values):
         ),
         (lambda a: a.update(audio_mask=np.ones(9, bool)), "named has_MODALITY"),
         (lambda a: a.update(has_audio=np.arange(9)), "has_audio must be bools"),
+        (
+            lambda a: a.update(has_audio=np.ones((9, 2), bool)),
+            r"has_audio must be one bool per utterance, .* \[9, 2\]",
+        ),
+        (
+            lambda a: a.update(present=np.ones((9, 2), bool)),
+            r"present must have a column .*\['audio', 'visual', 'text'\], .* \[9, 2\]",
+        ),
+        (
+            lambda a: a.update(present=np.ones((9, 3), bool), has_audio=np.arange(9) > 0),
+            "present and has_audio must be equal, but differ",
+        ),
+        (lambda a: a.update(turn=np.zeros(9)), "turn must be one integer per utterance, but got f"),
         (lambda a: a.update(turn=np.zeros(9, int)), "'train0': turn must increase .* row 1"),
         (lambda a: a.update(frames=np.ones((9, 5, 2), "f4")), r"frames, \[5, 2\]: average"),
         (

@@ -235,10 +235,14 @@ VIOLATIONS = [
         entry(AUDIO, [[], []]),
         "'train1': audio must be vectors of numbers, but utterance 0 has ",
     ),
+    (
+        entry(AUDIO, second([0, np.zeros(2)])),
+        r"'train1': audio .* utterance 1 has a list with an array of float64 of shape \[2\]",
+    ),
     (entry(AUDIO, np.zeros((2, 3, 1))), r"'train1': utterance 0: .* frames, \[3, 1\]"),
     *(
         (entry(AUDIO, second(odd)), "'train1': audio must be vectors .* utterance 1 has ")
-        for odd in ("abc", 1.5, [0, 1, "x"], [[1, 2, 3]], np.array(["a"] * 3))
+        for odd in ("abc", 1.5, [0, 1, "x"], [[1, 2, 3]], np.array(["a"] * 3), np.empty(0))
     ),
     (entry(SPEAKERS, ["a", 1]), "'train1': speakers must be"),
     (entry(SPEAKERS, [None, None]), "'train1': speakers must be"),
@@ -293,6 +297,46 @@ def test_a_third_list_of_ids_is_a_split(order):
     assert splits == {
         conversation.split: [conversation.id] for conversation in sample.conversations
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("any", "dev"), ("test", "dev")),
+        (("val", "any"), ("dev", "test")),
+        (("Ses05", "any"), ("test", "dev")),
+        (("any", "Ses05"), ("dev", "test")),
+    ],
+)
+def test_one_list_of_known_ids_gives_the_order(names, splits):
+    sample = make_sample(lengths=((2,), (3,), (1,)), splits=("train", *names))
+    fields = pickle_fields(sample)
+    fields[TRAIN:] = [["train0"], [f"{names[0]}1"], [f"{names[1]}2"]]
+    found = {name: [each.id for each in them] for name, them in loaded(fields).splits.items()}
+    assert found == {"train": ["train0"], splits[0]: fields[TEST], splits[1]: fields[-1]}
+
+
+def test_a_third_list_of_anything_else_is_ignored():
+    sample = make_sample()
+    assert_holds(loaded([*pickle_fields(sample), [["train0"]]]), sample, "01", MODALITIES)
+    assert_holds(loaded([*pickle_fields(sample), ["other"]]), sample, "01", MODALITIES)
+
+
+def test_splits_are_as_many_as_the_lists():
+    data = pickle.dumps(tuple(pickle_fields(make_sample())))
+    with pytest.raises(FormatError, match=r"splits must be 2 names, .* got \('train',\)"):
+        load_bytes(lambda path: load_pickle(path, splits=("train",)), data)
+
+
+def test_frames_are_averaged_by_an_option():
+    sample = make_sample()
+    fields = pickle_fields(sample)
+    fields[AUDIO] = {
+        key: [np.stack([row, row, 0 * row]) for row in rows] for key, rows in fields[AUDIO].items()
+    }
+    data = pickle.dumps(tuple(fields))
+    corpus = load_bytes(lambda path: load_pickle(path, frames="mean"), data)
+    assert_holds(corpus, sample, "01", MODALITIES)
 
 
 def test_lists_without_a_known_order_are_refused():
