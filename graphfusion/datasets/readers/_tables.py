@@ -126,12 +126,13 @@ def matrix(
 def fill_absent(conversations: Sequence[RawConversation], budget: Budget) -> None:
     """Replaces features `[U, 0]` by NaN of the other conversations' width, in place."""
     for name in conversations[0].features if conversations else ():
-        sizes = [each.features[name].size(1) for each in conversations]
-        width = max(sizes)
+        # A conversation without the modality is refused with all that is inconsistent.
+        having = [each for each in conversations if name in each.features]
+        width = max(each.features[name].size(1) for each in having)
         if width == 0:
             raise ValueError(f"{name} must have a vector, but all utterances' are None.")
-        for conversation, size in zip(conversations, sizes, strict=True):
-            if size == 0:
+        for conversation in having:
+            if conversation.features[name].size(1) == 0:
                 count = len(conversation.speaker)
                 budget.spend(width * count // _NONES)
                 conversation.features[name] = torch.full((count, width), torch.nan)

@@ -226,6 +226,10 @@ def test_mmsas_frames_are_averaged_by_an_option():
         (lambda part: part.pop("regression_labels"), "must have regression_labels"),
         (lambda part: [part.pop(name) for name in ("text", "audio", "vision")], "must have text"),
         (lambda part: part.update(id=["a$_$1"]), "must have one entry per utterance"),
+        (
+            lambda part: part.update(regression_labels=[0.5]),
+            r"regression_labels must have one entry per utterance \(4\), but has 1",
+        ),
         (lambda part: part.update(id=["a", "b", "c", "d"]), "id must be VIDEO.*row 0 has 'a'"),
         (lambda part: part.update(audio=np.full((4, 3), -np.inf)), "audio must be finite"),
         (lambda part: part.update(text=np.zeros((4, 2, 3, 1))), "text must be one vector"),
@@ -239,6 +243,15 @@ def test_what_mmsas_split_lacks_is_named(edit, message):
     with pytest.raises(FormatError, match=message):
         load_bytes(load, data)
     assert load_bytes(validate, data)
+
+
+@pytest.mark.parametrize("lacking", ["train", "test"])
+def test_a_modality_that_one_of_mmsas_splits_lacks_is_named(lacking):
+    held = {split: mmsa(lacking=("audio",) * (split == lacking)) for split in ("train", "test")}
+    held["test"]["id"] = [f"other {name}" for name in held["test"]["id"]]
+    problems = load_bytes(validate, pickle.dumps(held))
+    assert [each.conversation for each in problems] == ["other a", "other b"]
+    assert all("features must have the modalities" in each.message for each in problems)
 
 
 def test_other_dicts_are_refused():
