@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from shutil import copytree
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -76,6 +77,10 @@ def test_a_file_becomes_a_model_and_predictions(
     assert "strict f1" in printed
     assert "logistic differs from mmdfn in lr 0.003 instead of 0.0003, weight_decay " in printed
     assert "mmdfn minus each other model" in printed
+    assert main(["compare", str(trained / "mmdfn")]) == 0
+    printed = capsys.readouterr().out
+    assert "strict f1" in printed
+    assert "minus" not in printed  # of one model there is no difference
     load_model(trained / "logistic/seed_0/model")
 
 
@@ -90,6 +95,21 @@ def test_models_of_the_same_name_are_compared_by_their_paths(
     assert "differs from" not in printed
     assert main(["compare", folders[0], folders[0]]) == 2
     assert "must be different folders" in capsys.readouterr().err
+
+
+def test_without_labelled_test_conversations_there_are_no_scores(
+    file: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = load(file).to_table()
+    table.loc[table["split"] == "test", "label"] = None
+    table.to_parquet(tmp_path / "some.parquet")
+    model = str(trained / "logistic/seed_0/model")
+    assert main(["evaluate", model, str(tmp_path / "some.parquet")]) == 2
+    assert "test must have a labelled utterance to be scored, but has" in capsys.readouterr().err
+    table[table["split"] == "train"].to_parquet(tmp_path / "train.parquet")
+    words = ["train", str(tmp_path / "train.parquet"), "--output", str(tmp_path), *SMALL]
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("model: ")
 
 
 def test_predictions_may_be_calibrated(file: Path, trained: Path, tmp_path: Path) -> None:
@@ -227,6 +247,30 @@ def test_a_broken_file_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["train", str(tmp_path / "a.safetensors"), "--output", str(tmp_path)]) == 1
     assert "must be safetensors, an .npz, a pickle" in capsys.readouterr().err
     assert main(["validate", str(tmp_path / "a.safetensors")]) == 1
+
+
+def test_every_problem_of_a_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "made.npz"
+    write_npz(path, {"text": 5}, ("train", "test"))
+    arrays = dict(np.load(path))
+    arrays["label"][[0, 5]] = 7, 9
+    np.savez(path, **arrays)
+    assert main(["train", str(path), "--output", str(tmp_path)]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    rule = "labels must be in [0, 3), or -100 where missing, but utterance"
+    assert first.startswith(f"graphfusion: {path}: conversation 'train0': {rule} 0 has 7.")
+    assert second == f"graphfusion: conversation 'train1': {rule} 2 has 9."
+
+
+def test_without_the_extra_train_files_are_still_validated(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert main(["train", str(file)]) == 2
+    assert "graphfusion: optuna must be installed to run this command" in capsys.readouterr().err
+    assert main(["validate", str(file)]) == 0
 
 
 @given(st.data())

@@ -209,6 +209,18 @@ def test_an_extractor_that_fails_names_the_segment(function, said, tmp_path):
     assert not (tmp_path / "f").exists() or not list((tmp_path / "f").iterdir())
 
 
+def test_an_extractor_that_fails_only_on_several_names_them():
+    class Single(Letters):
+        def __call__(self, segments):
+            (only,) = segments
+            return super().__call__([only])
+
+    frame = pd.DataFrame({"conversation": "a", "speaker": "A", "text": ["one", "two", "three"]})
+    said = r"^text of row 1, conversation 'a' to text of row 3, conversation 'a': ValueError: too"
+    with pytest.raises(ExtractionError, match=said):
+        extract(frame, {"text": Single()})
+
+
 def test_samples_that_are_not_numbers_are_named(tmp_path):
     import soundfile
 

@@ -184,6 +184,16 @@ def test_faces():
     assert Faces()([Segment("x", frames=lambda: iter([empty]))]) == [Absent("no face")]
 
 
+def test_faces_need_an_opencv_with_cascades(monkeypatch):
+    cv2 = pytest.importorskip("cv2", reason="needs the extra `faces`")
+    from graphfusion.recordings import Faces
+
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    monkeypatch.setattr(cv2, "__version__", "5.0.0")
+    with pytest.raises(ImportError, match="must be older than 5 to have cascades, but is 5.0.0"):
+        Faces()
+
+
 def test_models_are_identified_by_their_weights(sentences, tmp_path):
     from graphfusion.recordings import SentenceText
 
@@ -249,6 +259,25 @@ def test_no_model_is_downloaded_offline(monkeypatch):
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(OSError, match=r"(?i)offline|cannot find"):
         SentenceText("nobody/nothing")
+
+
+def test_a_downloaded_model_has_its_commit(bert, tmp_path, monkeypatch):
+    import huggingface_hub as hub
+
+    from graphfusion.recordings import TransformerText
+
+    folder, asked = shutil.copytree(bert, tmp_path / "snapshots/4f3a"), []
+
+    def download(model, revision, ignore_patterns):
+        asked.append((model, revision))
+        assert not [each for each in ignore_patterns if each.endswith(("safetensors", "json"))]
+        return str(folder)
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    found = TransformerText("ann/words", "mean", revision="main").fingerprint
+    assert asked == [("ann/words", "main")]
+    assert (found["model"], found["revision"]) == ("ann/words", "4f3a")
+    assert found["sha256"] == folder_digest(bert)
 
 
 def test_a_folder_has_no_revision(bert):

@@ -1,5 +1,8 @@
 """A slice of a file is where the clock says, to 5 ms, whatever the format."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,7 @@ from graphfusion.recordings.media.frames import FrameReader
 from graphfusion.recordings.media.probe import probe
 from graphfusion.recordings.media.sound import open_sound
 from graphfusion.recordings.segment import Sound
-from tests.recordings.made import clicks, tone, write_container, write_sound
+from tests.recordings.made import RATE, clicks, tone, write_container, write_sound
 
 pytest.importorskip("av", reason="needs the extra `recordings`")
 pytest.importorskip("soundfile", reason="needs the extra `recordings`")
@@ -162,6 +165,31 @@ def test_a_probe_names_the_problem(tmp_path):
     path = write_sound(tmp_path / "sound.m4a", tone(1.0))
     assert probe(path, "video") == "it must have a stream of video, but has none"
     assert abs(probe(path, "audio") - 1) < 0.1
+
+
+def test_video_without_a_frame_is_named(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "blind.nut"), "w") as file:
+        video = file.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, RATE), np.int16), "s16", "mono")
+        frame.sample_rate = RATE
+        file.mux(audio.encode(frame))
+    assert probe(str(tmp_path / "blind.nut"), "video") == "it must have a frame, but has none"
+
+
+def test_sound_that_is_damaged_or_cut_while_it_is_open_names_the_file(tmp_path):
+    path = Path(write_sound(tmp_path / "half.flac", tone(4.0)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_sound(str(path)) as file, pytest.raises(OSError, match=r"half\.flac: .*flac decoder"):
+        file.read(None, None)
+    path = Path(write_sound(tmp_path / "cut.wav", tone(4.0)))
+    with open_sound(str(path)) as file:
+        os.truncate(path, 2 * RATE)
+        with pytest.raises(OSError, match=r"cut\.wav: it must have 64000 samples, .* ends after 1"):
+            file.read(None, None)
 
 
 def test_resampling_keeps_the_sound():

@@ -95,6 +95,21 @@ def test_a_page_does_not_replace_a_recording(folder):
     assert recording.read_bytes() == before
 
 
+def test_a_page_has_what_is_predicted(folder, tmp_path):
+    recognizer, files = load(folder), (folder / "new.wav", folder / "new.vtt")
+    frame = recognizer.to_html(tmp_path / "page.html", *files)
+    pd.testing.assert_frame_equal(frame, recognizer(*files))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for part in ("Ann", "area", "no words", "angry", *map("{:.2f}".format, frame.angry)):
+        assert part in text
+
+
+def test_it_shows_its_extractors_and_modalities():
+    letters = Letters()
+    recognizer = Recognizer(MMDFN({"text": 3}, 2, num_layers=1), {"text": letters})
+    assert repr(recognizer) == f"Recognizer({{'text': {letters}}}, modalities=['text'])"
+
+
 def test_other_options_or_weights_are_refused(folder):
     with pytest.raises(ValueError, match=r"'text' must be made as in training.*revision: 1 then"):
         load(folder, text=Letters(revision=2))

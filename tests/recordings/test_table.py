@@ -111,6 +111,12 @@ def test_missing_columns_are_named(columns, said):
     assert all(part in problem for part, problem in zip(said, got, strict=True)), got
 
 
+def test_columns_of_the_same_name_are_refused():
+    table = pd.DataFrame([["a", "A", "B"]], columns=["conversation", "speaker", "speaker"])
+    (got,) = problems(lambda: read_table(table))
+    assert got == "columns: must be different, but are ['conversation', 'speaker', 'speaker']."
+
+
 def test_one_person_has_one_name():
     names = ["Jürgen", "Jürgen ", unicodedata.normalize("NFD", " Jürgen"), "jürgen"]
     assert read_table(frame(speaker=names)).speaker.tolist() == ["Jürgen"] * 3 + ["jürgen"]

@@ -71,6 +71,11 @@ def test_a_truncated_checkpoint_is_named(folder: Path, written: bytes, size: int
         read_checkpoint(path)
 
 
+def test_a_missing_checkpoint_is_not_called_damaged(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_checkpoint(folder / "last.ckpt")
+
+
 HOLDER = """
 import sys
 from pathlib import Path

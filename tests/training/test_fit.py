@@ -17,6 +17,7 @@ import torch
 
 from graphfusion import (
     MMDFN,
+    BatchLayout,
     Classifier,
     Conversation,
     ConversationGraph,
@@ -248,6 +249,18 @@ def test_a_run_cut_off_after_any_file_of_an_epoch_loses_nothing(
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_an_exit_that_is_no_interruption_stays_one(
+    corpus: Corpus, folder: Path, small: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object) -> None:
+        sys.exit(3)
+
+    monkeypatch.setattr("graphfusion.training.checkpoints.write_atomically", leave)
+    with pytest.raises(SystemExit) as stopped:
+        train(small("logistic", epochs=1), corpus, folder)
+    assert stopped.value.code == 3
+
+
 def test_a_run_cut_off_in_added_epochs_is_not_finished(
     corpus: Corpus, folder: Path, small: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,12 +377,30 @@ def test_any_named_model_is_trained_and_loaded(
         assert row == pytest.approx(expected)
 
 
-def test_a_model_of_own_parts_is_trained_and_loaded(corpus: Corpus, folder: Path) -> None:
+class Plain(torch.nn.Module):
+    """A user's own encoder: linear, and without `standardize`."""
+
+    def __init__(self, in_channels: dict[str, int], channels: int) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = dict(in_channels), channels
+        self.projections = torch.nn.ModuleDict(
+            {name: torch.nn.Linear(size, channels) for name, size in in_channels.items()}
+        )
+
+    def forward(self, features: dict[str, torch.Tensor], _: BatchLayout) -> torch.Tensor:
+        projected = [project(features[name]) for name, project in self.projections.items()]
+        return torch.stack(projected, dim=1)
+
+
+@pytest.mark.parametrize("encoder", [UtteranceEncoder, Plain])
+def test_a_model_of_own_parts_is_trained_and_loaded(
+    corpus: Corpus, folder: Path, encoder: type[torch.nn.Module]
+) -> None:
     from torch_geometric.nn import GCNConv
 
     def parts() -> dict[str, torch.nn.Module]:
         return {
-            "encoder": UtteranceEncoder(corpus.in_channels, channels=4),
+            "encoder": encoder(corpus.in_channels, channels=4),
             "graph": ConversationGraph(past=2),
             "fusion": ConvFusion(GCNConv(4, 3)),
             "head": Classifier(corpus.in_channels, 3, 3),
@@ -380,6 +411,9 @@ def test_a_model_of_own_parts_is_trained_and_loaded(corpus: Corpus, folder: Path
     loaded = run.model(**parts())
     batch = corpus.splits["test"][0]
     assert torch.equal(loaded(batch), model(batch))
+    if encoder is Plain:
+        with pytest.raises(ValueError, match="drop_features must be 0 if the model's encoder has"):
+            fit(model, corpus, folder, Settings(drop_features=0.1))
 
 
 def with_labels(
@@ -410,6 +444,8 @@ def test_scores_are_trained_and_evaluated(corpus: Corpus, folder: Path, small: M
         (known["label"] - known["predicted"]).abs().mean(), abs=1e-6
     )
     assert isinstance(run.model().predict(scores.splits["test"][0])[0], float)
+    again = evaluate(run.model(), scores, sentiment=True)
+    assert again == pytest.approx(run.result["strict"], abs=1e-6)
 
 
 def test_classes_are_no_sentiment(corpus: Corpus, folder: Path, small: Make) -> None:

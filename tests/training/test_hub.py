@@ -80,6 +80,16 @@ def test_the_card_has_the_data_of_the_model(runs: list[Run]) -> None:
     assert runs[0].config["data"]["fingerprint"] in text
 
 
+def test_the_card_of_a_model_without_test_conversations(runs: list[Run], tmp_path: Path) -> None:
+    copytree(runs[0].folder, tmp_path / "run")
+    result = runs[0].result.copy()
+    del result["strict"]
+    (tmp_path / "run/result.json").write_text(json.dumps(result))
+    text = model_card([Run(tmp_path / "run")], "ann/calls")
+    assert "\nNo test conversations.\n" in text
+    assert huggingface_hub.ModelCard(text).data.eval_results is None
+
+
 def test_a_mistyped_folder_is_no_download(hub: Hub, tmp_path: Path) -> None:
     for read in (MMDFN.from_pretrained, load_model):
         with pytest.raises(FileNotFoundError, match="must have a model.safetensors, but ann/calls"):

@@ -23,18 +23,19 @@ pytestmark = [
     ("about", "message"),
     [
         (
-            {"recipe": {"model": "bigru"}},
+            '{"recipe": {"model": "bigru"}}',
             r"data.json must describe .* but: KeyError\('in_channels'\)",
         ),
-        ({"recipe": {"other": 1}}, "data.json must describe how to build the model"),
-        ({"recipe": 3, "in_channels": {"a": 1}, "classes": []}, "data.json must describe"),
-        ([], "must be a JSON object, but is list"),
+        ('{"recipe": {"other": 1}}', "data.json must describe how to build the model"),
+        ('{"recipe": 3, "in_channels": {"a": 1}, "classes": []}', "data.json must describe"),
+        ("[]", "must be a JSON object, but is list"),
+        ("{", "data.json must be JSON, but: Expecting"),
     ],
 )
-def test_what_it_was_made_of(about: object, message: str, runs: list[Run], tmp_path: Path) -> None:
+def test_what_it_was_made_of(about: str, message: str, runs: list[Run], tmp_path: Path) -> None:
     folder = tmp_path / "model"
     copytree(runs[0].folder / "model", folder)
-    (folder / "data.json").write_text(json.dumps(about))
+    (folder / "data.json").write_text(about)
     with pytest.raises(ValueError, match=message):
         load_model(folder)
 

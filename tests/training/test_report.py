@@ -88,6 +88,23 @@ def test_everything_is_in_it(runs: list[Run], report: Path) -> None:
         assert error == f"{1 - row[label]:.3f}"
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_without_the_corpus_it_has_no_gates_and_no_diagnosis(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    write_report(runs[:1], tmp_path / "report.html")
+    assert Page(tmp_path / "report.html").titles == [
+        "mmdfn on made.npz",
+        "Scores",
+        "Learning curves",
+        "Confusion matrix",
+        "F1 of each class",
+        "Calibration",
+        "Largest errors",
+        "Settings",
+    ]
+
+
 def test_curves_are_of_what_was_scored() -> None:
     history = pd.DataFrame({"epoch": [0, 1], "train_loss": [2.0, 1.0], "val_f1": [0.1, 0.2]})
     run = SimpleNamespace(history=history, result={"epoch": {"strict": 1}})

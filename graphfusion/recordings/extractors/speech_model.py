@@ -7,7 +7,7 @@ import torch
 
 from graphfusion._utils.extras import require
 from graphfusion.recordings.extractors.hub import LOCK, HubModel
-from graphfusion.recordings.extractors.protocol import Absent, Need
+from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.segment import Segment
 
 _POOLING = ("mean", "mean+std")
@@ -50,7 +50,7 @@ class SpeechModel(HubModel):
         self.dim = int(config.hidden_size) * (2 if pooling == "mean+std" else 1)
 
     def __call__(self, segments: Sequence[Segment]) -> list[Any]:
-        """Returns a vector `[dim]` float32 for each segment's sound, or `Absent` if too short."""
+        """Returns a vector `[dim]` float32 for each segment's sound."""
         with LOCK, torch.inference_mode():
             return [self._extract_one(segment) for segment in segments]
 
@@ -61,8 +61,6 @@ class SpeechModel(HubModel):
         samples = segment.sound.resample(rate).samples
         inputs = prepare(samples, sampling_rate=rate, return_tensors="pt")
         (states,) = encoder(**inputs, output_hidden_states=True).hidden_states[self.layer]
-        if len(states) == 0:
-            return Absent("too short for the speech model")
         parts = [states.mean(0)]
         if self.pooling == "mean+std":
             parts.append(states.std(0, correction=0))

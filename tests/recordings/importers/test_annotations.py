@@ -178,7 +178,13 @@ def test_textgrid(tmp_path):
 
 
 def test_what_is_no_textgrid_is_refused(tmp_path):
-    for text in ("", "Hello 3", LONG[: LONG.index("Twice")], LONG.replace("size = 3", "size = no")):
+    for text in (
+        "",
+        "Hello 3",
+        LONG[: LONG.index("Twice")],
+        LONG.replace("size = 3", "size = no"),
+        LONG.replace('"TextGrid"', '"PitchTier"'),  # another object of Praat
+    ):
         (tmp_path / "x.TextGrid").write_text(text)
         with pytest.raises(ValueError, match="must be a complete TextGrid, but is not"):
             read_textgrid(tmp_path / "x.TextGrid")
@@ -203,6 +209,8 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
     <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3">
       <ANNOTATION_VALUE>Is it
  you?</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a4" TIME_SLOT_REF1="ts3" TIME_SLOT_REF2="ts2">
+      <ANNOTATION_VALUE> </ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
   </TIER>
   <TIER LINGUISTIC_TYPE_REF="dep" PARENT_REF="Bob" TIER_ID="gloss">
     <ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a3" ANNOTATION_REF="a2">
