@@ -50,7 +50,8 @@ def predict(
     Raises:
         FormatError: If the file is not a corpus.
         ValueError: If the source lacks a modality of the model, or has one whose features were not
-            made as in training; there is no such split; or a class has the name of another column.
+            made as in training; there is no such split; a class has the name of another column; or a
+            prediction is not finite.
 
     Warns:
         UserWarning: If features were made with other package versions than in training, or if the
@@ -157,6 +158,11 @@ def _logits(
         for batch in DataLoader(conversations, batch_size=batch_size):
             with torch.inference_mode():
                 logits = view(batch.to(device)).cpu()
+            if not bool(logits.isfinite().all()):
+                raise ValueError(
+                    "model must give finite predictions, but gives others: its training may have "
+                    "diverged, see its report, or the features are not finite."
+                )
             sizes = batch.ptr.diff().tolist()
             yield from zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True)
 

@@ -50,13 +50,15 @@ def write_sound(path, samples, rate=RATE):
     return str(path)
 
 
-def write_container(path, samples, rate=RATE, pictures=None, fps=25, delay=0.0, options=None):
+def write_container(
+    path, samples, rate=RATE, pictures=None, fps=25, delay=0.0, options=None, codec="mpeg4"
+):
     import av
 
     with av.open(str(path), "w", options=options or {}) as file:
         video = None
         if pictures is not None:
-            video = file.add_stream("mpeg4", rate=fps)
+            video = file.add_stream(codec, rate=fps)
             video.height, video.width = pictures[0].shape[:2]
             video.pix_fmt, video.bit_rate = "yuv420p", 2_000_000
         audio = None if samples is None else file.add_stream("aac", rate=rate, layout="mono")

@@ -134,9 +134,13 @@ def test_channels_are_averaged(tmp_path, kind):
     np.testing.assert_allclose(samples, both.mean(0)[: len(samples)], atol=1e-3)
 
 
-def test_frames_are_those_of_the_given_times(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("mp4", "mpeg4"), ("mp4", "h264"), ("ts", "mpeg4"), ("ts", "h264")]
+)
+def test_frames_are_those_of_the_given_times(tmp_path, kind, codec):
+    """In H.264, frames refer to later ones; a transport stream (ts) has no index."""
     pictures = [np.full((48, 64, 3), 2 * n, np.uint8) for n in range(100)]
-    path = write_container(tmp_path / "ramp.mp4", None, pictures=pictures, fps=25)
+    path = write_container(tmp_path / f"ramp.{kind}", None, pictures=pictures, codec=codec)
     with FrameReader(path) as frames:
         for start, end, rate in ((1.0, 2.0, 5), (0.5, 0.9, 25), (3.0, 3.4, 5), (0.0, 4.0, 1)):
             shown = [picture.mean() / 2 for picture in frames.read(start, end, rate)]

@@ -193,3 +193,12 @@ def test_the_model_is_left_as_it_was(runs: list[Run], corpus: Corpus) -> None:
     predict(model, corpus)
     assert model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_model_that_diverged_is_refused(corpus: Corpus, small: Callable[..., Recipe]) -> None:
+    model = small().build(corpus)
+    with torch.no_grad():
+        next(iter(model.head.parameters())).fill_(torch.nan)
+    for use in (predict, evaluate):
+        with pytest.raises(ValueError, match="finite predictions, .* may have diverged"):
+            use(model, corpus, "test")
