@@ -50,8 +50,8 @@ def predict(
     Raises:
         FormatError: If the file is not a corpus.
         ValueError: If the source lacks a modality of the model, or has one whose features were not
-            made as in training; there is no such split; a class has the name of another column; or a
-            prediction is not finite.
+            made as in training; there is no such split; a class has the name of another column;
+            or a prediction is not finite.
 
     Warns:
         UserWarning: If features were made with other package versions than in training, or if the
