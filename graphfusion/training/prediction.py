@@ -158,13 +158,15 @@ def _logits(
         for batch in DataLoader(conversations, batch_size=batch_size):
             with torch.inference_mode():
                 logits = view(batch.to(device)).cpu()
-            if not bool(logits.isfinite().all()):
-                raise ValueError(
-                    "model must give finite predictions, but gives others: its training may have "
-                    "diverged, see its report, or the features are not finite."
-                )
             sizes = batch.ptr.diff().tolist()
-            yield from zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True)
+            for each, own in zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True):
+                if not bool(own.isfinite().all()):
+                    where = f" of {each.id!r}" if "id" in each else ""
+                    raise ValueError(
+                        f"model must give finite predictions, but those{where} are not: its "
+                        "training has diverged, or the features are not finite."
+                    )
+                yield each, own
 
 
 def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
