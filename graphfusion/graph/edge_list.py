@@ -61,6 +61,9 @@ class EdgeList:
         return out
 
 
+_METHODS = ("screen", "screened", "propagate", "restore")  # of a Propagator
+
+
 def as_graph(
     x: Tensor,
     edge_index: Propagator | Tensor,
@@ -92,10 +95,10 @@ def as_graph(
         if edge_weight is not None:
             check_dtype("edge_weight", edge_weight, like)
         return EdgeList(edge_index, edge_weight, len(x))
-    if not hasattr(edge_index, "propagate"):
+    if lacking := [name for name in _METHODS if not hasattr(edge_index, name)]:
         raise TypeError(
-            "edge_index must be a tensor, or the graph that ConversationGraph makes, but "
-            f"got {type(edge_index).__name__}."
+            "edge_index must be a tensor, or a graph such as ConversationGraph makes, but "
+            f"got {type(edge_index).__name__}, which lacks {', '.join(lacking)}."
         )
     if edge_weight is not None:
         raise ValueError("edge_weight must be None with a graph, which has its own.")

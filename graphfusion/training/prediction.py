@@ -25,6 +25,10 @@ _COLUMNS = ("conversation", "utterance", "turn", "label", "predicted")
 Source = Corpus | str | PathLike[str] | Sequence[Conversation]
 
 
+class NotFiniteError(ValueError):
+    """A prediction is not finite: the training has diverged, or the features are not finite."""
+
+
 def predict(
     model: ConversationModel, source: Source, split: str | None = None, batch_size: int = 32
 ) -> pd.DataFrame:
@@ -162,7 +166,7 @@ def _logits(
             for each, own in zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True):
                 if not bool(own.isfinite().all()):
                     where = f" of {each.id!r}" if "id" in each else ""
-                    raise ValueError(
+                    raise NotFiniteError(
                         f"model must give finite predictions, but those{where} are not: its "
                         "training has diverged, or the features are not finite."
                     )

@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.metrics import GOALS
+from graphfusion.training.prediction import NotFiniteError
 from graphfusion.training.recipes import Recipe
 from graphfusion.training.seeds import fit_seeds
 
@@ -45,8 +46,8 @@ def search(
     """Searches a grid of settings with Optuna's tree-structured Parzen estimator.
 
     The score of a trial is the mean held-out score over seeds, each with its own held-out
-    conversations unless the corpus has a validation split. Test scores are not used. An interrupted
-    search is resumed.
+    conversations unless the corpus has a validation split. Test scores are not used. A combination
+    whose training diverges has no score. An interrupted search is resumed.
 
     Args:
         corpus: The conversations.
@@ -59,6 +60,9 @@ def search(
 
     Returns:
         Optuna's study, with `best_params` and `best_value`.
+
+    Raises:
+        ValueError: If the training of each combination diverges.
     """
     goal = GOALS[corpus.task]
     name = f"{corpus.fingerprint[:16]}_{recipe.settings.epochs}_epochs_{seeds}_seeds"
@@ -77,13 +81,23 @@ def search(
     def score(trial: optuna.Trial) -> float:
         chosen = {key: trial.suggest_categorical(key, list(grid[key])) for key in grid}
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
-        runs = fit_seeds(tried, corpus, folder / f"trial_{trial.number}", range(seeds))
+        place = folder / f"trial_{trial.number}"
+        try:
+            runs = fit_seeds(tried, corpus, place, range(seeds))
+        except NotFiniteError as error:
+            raise optuna.TrialPruned(str(error)) from error
         return float(mean(run.result["validation"][goal.name] for run in runs))
 
-    done = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
+    states = optuna.trial.TrialState
+    ended = (states.COMPLETE, states.PRUNED)
+    done = sum(trial.state in ended for trial in study.trials)
     for number in range(done, trials):
         # The sampler's state is not stored. A new seed for each trial makes a resumed search equal
         # to an uninterrupted one.
         study.sampler = optuna.samplers.TPESampler(seed=number)
         study.optimize(score, n_trials=1)
+    if not any(trial.state == states.COMPLETE for trial in study.trials):
+        raise ValueError(
+            f"grid must have a setting whose training does not diverge, but is {grid}."
+        )
     return study

@@ -132,7 +132,7 @@ def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
         ConvFusion(RGCNConv(5, 3, num_relations=6))(x, graph)
     with pytest.raises(TypeError, match="graph must be a MultimodalGraph, but got Tensor"):
         ConvFusion(GCNConv(5, 3))(x, graph.to_dense())
-    with pytest.raises(TypeError, match="edge_index must be a tensor, or the graph that"):
+    with pytest.raises(TypeError, match="edge_index must be a tensor, or a graph such"):
         DynamicFusion(5, 3, 2)(x, "graph")
 
 

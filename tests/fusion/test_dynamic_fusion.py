@@ -7,6 +7,7 @@ from torch_geometric.nn import GCN2Conv
 
 from graphfusion import BatchLayout, ConversationGraph, DynamicFusion
 from graphfusion._kernels.lstm import NodeLSTM
+from graphfusion.models.identity import NoGraph
 from graphfusion.testing import RaggedBatch, assert_batch_independent
 from graphfusion.testing.strategies import batches, seeds, windows
 from tests import oracle
@@ -309,10 +310,11 @@ def test_bad_input() -> None:
         fusion(torch.randn(3, 5), edge_index)
     with pytest.raises(TypeError, match="x must be of the module's dtype torch.float32"):
         fusion(nodes.double(), edge_index)
-    with pytest.raises(
-        TypeError, match="edge_index must be a tensor, or the graph .* but got list"
-    ):
+    with pytest.raises(TypeError, match="edge_index must be a tensor, or a graph .* but got list"):
         fusion(nodes, [[0], [1]])
+    # That of a model's baselines, which propagates only.
+    with pytest.raises(TypeError, match="got NoGraph, which lacks screen, screened, restore"):
+        fusion(x, NoGraph())
     with pytest.raises(TypeError, match="edge_index must be of dtype torch.int64"):
         fusion(nodes, edge_index.int())
     with pytest.raises(ValueError, match=r"edge_index must have shape \[2, E\]"):

@@ -74,3 +74,25 @@ def test_a_search_goes_on_where_it_was(corpus: Corpus, folder: Path, small: Make
     assert study.trials[1].value == pytest.approx(sum(scores) / 2)
     assert len(run("cut", 1, epochs=2).trials) == 1  # another search
     assert len(list((folder / "cut").iterdir())) == 2
+
+
+def test_a_search_goes_on_after_a_diverged_training(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    recipe = small(epochs=1)
+
+    def run(trials: int, *rates: float):
+        return search(corpus, folder, recipe, {"lr": rates}, trials=trials, seeds=1)
+
+    study = run(4, 1e-3, 1e30)
+    tried = {trial.params["lr"]: trial.state.name for trial in study.trials}
+    assert tried == {1e-3: "COMPLETE", 1e30: "PRUNED"}
+    assert study.best_params == {"lr": 1e-3}
+    assert len(run(4, 1e-3, 1e30).trials) == 4  # none of them again
+
+
+def test_a_search_in_which_all_diverge_is_refused(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    with pytest.raises(ValueError, match="grid must have a setting whose training does not div"):
+        search(corpus, folder, small(epochs=1), {"lr": [1e30]}, trials=1, seeds=1)
