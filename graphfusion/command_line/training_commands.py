@@ -4,9 +4,13 @@ Modules are imported when a command runs, to keep `--help` fast.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphfusion.command_line.files import open_corpus, say, say_table, write_table
 from graphfusion.command_line.parser import Modalities, Model, Preset, Settings
+
+if TYPE_CHECKING:
+    from graphfusion.datasets import Corpus
 
 
 def train(
@@ -123,8 +127,10 @@ def search(
     grid: dict[str, list[int | float | bool | str]] | None = None,
     trials: int = 20,
     seeds: int = 3,
+    folds: int | None = None,
+    prefix: int | None = None,
 ) -> None:
-    """Search for the best settings of MM-DFN on held-out training conversations.
+    """Search for the best settings of MM-DFN on training conversations.
 
     Prints the best combination of settings as options of `train`. The test conversations are not
     used.
@@ -138,7 +144,10 @@ def search(
         grid: The values to try of each setting, such as --grid.lr='[0.001, 0.0003]'; default: the
             values that the paper tried for the preset.
         trials: The total number of combinations to try.
-        seeds: The number of runs of each combination, with different seeds.
+        seeds: The number of runs of each combination, scored on held-out conversations.
+        folds: Score by leaving out this number of groups in turn, as in `cross-validate`, rather
+            than by seeds.
+        prefix: The same for groups of conversations whose ids begin alike.
     """
     from graphfusion.training import Recipe
     from graphfusion.training import search as run_search
@@ -152,8 +161,10 @@ def search(
     corpus = open_corpus(file, _names(modalities))
     recipe = Recipe("mmdfn", preset, settings or {})
     folder, values = output / file.stem / preset, GRIDS[preset] if grid is None else grid
-    study = run_search(corpus, folder, recipe, values, trials=trials, seeds=seeds)
-    say(f"best of {len(study.trials)}: {study.best_value:.4f} on held-out conversations")
+    groups = _groups(corpus, folds, prefix)
+    study = run_search(corpus, folder, recipe, values, trials=trials, seeds=seeds, groups=groups)
+    scored = "held-out" if groups is None else "left-out"
+    say(f"best of {len(study.trials)}: {study.best_value:.4f} on {scored} conversations")
     say(" ".join(f"--settings.{name}={value}" for name, value in study.best_params.items()))
 
 
@@ -166,6 +177,8 @@ def benchmark(
     settings: Settings | None = None,
     seeds: int = 5,
     trials: int = 0,
+    folds: int | None = None,
+    prefix: int | None = None,
 ) -> None:
     """Train and compare fusion modules with the same encoder, head and training.
 
@@ -184,6 +197,9 @@ def benchmark(
         seeds: The number of runs of each model, with different seeds.
         trials: The number of combinations of learning rate and dropout to try for each model, on
             held-out conversations; 0: the settings of the preset.
+        folds: Score these combinations by leaving out this number of groups in turn, as in
+            `cross-validate`.
+        prefix: The same for groups of conversations whose ids begin alike.
     """
     from graphfusion.training import benchmark as run_benchmark
     from graphfusion.training import percent
@@ -200,11 +216,21 @@ def benchmark(
         models=models or COMPARED,
         seeds=range(seeds),
         trials=trials,
+        groups=_groups(corpus, folds, prefix),
         source=file.name,
     )
     write_table(found.rename_axis("model").reset_index(), folder / "benchmark.csv")
     costs = found[["parameters", "ms a step"]].astype({"ms a step": int})
     say_table(percent(found.drop(columns=costs.columns)).join(costs).replace("nan", ""))
+
+
+def _groups(
+    corpus: "Corpus", folds: int | None, prefix: int | None
+) -> dict[str, list[str]] | int | None:
+    """The groups of training conversations to leave out; a prefix goes before folds."""
+    from graphfusion.training import by_prefix
+
+    return folds if prefix is None else by_prefix(corpus, prefix)
 
 
 def _names(modalities: Modalities) -> list[str] | None:

@@ -38,6 +38,7 @@ def benchmark(
     models: Sequence[str] = COMPARED,
     seeds: Sequence[int] = range(5),
     trials: int = 0,
+    groups: Mapping[str, Sequence[str]] | int | None = None,
     source: str | None = None,
 ) -> pd.DataFrame:
     """Trains a model with each fusion, and scores them by the strict protocol.
@@ -52,8 +53,10 @@ def benchmark(
         changes: Settings that replace the preset's, as in :class:`Recipe`.
         models: The models to compare, from :data:`MODELS`.
         seeds: Seeds in [0, 2**32), one run each, as in :func:`fit_seeds`.
-        trials: Number of settings of a small grid to try for each model, scored on held-out
-            conversations only; 0: the preset's settings.
+        trials: Number of settings of a small grid to try for each model, scored on training
+            conversations only, as in :func:`search`; 0: the preset's settings.
+        groups: The groups of training conversations that are left out to score a setting, as in
+            :func:`search`; None: one run scores it on held-out conversations.
         source: The origin of the corpus, for display.
 
     Returns:
@@ -81,7 +84,8 @@ def benchmark(
     runs, costs = {}, {}
     for name, recipe in recipes.items():
         if trials:
-            study = search(corpus, folder / name, recipe, GRID, trials=trials, seeds=1)
+            place = folder / name
+            study = search(corpus, place, recipe, GRID, trials=trials, seeds=1, groups=groups)
             recipe = Recipe(name, preset, {**changes, **study.best_params})
         runs[name] = fit_seeds(recipe, corpus, folder / name, seeds, resume=True, source=source)
         costs[name] = _cost(recipe, corpus)

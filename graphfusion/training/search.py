@@ -1,15 +1,21 @@
-"""Hyperparameter search on held-out conversations."""
+"""Hyperparameter search on training conversations."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import product
 from os import PathLike
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import optuna
 from sqlalchemy.pool import NullPool
 
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.training.cross_validation import cross_validate
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.prediction import NotFiniteError
 from graphfusion.training.recipes import Recipe
@@ -42,30 +48,33 @@ def search(
     *,
     trials: int = 20,
     seeds: int = 3,
+    groups: Mapping[str, Sequence[str]] | int | None = None,
 ) -> optuna.Study:
-    """Searches a grid of settings with Optuna's tree-structured Parzen estimator.
+    """Tries combinations of a grid of settings, in a random order that is always the same.
 
     The score of a trial is the mean held-out score over seeds, each with its own held-out
-    conversations unless the corpus has a validation split. Test scores are not used. A combination
-    whose training diverges has no score. An interrupted search is resumed.
+    conversations unless the corpus has a validation split; or the mean over groups of training
+    conversations that are left out in turn. Test scores are not used. A combination whose training
+    diverges has no score. An interrupted search is resumed.
 
     Args:
         corpus: The conversations.
-        folder: The output folder. It gets a folder for each combination of corpus, epochs and
-            seeds.
+        folder: The output folder. It gets a folder for each search: of another corpus, recipe or
+            grid, or other seeds or groups.
         recipe: The model and the fixed settings.
         grid: `{setting: values}`.
-        trials: Total number of combinations to try.
-        seeds: Number of runs of each combination.
+        trials: Total number of combinations to try; all, if the grid has no more.
+        seeds: Number of runs of each combination, unless there are groups.
+        groups: The groups to leave out, as in :func:`cross_validate`.
 
     Returns:
         Optuna's study, with `best_params` and `best_value`.
 
     Raises:
-        ValueError: If the training of each combination diverges.
+        ValueError: If the training of each combination diverges, or the groups are wrong.
     """
     goal = GOALS[corpus.task]
-    name = f"{corpus.fingerprint[:16]}_{recipe.settings.epochs}_epochs_{seeds}_seeds"
+    name = _name(recipe, corpus, grid=grid, seeds=seeds, groups=groups)
     folder = Path(folder) / name
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
@@ -83,21 +92,32 @@ def search(
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
         place = folder / f"trial_{trial.number}"
         try:
+            if groups is not None:
+                build, settings = tried.build, tried.settings
+                scores = cross_validate(build, corpus, place, settings, groups=groups)
+                return float(scores[goal.name].mean())
             runs = fit_seeds(tried, corpus, place, range(seeds))
         except NotFiniteError as error:
             raise optuna.TrialPruned(str(error)) from error
         return float(mean(run.result["validation"][goal.name] for run in runs))
 
     states = optuna.trial.TrialState
-    ended = (states.COMPLETE, states.PRUNED)
-    done = sum(trial.state in ended for trial in study.trials)
-    for number in range(done, trials):
-        # The sampler's state is not stored. A new seed for each trial makes a resumed search equal
-        # to an uninterrupted one.
-        study.sampler = optuna.samplers.TPESampler(seed=number)
-        study.optimize(score, n_trials=1)
+    ended = [
+        trial.params for trial in study.trials if trial.state in (states.COMPLETE, states.PRUNED)
+    ]
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    for number in np.random.default_rng(0).permutation(len(combinations))[:trials]:
+        if combinations[number] not in ended:
+            study.enqueue_trial(combinations[number])
+            study.optimize(score, n_trials=1)
     if not any(trial.state == states.COMPLETE for trial in study.trials):
         raise ValueError(
             f"grid must have a setting whose training does not diverge, but is {grid}."
         )
     return study
+
+
+def _name(recipe: Recipe, corpus: Corpus, **arguments: Any) -> str:
+    """A name that no other search has, so that none takes the trials of another."""
+    content = json.dumps({"recipe": asdict(recipe), "corpus": corpus.fingerprint, **arguments})
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -68,12 +68,41 @@ def test_a_search_goes_on_where_it_was(corpus: Corpus, folder: Path, small: Make
     assert len(run("cut", 1).trials) == 1
     study, whole = run("cut", 3), run("whole", 3)
     assert [each.params for each in study.trials] == [each.params for each in whole.trials]
-    assert len({json.dumps(each.params) for each in study.trials}) > 1
-    (place,) = (folder / "cut").glob("*_1_epochs_2_seeds/trial_1")
+    assert len({json.dumps(each.params) for each in study.trials}) == 3
+    (place,) = (folder / "cut").glob("*/trial_1")
     scores = [Run(place / f"seed_{seed}").result["validation"]["f1"] for seed in (0, 1)]
     assert study.trials[1].value == pytest.approx(sum(scores) / 2)
-    assert len(run("cut", 1, epochs=2).trials) == 1  # another search
-    assert len(list((folder / "cut").iterdir())) == 2
+    assert len(run("cut", 9).trials) == 4  # the whole grid
+
+
+def test_each_search_has_trials_of_its_own(corpus: Corpus, folder: Path, small: Make) -> None:
+    first, other = small("logistic", epochs=1), small("logistic", epochs=1, weight_decay=0.1)
+    grids: list[dict[str, list[float]]] = [{"lr": [1e-3]}, {"lr": [1e-2]}]
+    for recipe, grid, groups in (
+        (first, grids[0], None),
+        (other, grids[0], None),
+        (first, grids[1], None),
+        (first, grids[0], 2),
+        (first, grids[0], by_prefix(corpus, 6)),
+    ):
+        before = times(folder)
+        study = search(corpus, folder, recipe, grid, trials=1, seeds=1, groups=groups)
+        assert len(study.trials) == 1
+        assert len(times(folder)) > len(before)
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_a_search_scores_by_the_groups_that_are_left_out(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    recipe, grid = small("logistic", epochs=1), {"lr": [1e-3, 1e-2]}
+    study = search(corpus, folder / "search", recipe, grid, trials=2, groups=2)
+    assert {trial.params["lr"] for trial in study.trials} == set(grid["lr"])
+    for trial in study.trials:
+        tried = small("logistic", epochs=1, lr=trial.params["lr"])
+        place = folder / f"cross_{trial.number}"
+        scores = cross_validate(tried.build, corpus, place, tried.settings, groups=2)
+        assert trial.value == scores["f1"].mean()
 
 
 def test_a_search_goes_on_after_a_diverged_training(
@@ -88,7 +117,7 @@ def test_a_search_goes_on_after_a_diverged_training(
     tried = {trial.params["lr"]: trial.state.name for trial in study.trials}
     assert tried == {1e-3: "COMPLETE", 1e30: "PRUNED"}
     assert study.best_params == {"lr": 1e-3}
-    assert len(run(4, 1e-3, 1e30).trials) == 4  # none of them again
+    assert len(run(4, 1e-3, 1e30).trials) == 2  # none of them again
 
 
 def test_a_search_in_which_all_diverge_is_refused(
