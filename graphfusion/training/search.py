@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 from sqlalchemy.pool import NullPool
 
+from graphfusion._utils.checks import check_size
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.training.cross_validation import cross_validate
 from graphfusion.training.metrics import GOALS
@@ -59,8 +60,8 @@ def search(
 
     Args:
         corpus: The conversations.
-        folder: The output folder. It gets a folder for each search: of another corpus, recipe or
-            grid, or other seeds or groups.
+        folder: The output folder. It gets a folder for each search (of another corpus, recipe or
+            grid, or other seeds or groups), with a folder for each combination.
         recipe: The model and the fixed settings.
         grid: `{setting: values}`.
         trials: Total number of combinations to try; all, if the grid has no more.
@@ -71,8 +72,13 @@ def search(
         Optuna's study, with `best_params` and `best_value`.
 
     Raises:
-        ValueError: If the training of each combination diverges, or the groups are wrong.
+        ValueError: If the training of each combination diverges, `trials` is less than 1, or the
+            groups are not those of a cross-validation.
     """
+    check_size("trials", trials)
+    grid = {setting: list(values) for setting, values in grid.items()}
+    if isinstance(groups, Mapping):
+        groups = {group: list(ids) for group, ids in groups.items()}
     goal = GOALS[corpus.task]
     name = _name(recipe, corpus, grid=grid, seeds=seeds, groups=groups)
     folder = Path(folder) / name
@@ -88,15 +94,15 @@ def search(
     )
 
     def score(trial: optuna.Trial) -> float:
-        chosen = {key: trial.suggest_categorical(key, list(grid[key])) for key in grid}
+        chosen = {key: trial.suggest_categorical(key, grid[key]) for key in grid}
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
-        place = folder / f"trial_{trial.number}"
+        place = folder / "_".join(f"{key}={value}" for key, value in chosen.items())
         try:
             if groups is not None:
                 build, settings = tried.build, tried.settings
                 scores = cross_validate(build, corpus, place, settings, groups=groups)
                 return float(scores[goal.name].mean())
-            runs = fit_seeds(tried, corpus, place, range(seeds))
+            runs = fit_seeds(tried, corpus, place, range(seeds), resume=True)
         except NotFiniteError as error:
             raise optuna.TrialPruned(str(error)) from error
         return float(mean(run.result["validation"][goal.name] for run in runs))
@@ -112,7 +118,7 @@ def search(
             study.optimize(score, n_trials=1)
     if not any(trial.state == states.COMPLETE for trial in study.trials):
         raise ValueError(
-            f"grid must have a setting whose training does not diverge, but is {grid}."
+            f"grid must have a combination whose training does not diverge, but is {grid}."
         )
     return study
 

@@ -71,7 +71,7 @@ def test_settings_are_searched_for_each(
     corpus: Corpus, folder: Path, fast: dict[str, object]
 ) -> None:
     benchmark(corpus, folder, changes=fast, models=[], seeds=[0], trials=1, groups=2)
-    (trial,) = (folder / WITHOUT).glob("*/trial_0")
+    (trial,) = (folder / WITHOUT).glob("*/lr=*_dropout=*")
     assert {path.name for path in trial.iterdir()} == {"fold_1", "fold_2"}
     changes = Run(folder / WITHOUT / "seed_0").config["recipe"]["changes"]
     assert changes.keys() == {*fast, "lr", "dropout"}
@@ -93,7 +93,7 @@ def test_the_command(
     command = ["benchmark", str(tmp_path / "made.safetensors"), "--output", str(tmp_path / "out")]
     searched = ["--trials", "1", "--prefix", "6"]
     assert main([*command, *settings, "--models=[hypergraph]", "--seeds", "1", *searched]) == 0
-    (trial,) = (tmp_path / "out/made/hypergraph").glob("*/trial_0")
+    (trial,) = (tmp_path / "out/made/hypergraph").glob("*/lr=*_dropout=*")
     assert {path.name for path in trial.iterdir()} == set(corpus.ids("train"))
     printed = capsys.readouterr().out
     assert "| no_fusion" in printed

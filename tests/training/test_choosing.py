@@ -69,7 +69,8 @@ def test_a_search_goes_on_where_it_was(corpus: Corpus, folder: Path, small: Make
     study, whole = run("cut", 3), run("whole", 3)
     assert [each.params for each in study.trials] == [each.params for each in whole.trials]
     assert len({json.dumps(each.params) for each in study.trials}) == 3
-    (place,) = (folder / "cut").glob("*/trial_1")
+    words = "_".join(f"{name}={value}" for name, value in study.trials[1].params.items())
+    (place,) = (folder / "cut").glob(f"*/{words}")
     scores = [Run(place / f"seed_{seed}").result["validation"]["f1"] for seed in (0, 1)]
     assert study.trials[1].value == pytest.approx(sum(scores) / 2)
     assert len(run("cut", 9).trials) == 4  # the whole grid
@@ -123,5 +124,7 @@ def test_a_search_goes_on_after_a_diverged_training(
 def test_a_search_in_which_all_diverge_is_refused(
     corpus: Corpus, folder: Path, small: Make
 ) -> None:
-    with pytest.raises(ValueError, match="grid must have a setting whose training does not div"):
+    with pytest.raises(ValueError, match="grid must have a combination whose training"):
         search(corpus, folder, small(epochs=1), {"lr": [1e30]}, trials=1, seeds=1)
+    with pytest.raises(ValueError, match="trials must be at least 1, but got 0"):
+        search(corpus, folder, small(), {"lr": [1e-3]}, trials=0)
