@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(
-            "\ngraphfusion: interrupted; `train --resume` continues after the last epoch.\n"
+            "\ngraphfusion: interrupted; the same command continues (`train` with `--resume`).\n"
         )
         return 130
     return 0

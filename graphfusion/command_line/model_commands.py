@@ -5,9 +5,13 @@ Modules are imported when a command runs, to keep `--help` fast.
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from graphfusion._utils.files import check_output
 from graphfusion.command_line.files import open_for_model, say, say_table, write_table
+
+if TYPE_CHECKING:
+    from graphfusion.training import Run
 
 
 def evaluate(model: Path, file: Path, split: str = "test", sentiment: bool = False) -> None:
@@ -94,11 +98,22 @@ def compare(models: list[Path]) -> None:
         runs[name] = [Run(each) for each in found]
     say_table(percent(table(runs)))
     *others, last = runs
-    ours = runs[last][0].settings
     for name in others:
-        theirs = runs[name][0].settings  # maybe of another kind of model, without some arguments
-        if differing := difference({key: theirs.get(key, ours[key]) for key in ours}, ours):
+        if differing := difference(*_settings(runs[name][0], runs[last][0])):
             say(f"{name} differs from {last} in {differing}")
     if others:
         say(f"\n{last} minus each other model; low and high: 95 % interval of a paired bootstrap\n")
         say_table(percent(differences(runs)))
+
+
+def _settings(run: "Run", last: "Run") -> list[dict[str, Any]]:
+    """The settings to compare of two runs, maybe of models that have different arguments."""
+    changed = [(each.config["recipe"] or {}).get("changes", {}) for each in (run, last)]
+    return [
+        {name: each.settings.get(name, last.settings[name]) for name in last.settings}
+        | {
+            name: (changes | each.settings).get(name, "the preset's")
+            for name in [*changed[0], *changed[1]]
+        }
+        for each, changes in zip((run, last), changed, strict=True)
+    ]

@@ -185,7 +185,7 @@ def benchmark(
     Prints a row for each model. The test score is strict: the epoch is chosen on held-out
     conversations. The difference is from the model without fusion, with a 95 % bootstrap interval
     over test conversations, and with its standard deviation over seeds. The last columns are the
-    number of parameters, and the milliseconds of a training step.
+    number of parameters, and the milliseconds of a forward and a backward pass on the CPU.
 
     Args:
         file: The feature file, with test conversations.
@@ -217,10 +217,11 @@ def benchmark(
         seeds=range(seeds),
         trials=trials,
         groups=_groups(corpus, folds, prefix),
+        modalities=_names(modalities),
         source=file.name,
     )
     write_table(found.rename_axis("model").reset_index(), folder / "benchmark.csv")
-    costs = found[["parameters", "ms a step"]].astype({"ms a step": int})
+    costs = found[["parameters", "ms a step"]].round().astype(int)
     say_table(percent(found.drop(columns=costs.columns)).join(costs).replace("nan", ""))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._utils.checks import check_bool, check_real, check_tensor
 from graphfusion.graph.edge_types import EDGE_TYPES, edge_types
-from graphfusion.graph.hyperedges import hyperedges
+from graphfusion.graph.hyperedges import check_whole, hyperedges
 from graphfusion.graph.multimodal_graph import MultimodalGraph
 
 # The arguments of a convolution that are filled, by their names in PyG.
@@ -22,8 +22,9 @@ class ConvFusion(torch.nn.Module):
     Their arguments are filled by name: `edge_index` and `edge_weight` are the graph's entries;
     `edge_attr`, for a convolution with `edge_dim=1`, the weights as `[E, 1]`; `edge_type` the six
     types of :meth:`MultimodalGraph.edge_type`; `hyperedge_index` joins each utterance's nodes, and
-    each conversation's nodes of one modality; `x_0` is the fusion's input. The graph is normalised
-    and has self-loops, so a convolution's own `normalize` and `add_self_loops` are turned off.
+    each conversation's nodes of one modality, so that the graph must have no window; `x_0` is the
+    fusion's input. The graph is normalised and has self-loops, so a convolution's own `normalize`
+    and `add_self_loops` are turned off.
 
     Each forward synchronises with a GPU once, to list the graph's edges.
 
@@ -96,7 +97,8 @@ class ConvFusion(torch.nn.Module):
 
         Raises:
             TypeError: If the graph is no :class:`MultimodalGraph`.
-            ValueError: If shapes disagree, or the layout lacks speakers.
+            ValueError: If shapes disagree, the layout lacks speakers, or a window leaves out pairs
+                of utterances that a hyperedge would join.
         """
         if not isinstance(graph, MultimodalGraph):
             raise TypeError(f"graph must be a MultimodalGraph, but got {type(graph).__name__}.")
@@ -124,6 +126,7 @@ class ConvFusion(torch.nn.Module):
         if "edge_type" in names:
             given["edge_type"] = edge_types(edge_index, graph.layout, graph.inter.size(1))
         if "hyperedge_index" in names:
+            check_whole(graph)
             given["hyperedge_index"] = hyperedges(graph.layout, graph.inter.size(1))
         return given
 

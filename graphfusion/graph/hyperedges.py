@@ -4,6 +4,22 @@ import torch
 from torch import Tensor
 
 from graphfusion.data.layout import BatchLayout
+from graphfusion.graph.multimodal_graph import MultimodalGraph
+
+
+def check_whole(graph: MultimodalGraph) -> None:
+    """Checks that the graph joins all pairs of a conversation's utterances, as hyperedges do.
+
+    Raises:
+        ValueError: If a window leaves some out. A causal model would see later utterances.
+    """
+    pairs = graph.layout.ptr.diff().square().sum()
+    if graph.blocks.joined.sum() != pairs:
+        raise ValueError(
+            "graph must have no window for hyperedge_index, which joins whole conversations, but "
+            f"joins {int(graph.blocks.joined.sum())} of {int(pairs)} pairs of utterances: leave "
+            "out past, future and causal."
+        )
 
 
 def hyperedges(layout: BatchLayout, num_modalities: int) -> Tensor:

@@ -71,11 +71,13 @@ class Fusion:
     Args:
         make: Builds it for the sizes of a model.
         window: How many utterances before and after a node receives from, unless the model has a
-            window; None: all.
+            window; None: all. Missing nodes are then imputed from these, too.
+        whole: Whether it always joins whole conversations, so that it takes no window.
     """
 
     make: Callable[[MMDFN], torch.nn.Module]
     window: int | None = None
+    whole: bool = False
 
 
 def _convolutions(*kinds: Callable[[int, int], torch.nn.Module]) -> Callable[[MMDFN], ConvFusion]:
@@ -124,7 +126,7 @@ FUSIONS = {
     # DialogueGCN (Ghosal et al., EMNLP 2019): relational attention, then a graph convolution.
     "relational_attention": Fusion(_convolutions(_relational_attention, GraphConv), WINDOW),
     # M3NET (Chen et al., CVPR 2023): a hyperedge for each utterance and for each modality.
-    "hypergraph": Fusion(_convolutions(HypergraphConv, HypergraphConv)),
+    "hypergraph": Fusion(_convolutions(HypergraphConv, HypergraphConv), whole=True),
     # Scaled dot-product attention (Vaswani et al., NeurIPS 2017) within the window.
     "self_attention": Fusion(_convolutions(TransformerConv), WINDOW),
 }
@@ -138,11 +140,18 @@ def swap_fusion(model: MMDFN, name: str) -> ConversationModel:
         name: One of `FUSIONS`.
 
     Raises:
-        ValueError: If there is no such fusion.
+        ValueError: If there is no such fusion, or it does not take the model's window or `concat`.
     """
     if name not in FUSIONS:
         raise ValueError(f"name must be one of {list(FUSIONS)}, but got {name!r}.")
     graph, chosen = model.graph, FUSIONS[name]
+    if chosen.whole and (graph.past, graph.future) != (None, None):
+        raise ValueError(
+            f"past, future and causal must be left out with {name}, which joins whole "
+            f"conversations, but got past={graph.past} and future={graph.future}."
+        )
+    if not model.fusion.concat:
+        raise ValueError(f"concat must be True with {name}, but got False.")
     if chosen.window is not None:
         past = chosen.window if graph.past is None else graph.past
         future = chosen.window if graph.future is None else graph.future

@@ -39,6 +39,7 @@ def benchmark(
     seeds: Sequence[int] = range(5),
     trials: int = 0,
     groups: Mapping[str, Sequence[str]] | int | None = None,
+    modalities: Sequence[str] | None = None,
     source: str | None = None,
 ) -> pd.DataFrame:
     """Trains a model with each fusion, and scores them by the strict protocol.
@@ -57,6 +58,7 @@ def benchmark(
             conversations only, as in :func:`search`; 0: the preset's settings.
         groups: The groups of training conversations that are left out to score a setting, as in
             :func:`search`; None: one run scores it on held-out conversations.
+        modalities: The modalities given to :meth:`Corpus.select`, saved as in :func:`fit`.
         source: The origin of the corpus, for display.
 
     Returns:
@@ -70,24 +72,35 @@ def benchmark(
         - `f1 by seed`, `f1 by seed std`: mean and standard deviation of the differences between
           runs of the same seed, which the interval does not show.
         - `parameters`: the number of parameters.
-        - `ms a step`: median milliseconds of a training step on one batch, on this machine, which
-          should be idle.
+        - `ms a step`: median milliseconds of the forward and the backward pass of one batch, in
+          float32 on the CPU of this machine, which should be idle.
 
     Raises:
-        ValueError: If there is no such model, or no test conversation.
+        ValueError: If there is no such model, or no test conversation, or a fusion does not take
+            the settings.
     """
     if not corpus.splits.get("test"):
         raise ValueError(f"corpus must have test conversations, but has {list(corpus.splits)}.")
     folder, changes = Path(folder), dict(changes or {})
     names = [WITHOUT, *(name for name in models if name != WITHOUT)]
     recipes = {name: Recipe(name, preset, changes) for name in names}
+    for recipe in recipes.values():
+        recipe.build(corpus)  # or one would be refused after others were trained
     runs, costs = {}, {}
     for name, recipe in recipes.items():
         if trials:
             place = folder / name
             study = search(corpus, place, recipe, GRID, trials=trials, seeds=1, groups=groups)
             recipe = Recipe(name, preset, {**changes, **study.best_params})
-        runs[name] = fit_seeds(recipe, corpus, folder / name, seeds, resume=True, source=source)
+        runs[name] = fit_seeds(
+            recipe,
+            corpus,
+            folder / name,
+            seeds,
+            resume=True,
+            modalities=modalities,
+            source=source,
+        )
         costs[name] = _cost(recipe, corpus)
     score = GOALS[corpus.task].name
     found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]].copy()
@@ -99,7 +112,7 @@ def benchmark(
 
 
 def _cost(recipe: Recipe, corpus: Corpus) -> dict[str, float]:
-    """Number of parameters, and median milliseconds of a training step."""
+    """Number of parameters, and median milliseconds of a forward and a backward pass."""
     model, settings = recipe.build(corpus).train(), recipe.settings
     batch = Batch.from_data_list(list(islice(corpus.splits["train"], settings.batch_size)))
     seconds = []

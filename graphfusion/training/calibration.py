@@ -60,8 +60,12 @@ class Calibration:
 
         Raises:
             TypeError: If `label` is not int64.
-            ValueError: If there is no utterance, or `label` does not have shape `[N]`.
+            ValueError: If there is no utterance, `label` does not have shape `[N]`, or `coverage`
+                is not in (0, 1).
         """
+        check_real("coverage", coverage, 0, 1)
+        if coverage in (0, 1):
+            raise ValueError(f"coverage must be between 0 and 1, but got {coverage}.")
         check_tensor("label", label, [len(probability)], torch.int64)
         if not len(label):
             raise ValueError("label must have an utterance, but is empty.")
@@ -69,7 +73,8 @@ class Calibration:
         losses = torch.stack([cross_entropy(logits / each, label) for each in _TEMPERATURES])
         temperature = float(_TEMPERATURES[losses.argmin()])
         true = (logits / temperature).softmax(1).gather(1, label.unsqueeze(1)).squeeze(1)
-        left_out = math.floor((1 - coverage) * (len(label) + 1))
+        # Rounded, for 0.9 * 10 is not quite 9.
+        left_out = len(label) + 1 - math.ceil(round(coverage * (len(label) + 1), 9))
         # With fewer than 1 / (1 - coverage) utterances, only sets of all classes guarantee it.
         threshold = float(true.sort().values[left_out - 1]) if left_out else 0.0
         return cls(temperature, threshold)

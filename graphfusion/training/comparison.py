@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from graphfusion.data.labels import LabelSpec
 from graphfusion.training.columns import by_class, label_columns, labelled_rows
+from graphfusion.training.folder import difference, same_but_seed
 from graphfusion.training.metrics import GOALS
 from graphfusion.training.run import Run
 
@@ -28,25 +29,41 @@ def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         deviation of a single run is NaN.
 
     Raises:
-        ValueError: If a run has no test scores.
+        ValueError: If a run has no test scores, or the runs of a model do not differ in their
+            seeds alone.
     """
-    _check_tested(runs)
+    _check_runs(runs)
     rows = {}
     for name, each in runs.items():
         row: dict[str, float] = {"seeds": len(each)}
         scores = pd.DataFrame([_flatten_scores(run.result) for run in each])
         for score in scores:
-            row[score], row[f"{score} std"] = scores[score].mean(), scores[score].std()
+            row[score], row[f"{score} std"] = (
+                scores[score].mean(skipna=False),
+                scores[score].std(skipna=False),
+            )
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").astype({"seeds": int})
 
 
-def _check_tested(runs: Mapping[str, Sequence[Run]]) -> None:
+def _check_runs(runs: Mapping[str, Sequence[Run]]) -> None:
     for name, run in ((name, run) for name, each in runs.items() for run in each):
         if "strict" not in run.result:
             raise ValueError(
                 f"runs must have test scores, but {name} was trained without test conversations, "
                 f"in {run.folder}."
+            )
+        first = runs[name][0]
+        before, now = (same_but_seed(each.config) for each in (first, run))
+        if before != now:
+            raise ValueError(
+                f"runs of one model must differ in their seeds only, but those of {name} in "
+                f"{first.folder} and {run.folder} differ in {difference(now, before)}."
+            )
+        if sum(each.config["seed"] == run.config["seed"] for each in runs[name]) > 1:
+            raise ValueError(
+                f"runs of one model must have different seeds, but {name} has two with "
+                f"{run.config['seed']}."
             )
 
 
@@ -59,7 +76,8 @@ def _flatten_scores(result: Mapping[str, Any]) -> dict[str, float]:
 def percent(frame: pd.DataFrame) -> pd.DataFrame:
     """Formats a table of scores as text, "mean ± standard deviation".
 
-    Fractions are shown in percent, the mean absolute error in the unit of the scores.
+    Fractions are shown in percent; the mean absolute error, in the unit of the scores, and the
+    correlation as they are.
 
     Args:
         frame: A table of :func:`table` or :func:`compare`.
@@ -73,7 +91,7 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
             shown[name] = frame[name].astype(str)
         elif not name.endswith(" std"):
             spread = frame.get(f"{name} std", pd.Series(np.nan, frame.index))
-            scale, digits = (1, 3) if "mae" in name.split() else (100, 1)
+            scale, digits = (1, 3) if {"mae", "corr"} & set(name.split()) else (100, 1)
             shown[name] = [
                 f"{scale * value:.{digits}f}"
                 + ("" if np.isnan(std) else f" ± {scale * std:.{digits}f}")
@@ -103,11 +121,12 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
     Raises:
         ValueError: If there are fewer than two models, or their runs have no test scores, different
-            tasks or classes, or predicted different utterances.
+            tasks or classes, or predicted different utterances; or the runs of a model do not
+            differ in their seeds alone.
     """
     if len(runs) < 2:
         raise ValueError(f"runs must have at least two models, but got {list(runs)}.")
-    _check_tested(runs)
+    _check_runs(runs)
     *others, ours = runs
     spec = runs[ours][0].spec
     for name, other in ((name, run.spec) for name, each in runs.items() for run in each):

@@ -42,7 +42,8 @@ def cross_validate(
         A table with a row for each group, and its scores by the strict protocol.
 
     Raises:
-        ValueError: If there are fewer than two groups, or a conversation is in none or in two.
+        ValueError: If there are fewer than two groups, one is empty, or a conversation is in none
+            or in two.
     """
     train = corpus.ids("train")
     if isinstance(groups, int):
@@ -54,6 +55,8 @@ def cross_validate(
             "groups must be at least two, with each training conversation in one of them, but got "
             f"{ {name: len(ids) for name, ids in groups.items()} } of {len(train)}."
         )
+    if empty := [name for name, ids in groups.items() if not ids]:
+        raise ValueError(f"groups must have conversations, but {empty} have none.")
     others = {split: corpus.ids(split) for split in corpus.splits if split not in ("train", "test")}
     scores = {}
     for seed, (name, left_out) in enumerate(groups.items(), start=1):

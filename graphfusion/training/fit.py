@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.mmdfn import MMDFN
 from graphfusion.training.checkpoints import (
     BEST,
     LAST,
@@ -32,6 +33,7 @@ from graphfusion.training.fit_checks import check_fit, check_labels
 from graphfusion.training.folder import (
     check_first,
     check_folder,
+    constants,
     is_finished,
     write_start,
 )
@@ -111,7 +113,12 @@ def fit(
     parts = corpus.with_splits({"train": train_ids, "val": held, **test})
     check_labels(parts)
     config: dict[str, Any] = {
-        "model": {"class": type(model).__name__, "arguments": model.config},
+        "model": {
+            "class": type(model).__name__,
+            "arguments": model.config,
+            # The recipe, or the arguments of an MMDFN, determine its parts.
+            "parts": None if recipe or type(model) is MMDFN else constants(model),
+        },
         "recipe": asdict(recipe) if recipe else None,
         "settings": asdict(settings),
         "seed": seed,

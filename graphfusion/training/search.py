@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState, create_trial
 from sqlalchemy.pool import NullPool
 
 from graphfusion._utils.checks import check_size
@@ -72,11 +74,20 @@ def search(
         Optuna's study, with `best_params` and `best_value`.
 
     Raises:
-        ValueError: If the training of each combination diverges, `trials` is less than 1, or the
-            groups are not those of a cross-validation.
+        TypeError: If a value of the grid is no number, string or flag.
+        ValueError: If the training of each combination diverges, `trials` is less than 1 or than
+            before, a setting has no value or one twice, or the groups are not those of a
+            cross-validation.
     """
     check_size("trials", trials)
     grid = {setting: list(values) for setting, values in grid.items()}
+    for setting, values in grid.items():
+        if not values or len(set(values)) < len(values):
+            raise ValueError(f"grid must have different values of {setting}, but got {values}.")
+        if not all(isinstance(value, bool | int | float | str) for value in values):
+            raise TypeError(
+                f"grid must have numbers, strings or flags of {setting}, but got {values}."
+            )
     if isinstance(groups, Mapping):
         groups = {group: list(ids) for group, ids in groups.items()}
     goal = GOALS[corpus.task]
@@ -93,30 +104,32 @@ def search(
         load_if_exists=True,
     )
 
-    def score(trial: optuna.Trial) -> float:
-        chosen = {key: trial.suggest_categorical(key, grid[key]) for key in grid}
+    def score(chosen: Mapping[str, Any]) -> float:
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
         place = folder / "_".join(f"{key}={value}" for key, value in chosen.items())
-        try:
-            if groups is not None:
-                build, settings = tried.build, tried.settings
-                scores = cross_validate(build, corpus, place, settings, groups=groups)
-                return float(scores[goal.name].mean())
-            runs = fit_seeds(tried, corpus, place, range(seeds), resume=True)
-        except NotFiniteError as error:
-            raise optuna.TrialPruned(str(error)) from error
+        if groups is not None:
+            build, settings = tried.build, tried.settings
+            scores = cross_validate(build, corpus, place, settings, groups=groups)
+            return float(scores[goal.name].mean())
+        runs = fit_seeds(tried, corpus, place, range(seeds), resume=True)
         return float(mean(run.result["validation"][goal.name] for run in runs))
 
-    states = optuna.trial.TrialState
-    ended = [
-        trial.params for trial in study.trials if trial.state in (states.COMPLETE, states.PRUNED)
-    ]
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    for number in np.random.default_rng(0).permutation(len(combinations))[:trials]:
-        if combinations[number] not in ended:
-            study.enqueue_trial(combinations[number])
-            study.optimize(score, n_trials=1)
-    if not any(trial.state == states.COMPLETE for trial in study.trials):
+    order = np.random.default_rng(0).permutation(len(combinations))[:trials]
+    if len(study.trials) > len(order):
+        raise ValueError(
+            f"trials must be at least {len(study.trials)}, as many as {folder} has, but got "
+            f"{trials}."
+        )
+    distributions = {key: CategoricalDistribution(values) for key, values in grid.items()}
+    for number in order[len(study.trials) :]:
+        chosen = combinations[number]
+        trial = {"params": chosen, "distributions": distributions}
+        try:
+            study.add_trial(create_trial(**trial, value=score(chosen)))
+        except NotFiniteError:
+            study.add_trial(create_trial(**trial, state=TrialState.PRUNED))
+    if all(trial.state == TrialState.PRUNED for trial in study.trials):
         raise ValueError(
             f"grid must have a combination whose training does not diverge, but is {grid}."
         )

@@ -38,11 +38,14 @@ def fit_seeds(
         The runs, in the order of the seeds.
 
     Raises:
-        ValueError: If a seed is out of range, or for the reasons of :func:`fit`.
+        ValueError: If a seed is out of range or given twice, or for the reasons of :func:`fit`.
         OSError: If a file cannot be written.
     """
+    seeds = list(seeds)
     if not seeds or not all(0 <= seed < _NUM_SEEDS for seed in seeds):
-        raise ValueError(f"seeds must be in [0, 2**32), at least one, but got {list(seeds)}.")
+        raise ValueError(f"seeds must be in [0, 2**32), at least one, but got {seeds}.")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be different, but got {seeds}.")
     folder, runs = Path(folder), []
     for seed in seeds:
         pl.seed_everything(seed, verbose=False)

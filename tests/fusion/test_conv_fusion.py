@@ -136,6 +136,18 @@ def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
         DynamicFusion(5, 3, 2)(x, "graph")
 
 
+def test_hyperedges_do_not_reach_out_of_a_window() -> None:
+    x, ptr = torch.randn(5, 1, 5), torch.tensor([0, 4, 5])
+    fusion = ConvFusion(HypergraphConv(5, 3))
+    for graph in (ConversationGraph(future=0), ConversationGraph(1, 1), ConversationGraph(2, 3)):
+        with pytest.raises(
+            ValueError, match=r"joins whole conversations, but joins \d+ of 17 pair"
+        ):
+            fusion(x, graph(x, ptr))
+    wide = fusion(x, ConversationGraph(3, 3)(x, ptr))  # of which nothing is left out
+    torch.testing.assert_close(wide, fusion(x, ConversationGraph()(x, ptr)))
+
+
 def test_repr() -> None:
     assert repr(ConvFusion(GCNConv(5, 3))) == "ConvFusion(GCNConv(5, 3))"
 

@@ -69,6 +69,26 @@ def test_a_window_is_the_models_own_if_it_has_one() -> None:
     assert swap_fusion(small(), "hypergraph").graph.past is None
 
 
+@pytest.mark.parametrize("name", [name for name in FUSIONS if not FUSIONS[name].whole])
+def test_a_causal_model_does_not_look_ahead(name: str) -> None:
+    model = swap_fusion(small(causal=True), name).eval()
+    x = conversation(6)
+    later = Conversation({key: value.clone() for key, value in x.features.items()}, x.speaker)
+    for value in later.features.values():
+        value[4:] += 1
+    before, after = model(x), model(later)
+    torch.testing.assert_close(after[:4], before[:4])
+    assert not torch.equal(after[4:], before[4:])
+
+
+def test_what_a_fusion_cannot_take_is_refused() -> None:
+    for changes in ({"causal": True}, {"past": 2}, {"future": 2}):
+        with pytest.raises(ValueError, match="and causal must be left out with hypergraph, which"):
+            swap_fusion(small(**changes), "hypergraph")
+    with pytest.raises(ValueError, match="concat must be True with gcn2, but got False"):
+        swap_fusion(small(concat=False), "gcn2")
+
+
 def test_as_many_gcn2_layers_as_the_model_has() -> None:
     fusion = swap_fusion(small(num_layers=3), "gcn2").fusion
     assert isinstance(fusion, ConvFusion)

@@ -1,6 +1,7 @@
 """The comparison of fusions: its table, and that it is made again without training."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,9 @@ from graphfusion.command_line import main
 from graphfusion.datasets import Corpus, save
 from graphfusion.training import Recipe, Run, benchmark, compare, table
 from graphfusion.training.benchmark import COMPARED, WITHOUT
+
+# The name in the package is the function's.
+module = import_module("graphfusion.training.benchmark")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::Warning"),  # the trainer's, about tiny data
@@ -75,6 +79,27 @@ def test_settings_are_searched_for_each(
     assert {path.name for path in trial.iterdir()} == {"fold_1", "fold_2"}
     changes = Run(folder / WITHOUT / "seed_0").config["recipe"]["changes"]
     assert changes.keys() == {*fast, "lr", "dropout"}
+
+
+def test_the_best_settings_are_taken(
+    corpus: Corpus, folder: Path, fast: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRID", {"lr": [1e-6, 0.1, 1e-5]})
+    changes = {**fast, "epochs": 3}
+    benchmark(corpus, folder, changes=changes, models=[], seeds=[0], trials=3)
+    search = Recipe(WITHOUT, "iemocap", changes)
+    study = module.search(corpus, folder / WITHOUT, search, module.GRID, trials=3, seeds=1)
+    assert len({trial.value for trial in study.trials}) > 1
+    found = Run(folder / WITHOUT / "seed_0").config["recipe"]["changes"]
+    assert found == {**changes, **study.best_params}
+
+
+def test_a_fusion_that_takes_no_window_is_refused_before_training(
+    corpus: Corpus, folder: Path, fast: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match="past, future and causal must be left out with hypergra"):
+        benchmark(corpus, folder, changes={**fast, "causal": True}, models=["hypergraph"])
+    assert not folder.exists()
 
 
 def test_every_model_that_is_compared_can_be_built(corpus: Corpus, folder: Path) -> None:

@@ -81,3 +81,17 @@ def test_certain_predictions_stay_finite() -> None:
     probability = torch.eye(3, dtype=torch.float64)
     found = Calibration.fit(probability, torch.tensor([1, 1, 2]))
     assert found.scale(probability).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [9, 19, 29, 99, 999])
+def test_sets_leave_out_as_many_as_they_may(size: int) -> None:
+    probability, label = draw(size, 1.0, 0)
+    found = Calibration.fit(probability, label, 0.9)
+    true = found.scale(probability).gather(1, label.unsqueeze(1)).squeeze(1)
+    assert int((true < found.threshold).sum()) == (size + 1) // 10 - 1
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, 90])
+def test_a_coverage_is_a_share(coverage: float) -> None:
+    with pytest.raises(ValueError, match="coverage must be"):
+        Calibration.fit(*draw(20, 1.0, 0), coverage)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from graphfusion import Conversation
 from graphfusion.datasets import Corpus
 from graphfusion.training import Recipe, Run, by_prefix, cross_validate, search
 
@@ -128,3 +129,57 @@ def test_a_search_in_which_all_diverge_is_refused(
         search(corpus, folder, small(epochs=1), {"lr": [1e30]}, trials=1, seeds=1)
     with pytest.raises(ValueError, match="trials must be at least 1, but got 0"):
         search(corpus, folder, small(), {"lr": [1e-3]}, trials=0)
+
+
+def test_fewer_trials_than_before_are_refused(corpus: Corpus, folder: Path, small: Make) -> None:
+    grid = {"lr": [1e-3, 1e-2]}
+    search(corpus, folder, small("logistic", epochs=1), grid, trials=2, seeds=1)
+    with pytest.raises(ValueError, match="trials must be at least 2, as many as .* has, but got 1"):
+        search(corpus, folder, small("logistic", epochs=1), grid, trials=1, seeds=1)
+
+
+def test_a_grid_has_different_plain_values(corpus: Corpus, folder: Path, small: Make) -> None:
+    for values in ([], [1e-3, 1e-3]):
+        with pytest.raises(ValueError, match="grid must have different values of lr, but got"):
+            search(corpus, folder, small(), {"lr": values})
+    with pytest.raises(TypeError, match="grid must have numbers, strings or flags of context, but"):
+        search(corpus, folder, small(), {"context": [("text",)]})
+
+
+def test_scores_of_sentiment_are_searched_for_the_least_error(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    splits = {
+        split: [
+            Conversation(each.features, each.speaker, each.y * 1.0, id=each.id)
+            for each in conversations
+        ]
+        for split, conversations in corpus.splits.items()
+    }
+    grid = {"lr": [1e-3, 10.0]}
+    study = search(Corpus((), splits), folder, small(epochs=1), grid, trials=2, seeds=1)
+    assert study.best_value == min(trial.value for trial in study.trials)
+
+
+@pytest.mark.parametrize("model", ["self_attention", "bigru"])
+def test_models_of_other_parts_are_not_taken_for_each_other(
+    corpus: Corpus, folder: Path, small: Make, model: str
+) -> None:
+    first, other = small(model, epochs=1, dropout=0.1), small(model, epochs=1, dropout=0.2)
+    cross_validate(first.build, corpus, folder, first.settings, groups=2)
+    with pytest.raises(ValueError, match=r"differs in model: parts .* p 0\.1 instead of 0\.2"):
+        cross_validate(other.build, corpus, folder, other.settings, groups=2)
+
+
+def test_the_left_out_group_does_not_choose_the_epoch(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    recipe = small("logistic", epochs=6, lr=0.3)
+    scores = cross_validate(recipe.build, corpus, folder, recipe.settings, groups=3)
+    results = [Run(folder / name).result for name in scores.index]
+    assert list(scores["f1"]) == [each["strict"]["f1"] for each in results]
+    assert list(scores["f1"]) != [each["legacy"]["f1"] for each in results]
+    with pytest.raises(ValueError, match=r"groups must have conversations, but \['none'\] have no"):
+        cross_validate(
+            recipe.build, corpus, folder, groups={"all": corpus.ids("train"), "none": []}
+        )

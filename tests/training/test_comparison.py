@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,36 @@ def test_every_run_must_have_the_same_classes(tmp_path: Path) -> None:
     config = tmp_path / "c/config.json"
     config.write_text(config.read_text().replace('"z"', '"w"'))
     with pytest.raises(ValueError, match=r"the same classes, but first .*'w'\], and last"):
-        compare({"first": [one, other], "last": [two]})
+        compare({"first": [other], "last": [one, write(tmp_path / "d", 1, labels, labels)]})
+    assert two.config["seed"] == one.config["seed"]
+
+
+def test_runs_of_a_model_differ_in_their_seeds_only(tmp_path: Path, runs: list[Run]) -> None:
+    config = runs[1].config
+    for changed, shown in (
+        ({"settings": {**config["settings"], "lr": 1.0}}, r"settings lr 1\.0 instead of"),
+        ({"recipe": {**config["recipe"], "model": "static"}}, "recipe model static instead of"),
+    ):
+        folder = Path(shutil.copytree(runs[1].folder, tmp_path / shown[:5]))
+        (folder / "config.json").write_text(json.dumps({**config, **changed}))
+        mixed = {"mmdfn": [runs[0], Run(folder)], "other": runs}
+        for use in (table, compare):
+            with pytest.raises(ValueError, match="must differ in their seeds only, .*" + shown):
+                use(mixed)
+    with pytest.raises(ValueError, match="must have different seeds, but mmdfn has two with 0"):
+        table({"mmdfn": [runs[0], runs[0]]})
+
+
+def test_a_score_that_is_not_a_number_is_not_left_out(tmp_path: Path) -> None:
+    labels = np.linspace(-1, 1, 20)
+    of = [write(tmp_path / str(seed), seed, labels, labels) for seed in range(3)]
+    for run, corr in zip(of, (0.5, math.nan, 0.25), strict=True):
+        scores = {"mae": 1.0, "corr": corr}
+        result = {"strict": scores, "legacy": {"mae": 1.0, "corr": 0.5}, "class_f1": {}}
+        (run.folder / "result.json").write_text(json.dumps(result))
+    found = table({"model": of})
+    assert math.isnan(found.loc["model", "strict corr"])
+    assert percent(found).loc["model", "legacy corr"] == "0.500 ± 0.000"  # and no percent
 
 
 @given(data=st.data())
