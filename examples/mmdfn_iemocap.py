@@ -63,9 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
         corpus = load(options.features) if options.features else synthetic()
         names = options.modalities.split(",") if options.modalities else default_modalities(corpus)
         corpus = corpus.select(names)
+        if corpus.task != "classification":
+            raise ValueError(f"the corpus must have one class each, but its task is {corpus.task}.")
+        if len(set(options.models)) < len(options.models):
+            raise ValueError(f"models must be different, but got {' '.join(options.models)}.")
         recipes = {model: Recipe(model, options.preset, settings) for model in MODELS}
         planned = {model: (recipes[model], corpus) for model in options.models}
-        names = list(corpus.in_channels)
         for size in range(1, len(names) if options.subsets else 1):
             for chosen in combinations(names, size):
                 planned[f"mmdfn on {', '.join(chosen)}"] = recipes["mmdfn"], corpus.select(chosen)
@@ -77,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
         how = {"resume": options.resume, "devices": options.devices, "source": file.name}
         for label, (recipe, part) in planned.items():
             folder = options.output / file.stem / "_".join(part.in_channels) / recipe.model
-            runs[label] = fit_seeds(recipe, part, folder, seeds, **how)
+            used = [name for name in names if name.partition("+")[0] in part.in_channels]
+            runs[label] = fit_seeds(recipe, part, folder, seeds, modalities=used, **how)
     except (OSError, ValueError, TypeError) as error:
         command.error(str(error))
     say("\nTest scores in % (mean ± standard deviation): accuracy, weighted F1, F1 of each class\n")

@@ -50,9 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> str:
 def _section(name: str, options: argparse.Namespace) -> str:
     """Trains missing runs on a data set, and returns its tables."""
     corpus = load(options.data / f"{name}.npz")
-    corpus = corpus.select(default_modalities(corpus))
+    names = default_modalities(corpus)
+    corpus = corpus.select(names)
     (published, ours), runs = PRESETS[name], {}
-    seeds, how = range(options.seeds), {"resume": True, "source": f"{name}.npz"}
+    seeds = range(options.seeds)
+    how = {"resume": True, "modalities": names, "source": f"{name}.npz"}
     for label in options.models:
         model, settings = ("mmdfn", ours) if label == "ours" else (label, published)
         recipe = Recipe(model, settings, {"epochs": options.epochs})

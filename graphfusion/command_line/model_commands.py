@@ -99,21 +99,21 @@ def compare(models: list[Path]) -> None:
     say_table(percent(table(runs)))
     *others, last = runs
     for name in others:
-        if differing := difference(*_settings(runs[name][0], runs[last][0])):
+        if differing := difference(*_described(runs[name][0], runs[last][0])):
             say(f"{name} differs from {last} in {differing}")
     if others:
         say(f"\n{last} minus each other model; low and high: 95 % interval of a paired bootstrap\n")
         say_table(percent(differences(runs)))
 
 
-def _settings(run: "Run", last: "Run") -> list[dict[str, Any]]:
+def _described(run: "Run", last: "Run") -> list[dict[str, Any]]:
     """The settings to compare of two runs, maybe of models that have different arguments."""
-    changed = [(each.config["recipe"] or {}).get("changes", {}) for each in (run, last)]
-    return [
-        {name: each.settings.get(name, last.settings[name]) for name in last.settings}
-        | {
-            name: (changes | each.settings).get(name, "the preset's")
-            for name in [*changed[0], *changed[1]]
-        }
-        for each, changes in zip((run, last), changed, strict=True)
-    ]
+    rows = []
+    for each in (run, last):
+        known = {**each.described, "modalities": each.config["data"]["in_channels"]}
+        both = {name: known.get(name, last.settings[name]) for name in last.settings}
+        others = [
+            name for one in (run, last) for name in one.described.keys() - one.settings.keys()
+        ]
+        rows.append(both | {name: known.get(name, "nothing") for name in ["modalities", *others]})
+    return rows

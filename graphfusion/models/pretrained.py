@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 
+from graphfusion._utils.constants import check_as_configured
 from graphfusion.models import hub, saved
 
 
@@ -89,5 +90,7 @@ class PretrainedModule(torch.nn.Module):
             ImportError: If safetensors is not installed.
             OSError: If a file cannot be written.
             TypeError: If a subclass's constructor has an argument that its `config` lacks.
+            ValueError: If the class builds its own parts, and one was replaced, or a number in it.
         """
+        check_as_configured(self)
         saved.save(folder, type(self), self.config, self.extractors, self.state_dict())

@@ -29,8 +29,8 @@ def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         deviation of a single run is NaN.
 
     Raises:
-        ValueError: If a run has no test scores, or the runs of a model do not differ in their
-            seeds alone.
+        ValueError: If a run has no test scores or was interrupted when continued, or the runs of a
+            model do not differ in their seeds alone.
     """
     _check_runs(runs)
     rows = {}
@@ -52,6 +52,11 @@ def _check_runs(runs: Mapping[str, Sequence[Run]]) -> None:
             raise ValueError(
                 f"runs must have test scores, but {name} was trained without test conversations, "
                 f"in {run.folder}."
+            )
+        if run.result.get("epochs") != run.config.get("settings", {}).get("epochs"):
+            raise ValueError(
+                f"runs must be finished, but {run.folder} was continued for more epochs and "
+                "interrupted: resume it."
             )
         first = runs[name][0]
         before, now = (same_but_seed(each.config) for each in (first, run))

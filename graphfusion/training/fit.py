@@ -17,9 +17,9 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from graphfusion._utils.constants import check_as_configured, constants
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
-from graphfusion.models.mmdfn import MMDFN
 from graphfusion.training.checkpoints import (
     BEST,
     LAST,
@@ -33,7 +33,6 @@ from graphfusion.training.fit_checks import check_fit, check_labels
 from graphfusion.training.folder import (
     check_first,
     check_folder,
-    constants,
     is_finished,
     write_start,
 )
@@ -74,10 +73,10 @@ def fit(
     are those of the training conversations.
 
     Args:
-        model: The model, with its initial weights.
+        model: The model, with its initial weights; it may be in evaluation mode, as a loaded one.
         corpus: A corpus with a split "train", and optional splits for testing and validation.
         folder: The output folder, for one run.
-        settings: The training settings; None: the defaults.
+        settings: The training settings; None: the recipe's, or else the defaults.
         seed: The seed of the order, dropout and held-out conversations, in [0, 2**32). It does not
             seed the initial weights, which `model` has already; :func:`fit_seeds` does.
         resume: Whether to continue after the last finished epoch in the folder, if there is one.
@@ -99,13 +98,15 @@ def fit(
 
     Raises:
         ValueError: If the corpus does not fit the model, or has no labels to train on or to choose
-            the epoch by; the folder holds another run (or this one from other initial weights) or
-            is in use; a checkpoint is damaged; or an earlier fit in this process has trained the
-            model on conversations that are held out or tested now.
+            the epoch by; settings are given that differ from the recipe's; a part of a model that
+            builds its own was replaced; the folder holds another run (or this one from other
+            initial weights) or is in use; a checkpoint is damaged; or an earlier fit in this
+            process has trained the model on conversations that are held out or tested now.
         OSError: If a file cannot be written.
     """
-    settings = settings or Settings()
+    settings = _settings(settings, recipe)
     folder = Path(folder)
+    check_as_configured(model)
     check_splits(corpus)
     check_fit(model, corpus, settings)
     train_ids, held = held_out(corpus, seed)
@@ -116,8 +117,7 @@ def fit(
         "model": {
             "class": type(model).__name__,
             "arguments": model.config,
-            # The recipe, or the arguments of an MMDFN, determine its parts.
-            "parts": None if recipe or type(model) is MMDFN else constants(model),
+            "parts": None if recipe else constants(model),  # a recipe determines them
         },
         "recipe": asdict(recipe) if recipe else None,
         "settings": asdict(settings),
@@ -146,6 +146,7 @@ def fit(
         module = TrainingModule(model, parts, settings, seed, workers)
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
+        model.train()  # a trained model comes in evaluation mode
         model.extractors = corpus.extractors  # now that nothing is refused any more
         write_start(folder, config, model, resumed)
         start = time.perf_counter()
@@ -158,6 +159,16 @@ def fit(
     return Run(folder)
 
 
+def _settings(settings: Settings | None, recipe: Recipe | None) -> Settings:
+    if recipe is None:
+        return settings or Settings()
+    if settings not in (None, recipe.settings):
+        raise ValueError(
+            f"settings must be left out or be the recipe's, {recipe.settings}, but got {settings}."
+        )
+    return recipe.settings
+
+
 def _train(module: TrainingModule, folder: Path, devices: int, resumed: bool) -> None:
     """Trains the module, and loads the weights of its best epoch."""
     settings = module.settings
@@ -167,8 +178,14 @@ def _train(module: TrainingModule, folder: Path, devices: int, resumed: bool) ->
     if settings.patience is not None:
         name, mode = f"val_{module.goal.name}", module.goal.mode
         callbacks.append(EarlyStopping(name, 0.0, settings.patience, mode=mode, check_finite=False))
+    epochs = settings.epochs
+    if resumed and settings.patience is not None:
+        history = read_checkpoint(folder / LAST)["history"]
+        best = module.goal.best([row[f"val_{module.goal.name}"] for row in history])
+        if len(history) - 1 - best >= settings.patience:
+            epochs = len(history)  # it was stopped, and only its results are missing
     trainer = pl.Trainer(
-        max_epochs=settings.epochs,
+        max_epochs=epochs,
         accelerator="auto",
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",

@@ -70,26 +70,6 @@ def _identity(config: Mapping[str, Any], any_epochs: bool = False) -> dict[str, 
     return {key: copy.get(key) for key in _IDENTITY}
 
 
-def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
-    """The class of each module, and its numbers, strings and flags, which no weight shows.
-
-    Two models with the same weights can differ in them, for instance in dropout.
-    """
-    own = vars(torch.nn.Module()).keys()
-    found = {}
-    for name, module in model.named_modules():
-        values = {key: value for key, value in vars(module).items() if key not in own}
-        plain = {key: value for key, value in values.items() if _is_plain(value)}
-        found[name] = {"class": type(module).__name__, **plain}
-    return found
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
-
-
 def same_but_seed(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the runs of one model with several seeds have in common."""
     common = _identity(config)

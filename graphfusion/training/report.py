@@ -66,7 +66,7 @@ def write_report(
         title=f"{first.model_name} on {first.config['data']['source'] or 'conversations'}",
         scores=_scores(runs),
         seeds=[run.config["seed"] for run in runs],
-        settings=first.settings,
+        settings=first.described,
         data=first.config["data"],
         versions=first.config["versions"],
         sections=sections,
@@ -80,7 +80,7 @@ def _scores(runs: Sequence[Run]) -> pd.DataFrame:
     for protocol in ("strict", "legacy", "validation"):
         if protocol in runs[0].result:
             frame = pd.DataFrame([run.result[protocol] for run in runs])
-            rows[protocol] = frame.mean().map("{:.3f}".format)
+            rows[protocol] = frame.mean(skipna=False).map("{:.3f}".format)
             if len(runs) > 1:
-                rows[protocol] += frame.std().map(" ± {:.3f}".format)
+                rows[protocol] += frame.std(skipna=False).map(" ± {:.3f}".format)
     return pd.DataFrame(rows).T.reset_index(names="protocol")

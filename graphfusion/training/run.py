@@ -129,6 +129,13 @@ class Run:
         return {**self.config["settings"], **self.config["model"]["arguments"]}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """The settings, and what a recipe has besides: its preset, and changes of other models."""
+        recipe = self.config["recipe"] or {}
+        preset = {"preset": recipe["preset"]} if recipe else {}
+        return {**preset, **recipe.get("changes", {}), **self.settings}
+
+    @property
     def model_name(self) -> str:
         """The name of the recipe's model, or else of the model's class."""
         name: str = (self.config["recipe"] or {}).get("model", self.config["model"]["class"])

@@ -76,6 +76,7 @@ def test_a_file_becomes_a_model_and_predictions(
     printed = capsys.readouterr().out
     assert "strict f1" in printed
     assert "logistic differs from mmdfn in lr 0.003 instead of 0.0003, weight_decay " in printed
+    assert "modalities" not in printed.split("differs from")[1].split("mmdfn minus")[0]
     assert "mmdfn minus each other model" in printed
     assert main(["compare", str(trained / "mmdfn")]) == 0
     printed = capsys.readouterr().out
@@ -93,6 +94,15 @@ def test_models_of_the_same_name_are_compared_by_their_paths(
     printed = capsys.readouterr().out
     assert all(printed.count(f"| {folder} ") >= 1 for folder in folders)
     assert "differs from" not in printed
+    for each in (tmp_path / "logistic").glob("*/config.json"):
+        config = json.loads(each.read_text())
+        config["recipe"] |= {"preset": "meld", "changes": {"past": 3}}
+        config["data"]["in_channels"] = {"text": 5}
+        each.write_text(json.dumps(config))
+    assert main(["compare", *folders]) == 0
+    printed = capsys.readouterr().out
+    for words in ("preset iemocap instead of meld", "audio 6 instead of nothing", "past nothing"):
+        assert words in printed
     assert main(["compare", folders[0], folders[0]]) == 2
     assert "must be different folders" in capsys.readouterr().err
 
@@ -306,7 +316,7 @@ def test_interruption(
 
     monkeypatch.setattr(graphfusion.training, "fit_seeds", interrupt)
     assert main(["train", str(file)]) == 130
-    assert "`train --resume` continues" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
 
 
 def arguments_of_fit(words: list[str]) -> dict[str, object]:

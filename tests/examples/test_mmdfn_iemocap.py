@@ -51,6 +51,10 @@ def test_models_are_trained_and_compared(
     folder = tmp_path / "runs/features/text_audio/mmdfn/seed_1"
     assert runs["mmdfn"][1].folder == folder
     assert Run(folder).config["data"]["in_channels"] == {"text": 5, "audio": 6}
+    assert Run(folder).config["data"]["modalities"] == ["text", "audio+prosody"]
+    with pytest.raises(SystemExit):
+        example.main([*arguments, "--models", "logistic", "logistic"])
+    assert "models must be different, but got logistic logistic" in capsys.readouterr().err
 
 
 @UNDRAWN

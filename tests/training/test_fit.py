@@ -28,7 +28,17 @@ from graphfusion import (
 from graphfusion._utils.files import write_atomically
 from graphfusion.datasets import Corpus, load, save
 from graphfusion.models import presets
-from graphfusion.training import MODELS, Recipe, Run, Settings, evaluate, fit, fit_seeds, load_model
+from graphfusion.training import (
+    MODELS,
+    Recipe,
+    Run,
+    Settings,
+    evaluate,
+    fit,
+    fit_seeds,
+    load_model,
+    table,
+)
 from tests.runs import weights, write_npz
 
 ROOT = Path(__file__).parents[2]
@@ -273,6 +283,8 @@ def test_a_run_cut_off_in_added_epochs_is_not_finished(
         patch.setattr(sys.modules["graphfusion.training.fit"], "write_results", cut)
         with pytest.raises(KeyboardInterrupt):
             train(small(epochs=2), corpus, folder, resume=True)
+    with pytest.raises(ValueError, match="must be finished, but .* was continued for more epochs"):
+        table({"mmdfn": [Run(folder / "seed_0")]})
     assert train(small(epochs=2), corpus, folder, resume=True).result["epochs"] == 2
 
 
@@ -363,6 +375,57 @@ def test_the_settings_of_a_preset_may_change(
 def test_patience(corpus: Corpus, folder: Path, small: Make) -> None:
     run = train(small(epochs=12, patience=1, lr=0.0), corpus, folder)
     assert len(run.history) == 2  # no better after the first
+    before = run.model().state_dict()
+    (folder / "seed_0/result.json").unlink()  # as if cut off before it was written
+    again = train(small(epochs=12, patience=1, lr=0.0), corpus, folder, resume=True)
+    assert len(again.history) == 2
+    assert all(torch.equal(each, before[name]) for name, each in again.model().state_dict().items())
+
+
+def test_a_model_in_evaluation_mode_is_trained_with_dropout(
+    corpus: Corpus, tmp_path: Path, small: Make
+) -> None:
+    models = [small(dropout=0.5).build(corpus) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    models[1].eval()
+    for name, model in zip("ab", models, strict=True):
+        fit(model, corpus, tmp_path / name, Settings(epochs=1))
+    one, other = (model.state_dict() for model in models)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_a_recipe_has_its_own_settings(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe = small("logistic", epochs=1, lr=0.01)
+    with pytest.raises(ValueError, match="settings must be left out or be the recipe's, Settings"):
+        fit(recipe.build(corpus), corpus, folder, Settings(epochs=1), recipe=recipe)
+    run = fit(recipe.build(corpus), corpus, folder, recipe=recipe)
+    assert (run.config["settings"]["lr"], run.config["settings"]["epochs"]) == (0.01, 1)
+
+
+def test_parts_of_a_model_that_builds_its_own_are_not_replaced(
+    corpus: Corpus, folder: Path, small: Make
+) -> None:
+    def changed(name: str, **values: object) -> MMDFN:
+        model = small().build(corpus)
+        assert isinstance(model, MMDFN)
+        for key, value in values.items():
+            setattr(model.get_submodule(name), key, value)
+        return model
+
+    for name, values in (
+        ("", {"graph": ConversationGraph(past=0)}),
+        ("fusion", {"alpha": 0.9}),
+        ("encoder", {"speaker_weights": {"text": 9.0, "audio": 1.0}}),
+    ):
+        model = changed(name, **values)
+        where = name or "graph"
+        for use in (model.save_pretrained, lambda place, model=model: fit(model, corpus, place)):
+            with pytest.raises(ValueError, match=f"as its config has it, but {where} was replaced"):
+                use(folder)
+    assert not folder.exists()
+    model = changed("", graph=ConversationGraph(past=0))
+    parts = ConversationModel(model.encoder, model.graph, model.fusion, model.head, corpus.classes)
+    fit(parts, corpus, folder, Settings(epochs=1))  # as the message says
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -411,6 +474,13 @@ def test_a_model_of_own_parts_is_trained_and_loaded(
     loaded = run.model(**parts())
     batch = corpus.splits["test"][0]
     assert torch.equal(loaded(batch), model(batch))
+    for changed, where in (
+        ({"graph": ConversationGraph(past=1)}, "graph past 2 instead of 1"),
+        ({"fusion": ConvFusion(GCNConv(4, 3), dropout=0.5)}, r"fusion.dropout p 0.0 instead of"),
+    ):
+        other = ConversationModel(**{**parts(), **changed}, class_names=corpus.classes)
+        with pytest.raises(ValueError, match=f"differs in model: parts {where}"):
+            fit(other, corpus, folder, Settings(epochs=1), resume=True)
     if encoder is Plain:
         with pytest.raises(ValueError, match="drop_features must be 0 if the model's encoder has"):
             fit(model, corpus, folder, Settings(drop_features=0.1))

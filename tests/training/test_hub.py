@@ -11,7 +11,7 @@ import torch
 
 from graphfusion import MMDFN
 from graphfusion.datasets import Corpus
-from graphfusion.training import Run, load_model, model_card, push_to_hub
+from graphfusion.training import Recipe, Run, fit_seeds, load_model, model_card, push_to_hub
 
 
 class Hub:
@@ -88,6 +88,14 @@ def test_the_card_of_a_model_without_test_conversations(runs: list[Run], tmp_pat
     text = model_card([Run(tmp_path / "run")], "ann/calls")
     assert "\nNo test conversations.\n" in text
     assert huggingface_hub.ModelCard(text).data.eval_results is None
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+@pytest.mark.usefixtures("undrawn")
+def test_the_card_loads_any_named_model(corpus: Corpus, tmp_path: Path) -> None:
+    changes = {"epochs": 1, "hidden_channels": 2}
+    (run,) = fit_seeds(Recipe("bigru", changes=changes), corpus, tmp_path, [0])
+    assert 'load_model("ann/calls", revision="main")' in model_card([run], "ann/calls")
 
 
 def test_a_mistyped_folder_is_no_download(hub: Hub, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The page about runs: all is in it, it asks nothing of anyone, and a browser shows it."""
 
+import json
+import math
 import re
 import shutil
 import subprocess
@@ -121,6 +123,17 @@ def test_names_are_shown_as_they_are(corpus: Corpus, folder: Path, small: Make) 
     page = Page(folder / "report.html")  # which finds no script
     assert "logistic on <script>alert(1)</script>" in "".join(page.titles)
     assert "Gates" not in page.titles
+
+
+def test_a_score_that_is_not_a_number_is_not_left_out(tmp_path: Path, runs: list[Run]) -> None:
+    copied = []
+    for run, corr in zip(runs, (math.nan, 0.5), strict=True):
+        folder = Path(shutil.copytree(run.folder, tmp_path / run.folder.name))
+        scores = {**run.result["strict"], "corr": corr}
+        (folder / "result.json").write_text(json.dumps({**run.result, "strict": scores}))
+        copied.append(Run(folder))
+    write_report(copied, tmp_path / "report.html")
+    assert "nan ± nan" in (tmp_path / "report.html").read_text()
 
 
 def test_scores_are_points() -> None:

@@ -1,0 +1,55 @@
+"""What two models can differ in though they have the same weights."""
+
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
+
+import torch
+
+_OWN = {*vars(torch.nn.Module()), "_extractors"}  # the latter tell of the data
+
+
+def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
+    """The class of each module, and its numbers, strings, flags and functions, as JSON has them."""
+    found = {}
+    for name, module in model.named_modules():
+        values = {key: _plain(value) for key, value in vars(module).items() if key not in _OWN}
+        plain = {key: value for key, value in values.items() if value is not NotImplemented}
+        found[name] = {"class": type(module).__name__, **plain}
+    return found
+
+
+def check_as_configured(model: Any) -> None:
+    """Checks that a model which builds its own parts still has these.
+
+    Raises:
+        ValueError: If a part or a number has been replaced, which its config would not tell.
+    """
+    kind = type(model)
+    if not signature(kind).parameters.keys() <= model.config.keys():  # it is given its parts
+        return
+    with torch.device("meta"):  # draws no random numbers
+        expected = constants(kind(**model.config))
+    found = constants(model)
+    if changed := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
+        raise ValueError(
+            f"model must be as its config has it, but {', '.join(changed)} was replaced or changed "
+            f"in it, which a saved {kind.__name__} would lose: build a ConversationModel of its "
+            "parts."
+        )
+
+
+def _plain(value: object) -> Any:
+    """The value as JSON has it; NotImplemented for tensors, modules and the like."""
+    if getattr(value, "shape", None) == () and not isinstance(value, torch.Tensor):
+        value = value.item()  # type: ignore[attr-defined]  # a number of NumPy
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        pairs = {str(key): _plain(each) for key, each in value.items()}
+        return NotImplemented if NotImplemented in pairs.values() else pairs
+    if isinstance(value, list | tuple):
+        items = [_plain(each) for each in value]
+        return NotImplemented if NotImplemented in items else items
+    name = getattr(value, "__qualname__", None)  # of a function, say an activation
+    return name if isinstance(name, str) else NotImplemented
