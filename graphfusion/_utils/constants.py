@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-_OWN = {*vars(torch.nn.Module()), "_extractors"}  # the latter tell of the data
+# Besides a module's own: what tells of the data, and what `module.compile()` leaves.
+_OWN = {*vars(torch.nn.Module()), "_extractors", "_compiled_call_impl"}
 
 
 def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
@@ -15,7 +16,8 @@ def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
     for name, module in model.named_modules():
         values = {key: _plain(value) for key, value in vars(module).items() if key not in _OWN}
         plain = {key: value for key, value in values.items() if value is not NotImplemented}
-        found[name] = {"class": type(module).__name__, **plain}
+        kind = type(module)
+        found[name] = {"class": f"{kind.__module__}.{kind.__qualname__}", **plain}
     return found
 
 
@@ -32,10 +34,10 @@ def check_as_configured(model: Any) -> None:
         expected = constants(kind(**model.config))
     found = constants(model)
     if changed := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
+        names = ", ".join(name or "the model" for name in changed)
         raise ValueError(
-            f"model must be as its config has it, but {', '.join(changed)} was replaced or changed "
-            f"in it, which a saved {kind.__name__} would lose: build a ConversationModel of its "
-            "parts."
+            f"model must be as its config has it, but {names} was replaced or changed, which a "
+            f"saved {kind.__name__} would lose: build a ConversationModel of its parts."
         )
 
 

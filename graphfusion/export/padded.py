@@ -11,7 +11,9 @@ from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.padding import padded_layout
 from graphfusion.export.program import ANY, export
+from graphfusion.models.baselines import GRUEncoder
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.models.zero_filled import Unmasked
 
 
 class PaddedBatch(NamedTuple):
@@ -49,7 +51,12 @@ class PaddedModel(torch.nn.Module):
     mask: padding is an utterance without any modality, and no other output depends on it.
 
     Args:
-        model: Any :class:`ConversationModel` of the library's parts.
+        model: Any :class:`ConversationModel` of the library's parts, but for the baselines `bigru`
+            and `zero_filled`.
+
+    Raises:
+        TypeError: If it is none.
+        ValueError: If it is one of these baselines.
 
     Shapes:
         - **input:** features `{modality: [B, T, d_m]}`, speaker `[B, T]`, present
@@ -71,6 +78,11 @@ class PaddedModel(torch.nn.Module):
         super().__init__()
         if not isinstance(model, ConversationModel):
             raise TypeError(f"model must be a ConversationModel, but got {type(model).__name__}.")
+        if masked := [each for each in model.modules() if isinstance(each, GRUEncoder | Unmasked)]:
+            raise ValueError(
+                "model must mask missing utterances, as which padding counts, but "
+                f"{type(masked[0]).__name__} does not: bigru and zero_filled cannot be padded."
+            )
         self.model = evaluation_view(model)
         self.eval()
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphfusion._utils.checks import check_range
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.standardize import Standardized
 from graphfusion.encoders.recurrent import RecurrentEncoder
@@ -91,6 +92,8 @@ class StreamingStep(torch.nn.Module):
         encoder, names = self.encoder, self.encoder.modalities
         weight = self.fusion.weight
         new: State = {}
+        if "speakers" in state:
+            check_range("speaker", speaker, state["speakers"].size(2))
         standardized = Standardized(
             {
                 name: x.where(present[name].unsqueeze(1), 0).to(weight.dtype)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch_geometric.nn import ARMAConv, ChebConv, TAGConv
 
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._utils.checks import check_bool, check_real, check_tensor
@@ -38,8 +39,8 @@ class ConvFusion(torch.nn.Module):
     Raises:
         TypeError: If a convolution needs an argument that is none of these, or has no integer
             size; or `dropout` or `concat` is of another type.
-        ValueError: If there is no convolution, the sizes of two disagree, or `dropout` is out of
-            range.
+        ValueError: If there is no convolution, the sizes of two disagree, one caches a graph or
+            always normalises it, or `dropout` is out of range.
 
     Shapes:
         - **input:** `x [U, M, in_channels]` and a :class:`MultimodalGraph`.
@@ -66,8 +67,11 @@ class ConvFusion(torch.nn.Module):
             _check(conv)
             if hasattr(conv, "add_self_loops"):
                 vars(conv)["add_self_loops"] = False
-                if hasattr(conv, "normalize"):  # elsewhere, it is of the output
-                    vars(conv)["normalize"] = False
+            # Elsewhere, it is of the output.
+            if hasattr(conv, "normalize") and (
+                hasattr(conv, "add_self_loops") or isinstance(conv, TAGConv)
+            ):
+                vars(conv)["normalize"] = False
         for conv, following in pairwise(convs):
             if _out_channels(conv) != _in_channels(following):
                 raise ValueError(
@@ -142,6 +146,15 @@ def _filled(conv: torch.nn.Module) -> list[str]:
 
 
 def _check(conv: torch.nn.Module) -> None:
+    if getattr(conv, "cached", False):
+        raise ValueError(
+            f"convs must have cached=False, since each batch has another graph, but {_name(conv)} "
+            "has True."
+        )
+    if isinstance(conv, ARMAConv | ChebConv):
+        raise ValueError(
+            f"convs must take the graph's own weights, but {_name(conv)} always normalises them."
+        )
     required = [
         name
         for name, each in list(signature(conv.forward).parameters.items())[1:]

@@ -62,6 +62,11 @@ class Classifier(torch.nn.Module):
         self.linear = NamedLinear(dict.fromkeys(names, in_channels), num_classes)
         self.utterance_classifier = utterance_classifier
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of the nodes, in their order."""
+        return tuple(self.linear.in_channels)
+
     def reset_parameters(self) -> None:
         """Draws new weights."""
         self.linear.reset_parameters()

@@ -193,6 +193,11 @@ class ConversationModel(PretrainedModule):
             TypeError: If `num_conversations` is not an integer, or a part cannot stream.
             ValueError: If it is not positive, or the model is not causal.
         """
+        if type(self).forward is not ConversationModel.forward:
+            raise TypeError(
+                "model must have ConversationModel's own forward to stream, but "
+                f"{type(self).__name__} has another, which a stream would not run."
+            )
         return Stream(
             self.encoder, self.graph, self.fusion, self.head, num_conversations=num_conversations
         )

@@ -50,6 +50,7 @@ class JointLayer(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = in_channels + hidden_channels
         self.dropout = Dropout(dropout)
+        self.modalities = tuple(modalities)
         self.linear = NamedLinear(dict.fromkeys(modalities, in_channels), hidden_channels)
 
     def reset_parameters(self) -> None:

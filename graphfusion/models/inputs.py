@@ -54,15 +54,16 @@ def layout_of(
     layout = as_layout(ptr, device)
     if present is not None and layout.num_modalities is not None:
         raise ValueError("present must be left out where the layout has its own.")
-    if present is None and (speaker is None or layout.speaker is not None):
+    if speaker is not None and layout.speaker is not None:
+        raise ValueError("speaker must be left out where the layout has its own.")
+    if present is None and speaker is None:
         return layout
     mask: Mapping[str, Tensor] | Tensor | None = present
     if present is None and layout.present is not None:
         mask = layout.present
         if layout.modalities is not None:
             mask = dict(zip(layout.modalities, layout.present.unbind(1), strict=True))
-    speaker = speaker if layout.speaker is None else layout.speaker
-    return BatchLayout(layout.ptr, speaker, mask).to(device)
+    return BatchLayout(layout.ptr, layout.speaker if speaker is None else speaker, mask).to(device)
 
 
 def screen_features(

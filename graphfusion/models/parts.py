@@ -19,7 +19,7 @@ def check_parts(
 
     Raises:
         TypeError: If a part is no module, or lacks an attribute that another one needs.
-        ValueError: If their sizes disagree.
+        ValueError: If their sizes or modalities disagree.
     """
     for name, part in (("encoder", encoder), ("graph", graph), ("fusion", fusion), ("head", head)):
         if not isinstance(part, torch.nn.Module):
@@ -32,7 +32,23 @@ def check_parts(
     _check_sizes("encoder", encoder, "fusion", fusion)
     _check_sizes("fusion", fusion, "head", head)
     _size("head", head, "out_channels", "the model's number of classes")
+    for name, part in (("fusion", fusion), ("head", head)):
+        _check_modalities(name, part, encoder)
     _check_graph(graph, encoder, fusion)
+
+
+def _check_modalities(name: str, part: torch.nn.Module, encoder: Any) -> None:
+    """Checks the names of the nodes, which have no names themselves."""
+    own, nodes = getattr(part, "modalities", None), getattr(encoder, "modalities", None)
+    if own is None:
+        return
+    known = encoder.in_channels if nodes is None else nodes
+    # The nodes of another encoder may be others than its modalities.
+    if list(own) != list(known) and (nodes is not None or set(own) == set(known)):
+        raise ValueError(
+            f"{name} must have the encoder's modalities {list(known)} in the same order, but "
+            f"{_name(part)} has {list(own)}."
+        )
 
 
 def _check_sizes(

@@ -124,6 +124,9 @@ def load(
         for name, value in expected.items():
             check_tensor(name, state[name], value.shape)
         model.load_state_dict(state, assign=True)
+        tensors = (*model.named_parameters(), *model.named_buffers())
+        if lost := [name for name, tensor in tensors if tensor.is_meta]:
+            raise ValueError(f"every buffer must be saved, but {lost} are not persistent.")
         model.extractors = extractors
     return model.eval()
 

@@ -63,15 +63,16 @@ def task_loss(
         y: `[U]` int64 for classification; floating, of the shape of `logits` (or `[U]` where K is
             1), for the others. NaN: missing.
         task: One of "classification", "regression" and "multilabel".
-        gamma: See :func:`focal_loss`.
-        weight: See :func:`focal_loss`.
+        gamma: See :func:`focal_loss`; of classification only, and ignored elsewhere.
+        weight: See :func:`focal_loss`; of classification only.
 
     Returns:
         A scalar, 0 where nothing has a label.
 
     Raises:
         TypeError: If `y` is of the wrong dtype.
-        ValueError: If there is no such task, or shapes disagree.
+        ValueError: If there is no such task, shapes disagree, or a weight is given for another task
+            than classification.
 
     Example:
         >>> import torch
@@ -83,6 +84,8 @@ def task_loss(
         raise ValueError(f"task must be one of {list(TASKS)}, but got {task!r}.")
     if task == "classification":
         return focal_loss(logits, y, gamma, weight)
+    if weight is not None:
+        raise ValueError(f"weight must be None for {task}, but got {weight}.")
     check_tensor("logits", logits, ["U", "K"])
     if y.dim() == 1:
         y = y.unsqueeze(1)

@@ -66,6 +66,14 @@ class Stream:
                     f"{name} must be of {parts[name].__name__} to stream, but got "
                     f"{type(part).__name__}."
                 )
+            if any(
+                getattr(type(part), method, None) is not getattr(parts[name], method, None)
+                for method in ("forward", "_build")
+            ):
+                raise TypeError(
+                    f"{name} must have {parts[name].__name__}'s own forward to stream, but "
+                    f"{type(part).__name__} has another, which a stream would not run."
+                )
         assert isinstance(encoder, UtteranceEncoder)  # noqa: S101 - for the type checker
         assert isinstance(graph, ConversationGraph)  # noqa: S101
         assert isinstance(fusion, DynamicFusion)  # noqa: S101

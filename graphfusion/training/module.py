@@ -105,7 +105,8 @@ class TrainingModule(pl.LightningModule):
         settings, y = self.settings, batch.y
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.autocast):
             logits = self.model(batch).to(self.class_weights.dtype)
-        mean = task_loss(logits, y, self.model.task, settings.gamma, self.class_weights)
+        weight = self.class_weights if self.model.task == "classification" else None
+        mean = task_loss(logits, y, self.model.task, settings.gamma, weight)
         own = labelled(y).sum().float()
         everyone = self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp_min(1)
         loss: Tensor = mean * (own * self.trainer.world_size / everyone)

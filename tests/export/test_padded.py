@@ -9,6 +9,8 @@ from graphfusion import MMDFN, Conversation
 from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.padded_gru import padded_gru
 from graphfusion.export import PaddedBatch, PaddedModel
+from graphfusion.models.baselines import bigru
+from graphfusion.models.zero_filled import zero_filled
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
 from tests.profiles import in_quick
@@ -71,6 +73,14 @@ def test_leaves_the_model_in_its_mode_and_shares_its_weights() -> None:
     assert not padded.model.training
     for one, other in zip(padded.parameters(), model.parameters(), strict=True):
         assert one is other
+
+
+def test_refuses_models_that_do_not_mask() -> None:
+    for model in (bigru({"text": 3}, 2), zero_filled(MMDFN({"text": 3}, 2, num_layers=1))):
+        with pytest.raises(
+            ValueError, match="model must mask missing utterances, as which padding"
+        ):
+            PaddedModel(model)
 
 
 def test_refuses_other_modules() -> None:

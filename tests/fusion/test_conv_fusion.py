@@ -6,12 +6,16 @@ from hypothesis import given
 from torch import Tensor
 from torch_geometric.nn import (
     APPNP,
+    ARMAConv,
+    ChebConv,
     GATv2Conv,
     GCN2Conv,
     GCNConv,
     HypergraphConv,
     RGCNConv,
     SAGEConv,
+    SGConv,
+    TAGConv,
     TransformerConv,
 )
 
@@ -122,6 +126,13 @@ def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
         ConvFusion(GCNConv(5, 3), concat=1)
     with pytest.raises(TypeError, match="convs must have an integer in_channels, but APPNP has"):
         ConvFusion(APPNP(2, 0.1))
+    with pytest.raises(ValueError, match="convs must have cached=False, since .* but SGConv has"):
+        ConvFusion(SGConv(5, 3, cached=True))
+    for conv in (ChebConv(5, 3, 2), ARMAConv(5, 3)):
+        with pytest.raises(ValueError, match="convs must take the graph's own weights, but"):
+            ConvFusion(conv)
+    assert not ConvFusion(TAGConv(5, 3)).convs[0].normalize
+    assert ConvFusion(SAGEConv(5, 3, normalize=True)).convs[0].normalize  # of its output
     sizeless = GCNConv(5, 3)
     del sizeless.out_channels
     with pytest.raises(TypeError, match="convs must have an integer out_channels, but GCNConv has"):

@@ -20,6 +20,7 @@ from graphfusion import (
     MultimodalGraph,
     UtteranceEncoder,
 )
+from graphfusion.models.identity import NoFusion
 from graphfusion.testing import check_model
 from tests.asserts import assert_every_parameter_learns
 
@@ -234,3 +235,17 @@ def test_presets_know_aliases(name: str, published: str) -> None:
     model = MMDFN.from_preset("iemocap", {name: 4}, 2)
     assert model.encoder.speaker_weights == {name: weights[published]}
     assert (name in model.encoder.contexts) == (published == "text")
+
+
+def test_nodes_are_named_alike_in_all_parts() -> None:
+    def model(encoder: list[str], head: list[str]) -> ConversationModel:
+        sizes = dict.fromkeys(encoder, 3)
+        parts = UtteranceEncoder(sizes, channels=4), ConversationGraph(), NoFusion(4)
+        return ConversationModel(*parts, Classifier(head, 4, 2))
+
+    model(["text", "audio"], ["text", "audio"])
+    for head in (["audio", "text"], ["text", "video"]):
+        with pytest.raises(
+            ValueError, match="head must have the encoder's modalities .* same order"
+        ):
+            model(["text", "audio"], head)

@@ -40,7 +40,6 @@ def test_all_ways_to_give_a_batch_agree(case: tuple[MMDFN, RaggedBatch]) -> None
         (batch.speaker, batch.ptr, batch.named_present),
         (batch.speaker, BatchLayout(batch.ptr), batch.named_present),
         (batch.speaker, BatchLayout(batch.ptr, present=batch.named_present)),
-        (batch.speaker, batch.layout),
         (None, batch.layout),
     ]
     shuffled = dict(reversed(batch.features.items()))
@@ -467,12 +466,13 @@ def test_a_layout_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(BatchLayout, "__init__", never)
     model(features, layout)
-    model(features, speaker, layout)
     model(features, None, layout)
+    with pytest.raises(ValueError, match="speaker must be left out where the layout has its own"):
+        model(features, speaker, layout)
     masked = layout.to("cpu")
     masked.num_modalities = 2
     with pytest.raises(ValueError, match="present must be left out where the layout has its"):
-        model(features, speaker, masked, {})
+        model(features, None, masked, {})
 
 
 def test_dropout_is_everywhere_the_paper_has_it() -> None:

@@ -538,3 +538,19 @@ def test_a_full_disk_names_the_file_and_nothing_is_half_written(
         name = ("model.safetensors", "config.json")[number]
         assert caught.value.errno == errno.ENOSPC
         assert str(folder / name) in str(caught.value)
+
+
+class WithBuffer(MMDFN):
+    """A subclass with a buffer that its folder does not hold."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.register_buffer("scale", torch.ones(1), persistent=False)
+
+
+def test_what_a_folder_does_not_hold_is_named(tmp_path: Path) -> None:
+    WithBuffer(in_channels={"text": 3}, num_classes=2, num_layers=1).save_pretrained(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"every buffer must be saved, but \['scale'\] are not per"
+    ):
+        WithBuffer.from_pretrained(tmp_path)

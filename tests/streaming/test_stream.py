@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphfusion import MMDFN, Conversation, Stream
+from graphfusion import MMDFN, Conversation, Stream, UtteranceEncoder
+from graphfusion.export import StreamingStep
 from graphfusion.streaming.graph_cache import LEAST_CAPACITY
 from graphfusion.testing import RaggedBatch
 from graphfusion.testing.batches import VECTORS
@@ -203,6 +204,26 @@ def test_a_model_without_speakers_needs_none() -> None:
     logits = model.stream().step(small_step()["features"])
     assert logits.shape == (1, 3)
     assert not logits.requires_grad
+
+
+class Shifted(UtteranceEncoder):
+    def forward(self, *inputs: object) -> torch.Tensor:
+        return super().forward(*inputs) + 1
+
+
+class Halved(MMDFN):
+    def forward(self, *inputs: object, **named: object) -> torch.Tensor:
+        return super().forward(*inputs, **named) / 2
+
+
+def test_another_forward_is_not_streamed() -> None:
+    model = MMDFN({"text": 5}, 2, num_layers=1, causal=True)
+    encoder = Shifted({"text": 5}, bidirectional=False)
+    with pytest.raises(TypeError, match="encoder must have UtteranceEncoder's own forward to str"):
+        Stream(encoder, model.graph, model.fusion, model.head)
+    for use in (Halved.stream, StreamingStep):
+        with pytest.raises(TypeError, match="own forward to stream, but Halved has another, which"):
+            use(Halved({"text": 5}, 2, num_layers=1, causal=True))
 
 
 def test_bad_arguments() -> None:
