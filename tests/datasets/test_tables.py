@@ -537,6 +537,38 @@ def test_files_that_are_wrong(tmp_path, capsys):
         load(path)
 
 
+@pytest.mark.parametrize("surplus", [",", ",1", ",1,2"])
+def test_rows_of_a_csv_file_with_more_cells_than_the_header_are_refused(tmp_path, surplus):
+    path = tmp_path / "table.csv"
+    # The first column would become the row labels, also where it looks like row numbers.
+    rows = [f"{row},{row},ann,train,calm,[1]{surplus}\n" for row in range(3)]
+    path.write_text("conversation,turn,speaker,split,label,text\n" + "".join(rows))
+    size = 6 + surplus.count(",")
+    with pytest.raises(FormatError, match=f"cells as the header, 6, but the first has {size};"):
+        load(path)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["label", "text"])
+def test_a_column_that_a_file_has_twice_is_refused(tmp_path, form, name):
+    path = tmp_path / f"table.{form}"
+    frame = table()
+    if form == "csv":
+        pd.concat([frame, frame[[name]]], axis=1).to_csv(path, index=False)
+    else:
+        whole = arrow(with_arrays(frame))
+        parquet.write_table(whole.append_column(name, whole[name]), path)
+    with pytest.raises(FormatError, match=f"'{name}': must be in the table once, but comes twice"):
+        load(path)
+
+
+def test_columns_of_a_csv_file_without_a_name_are_ignored(tmp_path):
+    path = tmp_path / "table.csv"
+    table().assign(**{" ": 1}).to_csv(path)  # with its row numbers
+    path.write_text(path.read_text().replace(", \n", ",\n"))
+    assert_same(load(path), Corpus.from_table(table(), FEATURES))
+
+
 def test_a_parquet_file_that_says_more_than_it_has(tmp_path):
     path = tmp_path / "table.parquet"
     rows = 30_000_000

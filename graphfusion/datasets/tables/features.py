@@ -56,10 +56,10 @@ def find_vectors(frame: Any, taken: Collection[str]) -> list[str]:
         ValueError: If there is none.
     """
     found = []
-    for column in frame.columns:
-        if column in taken:
+    for place, column in enumerate(frame.columns):
+        if column in taken or column in found:
             continue
-        known = frame[column].dropna()
+        known = frame.iloc[:, place].dropna()  # by place: names that come twice are refused later
         if len(known) and _vector(known.iloc[0]) is not None:
             found.append(column)
     if not found:

@@ -52,19 +52,37 @@ def read_csv(path: str | PathLike[str], texts: Sequence[str]) -> Any:
     Args:
         path: The path of the file; ".tsv" selects tabs as separators.
         texts: The columns to read as strings, even if they look like numbers.
+
+    Raises:
+        ValueError: If rows have more cells than the header.
     """
     require("tables", _PURPOSE)
     import pandas as pd
 
+    sep = "\t" if Path(path).suffix.lower() == ".tsv" else ","
     with open_regular(path) as file:
-        return pd.read_csv(
+        frame = pd.read_csv(
             file,
-            sep="\t" if Path(path).suffix.lower() == ".tsv" else ",",
+            sep=sep,
             dtype=dict.fromkeys(texts, str),
             keep_default_na=False,  # "None" may be a name
             na_values=[""],
             low_memory=False,  # otherwise a column can have several types
         )
+        file.seek(0)
+        try:
+            top = pd.read_csv(file, sep=sep, header=None, nrows=2, dtype=str, keep_default_na=False)
+        except pd.errors.ParserError as error:
+            # Above, the surplus cells became row labels, and all others were shifted by a column.
+            size = len(frame.columns)
+            raise ValueError(
+                f"rows must have as many cells as the header, {size}, but the first has "
+                f"{size + frame.index.nlevels}; a separator at the end of rows counts as a cell."
+            ) from error
+    # Pandas renames columns of one name, which are to be refused, and those without a name.
+    names = zip(top.iloc[0], frame.columns, strict=True)
+    frame.columns = pd.Index([name or renamed for name, renamed in names])
+    return frame
 
 
 def read_parquet(path: str | PathLike[str]) -> Any:
