@@ -38,10 +38,11 @@ class Corpus:
             conversation, in order. :func:`save` does not store them.
 
     Raises:
-        TypeError: If `classes` is one string, `splits` is not a mapping, or `extractors` cannot be
-            represented in JSON.
-        ValueError: If class names or ids are not unique, "train" is empty, a label is invalid, or
-            conversations differ in their modalities, sizes or kinds of labels.
+        TypeError: If `classes` is no sequence of strings, `splits` is not a mapping, or
+            `extractors` cannot be represented in JSON.
+        ValueError: If class names or ids are not unique, "train" is empty, a label or score is
+            invalid, or conversations differ in their modalities, sizes or kinds of labels, or only
+            some have a score.
 
     Example:
         >>> import torch
@@ -138,7 +139,8 @@ class Corpus:
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
-            ValueError: If a modality, or a class of multilabel, has the name of another column.
+            ValueError: If a modality, or a class of multilabel, has the name of another column, or
+                only some conversations have a score.
         """
         spec = LabelSpec(self.task, self.classes)
         return to_frame(spec, self.splits, list(self.in_channels))

@@ -17,9 +17,12 @@ def corpus():
     return load_bytes(load_npz, npz_bytes(npz_arrays(make_sample())))
 
 
-def talk(name="talk", y=(0, 1), present=None, **features):
+def talk(name="talk", y=(0, 1), present=None, score=None, **features):
     features = features or {"audio": torch.zeros(2, 3)}
-    return Conversation(features, torch.tensor([0, 1]), torch.tensor(y), present, id=name)
+    further = {} if score is None else {"score": score}
+    return Conversation(
+        features, torch.tensor([0, 1]), torch.tensor(y), present, id=name, **further
+    )
 
 
 @given(
@@ -174,6 +177,31 @@ def test_repr_is_short():
             },
             "conversation 'other': features must have the modalities",
         ),
+        (
+            ("a", "b"),
+            {"train": [talk(score=torch.zeros(2))], "dev": [talk("other")]},
+            "'other': all conversations or none must have a score, but only one of 'talk' and",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk()], "dev": [talk("other", score=torch.zeros(2))]},
+            "'other': all conversations or none must have a score, but only one of 'talk' and",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk(score=torch.tensor([1, 2]))]},
+            "'talk': score must be of a floating dtype, but got torch.int64",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk(score=torch.zeros(3))]},
+            r"'talk': score must have shape \[2\], but got \[3\]",
+        ),
+        (
+            ("a", "b"),
+            {"train": [talk(score=[0.0, 1.0])]},
+            "'talk': score must be a tensor, but got list",
+        ),
     ],
 )
 def test_an_inconsistent_corpus_is_refused(classes, splits, message):
@@ -196,7 +224,19 @@ def test_every_inconsistency_is_found():
 def test_a_corpus_of_the_wrong_kind_is_refused():
     with pytest.raises(TypeError, match="^classes must be a sequence of names, but got 'ab'"):
         Corpus("ab", {"train": [talk()]})
+    with pytest.raises(TypeError, match="^classes must be a sequence of names, but got {'a'}"):
+        Corpus({"a"}, {"train": [talk(y=(0, 0))]})
+    with pytest.raises(TypeError, match="^classes must be names, strings, but got 1"):
+        Corpus(("a", 1), {"train": [talk()]})
     with pytest.raises(TypeError, match="^splits must map names to lists .* but got list"):
         Corpus(("a", "b"), [talk()])
     with pytest.raises(TypeError, match=r"^turns must map ids to sequences, but got \[1, 2\]"):
         Corpus(("a", "b"), {"train": [talk()]}, turns=[1, 2])
+
+
+def test_scores_of_some_conversations_are_in_no_table(tmp_path):
+    plain, scored = Corpus(("a", "b"), {"train": [talk()]}), talk("other", score=torch.zeros(2))
+    save(plain, tmp_path / "plain.safetensors")
+    splits = {**load(tmp_path / "plain.safetensors").splits, "dev": [scored]}
+    with pytest.raises(ValueError, match="all conversations or none must have a score"):
+        Corpus(("a", "b"), splits).to_table()

@@ -137,7 +137,7 @@ def test_features_that_learn_are_saved_as_they_are():
         ),
         (
             lambda conversation: setattr(conversation, "score", torch.zeros(3)),
-            "score, but only one of the first and 'two' has one",
+            "score, but only one of 'one' and 'two' has one",
         ),
         (
             lambda conversation: setattr(conversation, "y", torch.tensor([], dtype=torch.int64)),

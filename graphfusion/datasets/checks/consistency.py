@@ -1,10 +1,11 @@
-"""Consistency checks across the conversations of a corpus: ids, modalities, sizes and labels."""
+"""Consistency checks across a corpus's conversations: ids, modalities, sizes, labels, scores."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from graphfusion._utils.checks import check_tensor
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets._lazy import LazyConversations
@@ -38,6 +39,7 @@ class Consistency:
         self._home: dict[str, str] = {}
         self._classes = classes
         self._labelled: str | None = None  # the id of the first conversation
+        self._scored: tuple[str, bool] | None = None  # the same, and whether it has a score
         self.spec = LabelSpec.of(classes, None)
         self.found: list[Problem] = []
 
@@ -48,6 +50,7 @@ class Consistency:
         self.add_metadata(split, name, sizes)
         if isinstance(name, str):
             self.add_labels(name, conversation.y)
+            self._add_score(name, conversation)
 
     def add_metadata(self, split: str, name: object, sizes: dict[str, int]) -> None:
         """Compares the id and modality sizes of a conversation, without reading its features."""
@@ -81,6 +84,22 @@ class Consistency:
             f"for {spec.task}; without labels, it is {_BLANK[self.spec.task]}."
         )
         self.found.append(Problem(name, "y", message))
+
+    def _add_score(self, name: str, conversation: AnyConversation) -> None:
+        """Checks that all conversations have a score, or none, and that it is floating `[U]`."""
+        score = getattr(conversation, "score", None)
+        first, scored = self._scored = self._scored or (name, score is not None)
+        if scored != (score is not None):
+            message = (
+                "all conversations or none must have a score, but only one of "
+                f"{first!r} and {name!r} has one."
+            )
+            self.found.append(Problem(name, "score", message))
+        if score is not None:
+            try:
+                check_tensor("score", score, [len(conversation.speaker)])
+            except (TypeError, ValueError) as error:
+                self.found.append(Problem(name, "score", str(error)))
 
     def add_all_labels(self, names: Sequence[str], labels: Sequence[Tensor]) -> None:
         """Checks the labels of many conversations.
@@ -131,11 +150,14 @@ def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
     """Checks the arguments of a corpus.
 
     Raises:
-        TypeError: If `classes` is one string, or `splits` or `turns` is not a mapping.
+        TypeError: If `classes` is no sequence of strings, or `splits` or `turns` is not a mapping.
         ValueError: If conversations are inconsistent.
     """
-    if isinstance(classes, str):  # would pass as a sequence of letters
-        raise TypeError(f"classes must be a sequence of names, but got {classes!r}.")
+    # One string would pass as a sequence of letters; a set has no order.
+    if isinstance(classes, str) or not isinstance(classes, Sequence):
+        raise TypeError(f"classes must be a sequence of names, but got {classes!r:.200}.")
+    if odd := [each for each in classes if not isinstance(each, str)]:
+        raise TypeError(f"classes must be names, strings, but got {odd[0]!r:.200}.")
     if not isinstance(splits, Mapping):
         raise TypeError(
             f"splits must map names to lists of conversations, but got {type(splits).__name__}."

@@ -20,7 +20,8 @@ def to_frame(
 
     Raises:
         ImportError: If pandas or pyarrow is not installed.
-        ValueError: If a modality, or a class of multilabel, has the name of another column.
+        ValueError: If a modality, or a class of multilabel, has the name of another column, or only
+            some conversations have a score.
     """
     require("tables", "write tables")
     import pandas as pd
@@ -47,6 +48,8 @@ def to_frame(
                 columns[name] += _vectors(each.features[name], each.present[name])
     if not columns["score"]:
         del columns["score"]
+    elif len(columns["score"]) != len(columns["turn"]):  # of files, known only once they are read
+        raise ValueError("all conversations or none must have a score, but only some have one.")
     dtypes: dict[str, Any] = dict.fromkeys(modalities, object)
     if spec.classes:
         dtypes |= dict.fromkeys(labels, "Int64" if multilabel else object)
