@@ -236,6 +236,20 @@ def test_labels(label, classes, names, y):
     assert corpus.splits["train"][0].y.tolist() == pytest.approx(y, nan_ok=True)
 
 
+@pytest.mark.parametrize("classes", [("-1", "0", "1"), ("1", "2", "3"), ("0", "2", "1")])
+@pytest.mark.parametrize("numbers", [[1, 0, 1, 1], [None, 0.0, 1.0, 1.0]])
+def test_numbers_are_no_labels_where_classes_are_other_numbers(classes, numbers):
+    message = f"'label': classes are numbers, {', '.join(classes)}, but labels are positions"
+    with pytest.raises(FormatError, match=message):
+        Corpus.from_table(table(label=numbers), ["text"], classes=classes)
+    named = table(label=[None, *classes])
+    assert Corpus.from_table(named, ["text"], classes=classes).labels("train")[0].tolist() == [
+        0,
+        2,
+        -100,
+    ]
+
+
 SEVERAL = ["joy", "anger"]
 
 

@@ -1,5 +1,6 @@
 """Infers the kind of a file's labels (classes, multilabel or scores) and converts them."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -46,6 +47,26 @@ def label_kind(
             f"integers, with -1 where missing, or name the classes, or {otherwise}."
         )
     return "scores"
+
+
+def check_positions(classes: Sequence[str]) -> None:
+    """Refuses names of classes for which numbers as labels could be names, too.
+
+    Args:
+        classes: The names of the classes that the labels number.
+
+    Raises:
+        ValueError: If all names are integers, but not their own positions, such as "-1", "0", "1".
+    """
+    try:
+        numbers = [int(name) for name in classes]
+    except ValueError:
+        return
+    if numbers != list(range(len(numbers))):
+        raise ValueError(
+            f"classes are numbers, {', '.join(classes):.200}, but labels are positions, from 0 to "
+            f"{len(numbers) - 1}; store the labels as strings."
+        )
 
 
 def to_y(kind: Kind, values: _Numbers, integers: bool) -> Tensor:

@@ -12,7 +12,7 @@ from graphfusion.datasets._make import make_corpus
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._archive import Archive
 from graphfusion.datasets.readers._contents import Contents, Finish, RawConversation, T
-from graphfusion.datasets.readers._labels import Kind, label_kind, to_score, to_y
+from graphfusion.datasets.readers._labels import Kind, check_positions, label_kind, to_score, to_y
 from graphfusion.datasets.readers._npz_layout import (
     Layout,
     check_cost,
@@ -82,6 +82,8 @@ def _contents(archive: Archive, layout: Layout, options: Options, size: int) -> 
     kind: Kind = "multilabel"
     if not layout.multilabel:
         kind = label_kind(values, integers, layout.named, options.labels)
+        if kind == "classes":
+            check_positions(classes)
     masks = _masks(archive, layout)
     parts = _features(archive, layout, runs, masks, options)
 

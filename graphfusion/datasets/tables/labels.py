@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.checks.labels import typos
-from graphfusion.datasets.readers._labels import label_kind, to_score, to_y
+from graphfusion.datasets.readers._labels import check_positions, label_kind, to_score, to_y
 from graphfusion.datasets.tables.problems import TableProblems, to_float
 
 _MAX_UNNAMED = 1000  # maximum number of classes without names, or the number of rows if larger
@@ -150,6 +150,8 @@ def _numbered(
         requested: Literal["scores"] | None = "scores" if scores else None
         otherwise = "pass classes=[] if they are scores"
         kind = label_kind(whole, integers, bool(classes), requested, otherwise)
+        if kind == "classes":
+            check_positions(classes or ())
     except ValueError as error:
         problems.add_column(column, str(error))
         return unlabelled(len(values), classes)

@@ -218,6 +218,15 @@ def test_several_classes_at_once(values, dtype, size):
     assert y.nan_to_num(-1).tolist() == wanted.tolist()
 
 
+def test_numbers_are_no_labels_where_classes_are_other_numbers():
+    arrays = npz_arrays(make_sample())
+    arrays["classes"] = np.array(["1", "2"])
+    with pytest.raises(FormatError, match="classes are numbers, 1, 2, but labels are positions"):
+        load_bytes(load_npz, npz_bytes(arrays))
+    arrays["classes"] = np.array(["0", "1"])
+    assert load_bytes(load_npz, npz_bytes(arrays)).classes == ("0", "1")
+
+
 def test_several_classes_are_no_scores():
     arrays = npz_arrays(make_sample()) | {"label": np.zeros((9, 2))}
     message = "label must be one number per utterance, or a column"
