@@ -16,8 +16,7 @@ class Schema(tuple[Any, ...]):
 
     def __new__(cls, features: Mapping[str, Tensor], y: Tensor) -> "Schema":
         """The schema of a conversation with these features and labels."""
-        kind = "scores" if y.is_floating_point() else "classes"
-        return super().__new__(cls, (_sizes(features), (kind, *y.shape[1:])))
+        return super().__new__(cls, (_sizes(features), _kind(y)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple.__new__, (type(self), tuple(self))
@@ -25,12 +24,26 @@ class Schema(tuple[Any, ...]):
     def __hash__(self) -> int:
         return 0
 
-    def check(self, features: Mapping[str, Tensor]) -> None:
-        """Refuses a conversation whose features have changed since it was made."""
+    def check(self, features: Mapping[str, Tensor], y: object, size: int) -> None:
+        """Refuses a conversation of `size` utterances that has changed since it was made.
+
+        Args:
+            features: Its features now.
+            y: Its labels now; PyG would join labels of any kind and number, and convert -100 to a
+                score.
+            size: The number of its utterances.
+        """
         if _sizes(features) != self[0]:
             raise ValueError(
                 f"features must be those that the conversation was made with, {dict(self[0])}, but "
                 f"got {dict(_sizes(features))}; make a new Conversation to add or change one."
+            )
+        if not isinstance(y, Tensor) or y.dim() == 0 or len(y) != size or _kind(y) != self[1]:
+            kind, *shape = self[1]
+            got = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+            raise ValueError(
+                f"y must be {kind} {[size, *shape]}, as those that the conversation was made with, "
+                f"but got {got}; make a new Conversation to change their kind."
             )
 
     def __eq__(self, other: object) -> bool:
@@ -53,3 +66,7 @@ class Schema(tuple[Any, ...]):
 
 def _sizes(features: Mapping[str, Tensor]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, value.size(1)) for name, value in features.items()))
+
+
+def _kind(y: Tensor) -> tuple[str | int, ...]:
+    return "scores" if y.is_floating_point() else "classes", *y.shape[1:]

@@ -226,6 +226,36 @@ def test_a_stale_conversation_is_refused() -> None:
             Batch.from_data_list(members)
 
 
+@pytest.mark.parametrize(
+    ("y", "got"),
+    [
+        (torch.zeros(2), r"torch.float32 \[2\]"),
+        (torch.zeros(2, 1, dtype=torch.int64), r"torch.int64 \[2, 1\]"),
+        (torch.zeros(3, dtype=torch.int64), r"torch.int64 \[3\]"),
+        (torch.tensor(0), r"torch.int64 \[\]"),
+        (None, "NoneType"),
+    ],
+)
+@pytest.mark.parametrize("turn", ["one", "packed"])
+def test_labels_of_another_kind_than_the_conversation_was_made_with_are_refused(
+    y: Tensor | None, got: str, turn: str
+) -> None:
+    """PyG would turn -100 to a score, or have more labels than utterances."""
+    one, other = make(["a"]), make(["a"])
+    if turn == "packed":
+        one = Batch.from_data_list([one, other])[0]
+    one.y = y
+    for members in ([one, other], [other, one], [one, one]):
+        with pytest.raises(ValueError, match=rf"y must be classes \[2\], as .* got {got};"):
+            Batch.from_data_list(members)
+
+
+def test_labels_of_the_same_kind_may_be_set() -> None:
+    one = make(["a"])
+    one.y = torch.tensor([3, 4])
+    assert Batch.from_data_list([one, make(["a"])]).y.tolist() == [3, 4, -100, -100]
+
+
 @pytest.mark.parametrize("subset", [torch.tensor([0, 2]), torch.tensor([True, False, True])])
 def test_subgraph_takes_utterances(subset: Tensor) -> None:
     mask = {"a": torch.tensor([True, True, False])}
