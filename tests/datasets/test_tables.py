@@ -325,6 +325,21 @@ def test_scores_besides_classes_and_times_as_turns():
     assert corpus.splits["train"][0].features["text"][:, 0].tolist() == [1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("form", ["plain", "arrow"])
+def test_nan_is_missing_in_columns_of_arrow_too(form):
+    def column(values):
+        if form == "plain":
+            return values
+        return pd.array(pa.array(values, pa.float64()), pd.ArrowDtype(pa.float64()))
+
+    with pytest.raises(FormatError, match="row 2, column 'turn': must have a number or a time"):
+        Corpus.from_table(table(turn=column([2.0, 1.0, np.nan, 3.0])), FEATURES)
+    frame = table(s=column([np.nan, 2.5, 3.5, 4.5]), label=column([0.5, np.nan, -1.0, 1.5]))
+    (talk,) = Corpus.from_table(frame, FEATURES, score="s").splits["train"]
+    assert talk.score.tolist() == pytest.approx([2.5, 4.5, np.nan], nan_ok=True)
+    assert talk.y.tolist() == pytest.approx([np.nan, 1.5, 0.5], nan_ok=True)
+
+
 def problems(frame, features=FEATURES, **options):
     with pytest.raises(FormatError) as caught:
         Corpus.from_table(frame, features, **options)

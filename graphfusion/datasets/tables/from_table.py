@@ -101,7 +101,7 @@ def _read(
         members.setdefault(name, []).append(row)
     turns: dict[str, list[Any]] = {}
     if columns.turn is not None:
-        turn = _sort(frame[columns.turn], columns.turn, members, problems)
+        turn = _sort(frame, columns.turn, members, problems)
         turns = {name: [turn[row] for row in rows] for name, rows in members.items()}
     splits = ["train"] * size
     if columns.split is not None:
@@ -179,13 +179,13 @@ def _names(frame: Any, column: str, what: str, problems: TableProblems) -> list[
 
 
 def _sort(
-    series: Any, column: str, members: dict[str, list[int]], problems: TableProblems
+    frame: Any, column: str, members: dict[str, list[int]], problems: TableProblems
 ) -> list[Any]:
     """Sorts the rows of each conversation in place by a column, and returns its values."""
-    missing = series.isna().to_numpy(bool).nonzero()[0].tolist()
+    values, nulls = values_of(frame, column)
+    missing = nulls.nonzero()[0].tolist()
     problems.add_rows(column, "must have a number or a time", missing, lambda _: None)
-    times = series.dtype.kind in "mM"
-    values: list[Any] = series.tolist()
+    times = frame[column].dtype.kind in "mM"
     odd = [
         row
         for row, value in enumerate(values)

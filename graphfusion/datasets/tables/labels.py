@@ -18,7 +18,10 @@ _MAX_UNNAMED = 1000  # maximum number of classes without names, or the number of
 
 def values_of(frame: Any, column: str) -> tuple[list[Any], NDArray[np.bool_]]:
     """Returns the values of a pandas column, and a mask of missing ones."""
-    return frame[column].tolist(), frame[column].isna().to_numpy(bool)
+    values = frame[column].tolist()
+    # In a column of Arrow, NaN is not null.
+    nan = np.array([isinstance(each, float) and each != each for each in values], bool)
+    return values, frame[column].isna().to_numpy(bool) | nan
 
 
 def read_labels(
