@@ -106,7 +106,8 @@ class Corpus:
             ImportError: If pandas or pyarrow is not installed.
             FormatError: If the table is invalid: a `ValueError` that lists every problem by row
                 (counted from 0) and column.
-            TypeError: If `frame` is not a table, or `features` or a source is of another kind.
+            TypeError: If `frame` is not a table, `features` or a source is of another kind, or
+                `classes` is no sequence of strings.
             ValueError: If `label` names a column twice, or its columns differ from `classes`.
 
         Warns:

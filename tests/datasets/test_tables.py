@@ -236,6 +236,35 @@ def test_labels(label, classes, names, y):
     assert corpus.splits["train"][0].y.tolist() == pytest.approx(y, nan_ok=True)
 
 
+@pytest.mark.parametrize("make", [list, np.array, pd.Index, pd.Series, iter])
+def test_classes_may_be_in_any_sequence(make):
+    corpus = Corpus.from_table(table(), FEATURES, classes=make(["glad", "calm"]))
+    assert corpus.classes == ("glad", "calm")
+    assert {type(each) for each in corpus.classes} == {str}
+    assert corpus.labels("train")[0].tolist() == [1, 0, -100]
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({"calm", "glad"}, "classes must be a sequence of names, but got {"),
+        (frozenset(["calm"]), "classes must be a sequence of names, but got frozenset"),
+        ({"calm": 1, "glad": 0}, "classes must be a sequence of names, but got {"),
+        ("calm,glad", "classes must be a sequence of names, but got 'calm,glad'"),
+        (2, "classes must be a sequence of names, but got 2"),
+        ([0, 1], "classes must be names, strings, but got 0"),
+    ],
+)
+def test_classes_that_are_no_sequence_of_names_are_refused(tmp_path, classes, message):
+    table().to_csv(tmp_path / "table.csv")
+    with pytest.raises(TypeError, match=f"^{message}"):
+        load(tmp_path / "table.csv", classes=classes)
+    with pytest.raises(TypeError, match=f"^{message}"):
+        Corpus.from_table(table(), FEATURES, classes=classes)
+    with pytest.raises(TypeError, match=f"^{message}"):
+        Corpus.from_table(table(), FEATURES, label=None, classes=classes)
+
+
 @pytest.mark.parametrize("classes", [("-1", "0", "1"), ("1", "2", "3"), ("0", "2", "1")])
 @pytest.mark.parametrize("numbers", [[1, 0, 1, 1], [None, 0.0, 1.0, 1.0]])
 def test_numbers_are_no_labels_where_classes_are_other_numbers(classes, numbers):

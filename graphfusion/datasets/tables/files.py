@@ -8,7 +8,7 @@ from graphfusion.datasets.corpus import Corpus
 from graphfusion.datasets.readers._reading import error_context
 from graphfusion.datasets.tables.features import find_vectors
 from graphfusion.datasets.tables.frames import read_csv, read_parquet
-from graphfusion.datasets.tables.from_table import Columns
+from graphfusion.datasets.tables.from_table import Columns, class_names
 
 
 def load_table(
@@ -31,9 +31,9 @@ def load_table(
         FormatError: If the file is invalid.
         ImportError: If pandas or pyarrow is not installed.
         OSError: If the file cannot be opened.
-        TypeError: If an option is unknown.
+        TypeError: If an option is unknown, or `classes` is no sequence of strings.
     """
-    roles = Columns(**columns)
+    roles, names = Columns(**columns), class_names(classes)
     with error_context(path):
         if form == "csv":
             texts = [roles.conversation, roles.speaker, roles.split]
@@ -41,4 +41,4 @@ def load_table(
         else:
             frame = read_parquet(path)
         sources = features or find_vectors(frame, roles.taken)
-        return Corpus.from_table(frame, sources, classes=classes, **columns)
+        return Corpus.from_table(frame, sources, classes=names, **columns)

@@ -1,6 +1,6 @@
 """Converts a table with one row per utterance to the conversations of a corpus."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -80,9 +80,29 @@ def read_table(
 
     Raises:
         FormatError: If the table is invalid; it lists every problem.
-        TypeError: If `frame` is not a table, or `features` names no modalities.
+        TypeError: If `frame` is not a table, `features` names no modalities, or `classes` is no
+            sequence of strings.
     """
-    return _read(to_pandas(frame), sources_of(features), columns, classes)
+    return _read(to_pandas(frame), sources_of(features), columns, class_names(classes))
+
+
+def class_names(classes: object) -> tuple[str, ...] | None:
+    """Converts names of classes, also those of an array or a column, to a tuple.
+
+    Raises:
+        TypeError: If they are no sequence of strings.
+    """
+    if classes is None:
+        return None
+    if isinstance(classes, str) and not classes:  # of the command line
+        return ()
+    # One string would pass as a sequence of letters; a set has no order.
+    if isinstance(classes, str | set | frozenset | Mapping) or not isinstance(classes, Iterable):
+        raise TypeError(f"classes must be a sequence of names, but got {classes!r:.200}.")
+    names = tuple(classes)
+    if odd := [each for each in names if not isinstance(each, str)]:
+        raise TypeError(f"classes must be names, strings, but got {odd[0]!r:.200}.")
+    return tuple(str(each) for each in names)  # those of an array are of NumPy's own type
 
 
 def _read(
