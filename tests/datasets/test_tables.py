@@ -190,6 +190,50 @@ def test_features_beside_the_table():
     assert Corpus.from_table(frame, {"text": np.ones((4, 2), int)}).in_channels == {"text": 2}
 
 
+TEXT = [[3.0, 3.5], [1.0, 1.5], [4.0, 4.5], [2.0, 2.5]]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        torch.tensor(TEXT, requires_grad=True),
+        torch.tensor(TEXT, dtype=torch.bfloat16),
+        np.array(TEXT, ">f4"),
+        np.asfortranarray(np.array(TEXT, "f4")),
+    ],
+)
+def test_arrays_of_any_kind(source):
+    plain = Corpus.from_table(table(), FEATURES)
+    assert_same(Corpus.from_table(table(), {"text": source, "audio": "audio"}), plain)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f2", ">i4"])
+def test_vectors_of_any_byte_order(dtype):
+    cells = [np.array(each).astype(dtype) for each in TEXT]
+    (talk,) = Corpus.from_table(table(text=cells), ["text"]).splits["train"]
+    assert talk.features["text"].tolist() == [cells[row].tolist() for row in (1, 3, 0)]
+
+
+def test_numbers_that_pytorch_lacks_are_refused():
+    wide = np.array(TEXT, np.longdouble)
+    rule = (
+        r"column 'x': must be numbers \[4, d\] of at most 64 bits, .* but is \w+ of shape \[4, 2\]"
+    )
+    with pytest.raises(FormatError, match=rule):
+        Corpus.from_table(table(), {"x": wide})
+    with pytest.raises(FormatError, match="row 0, column 'text': must be a vector of numbers"):
+        Corpus.from_table(table(text=list(wide)), ["text"])
+
+
+def test_masked_arrays_are_refused():
+    """Their masks would be ignored."""
+    masked = np.ma.masked_array(TEXT, mask=np.eye(4, 2, dtype=bool))
+    with pytest.raises(TypeError, match=r"features\['x'\] must be an array without a mask"):
+        Corpus.from_table(table(), {"x": masked})
+    with pytest.raises(FormatError, match="row 0, column 'text': must be a vector of numbers"):
+        Corpus.from_table(table(text=list(masked)), ["text"])
+
+
 def test_names_of_columns_may_be_numbers():
     frame = table().assign(speaker="A")
     frame[0], frame[1] = 1.5, 2.5
@@ -397,8 +441,8 @@ def test_all_problems_are_listed_by_row_and_column():
         "row 2, column 'text': must be a vector of numbers, a list or an array (['text'] takes "
         "single numbers), but is 'no'.",
         "row 1, column 'text': must have 2 numbers, as the first vector has, but is [1.0].",
-        "column 'audio': must be numbers [4, d], one row per row of the table, but is float64 of "
-        "shape [3, 2].",
+        "column 'audio': must be numbers [4, d] of at most 64 bits, one row per row of the table, "
+        "but is float64 of shape [3, 2].",
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -38,6 +39,11 @@ def sources_of(features: object) -> dict[str, Source]:
 
 def _source(name: object, source: object) -> Source:
     """Returns a source, after refusing tables, whose rows could be in another order than these."""
+    if isinstance(source, np.ma.MaskedArray):
+        raise TypeError(
+            f"features[{name!r}] must be an array without a mask, which would be ignored, but got "
+            "MaskedArray; mark missing vectors by NaN: array.filled(numpy.nan)."
+        )
     if isinstance(source, str | np.ndarray | Tensor):
         return source
     columns = [] if hasattr(source, "iloc") or not isinstance(source, Iterable) else list(source)
@@ -98,8 +104,6 @@ def read_features(
     else:
         given[:] = False
         column, matrix = name, _columns(list(source), frame, problems)
-    if matrix.dtype.kind != "f":
-        matrix = matrix.astype(np.float32)
     here = ~np.isnan(matrix).all(1)
     if matrix.shape[1] == 0:
         return matrix, here
@@ -178,26 +182,38 @@ def _vector(cell: object) -> NDArray[Any] | None:
                 cell = np.array(cell, np.float64).astype(np.float32)
         except OverflowError:  # an integer of hundreds of digits
             return None
-    if not isinstance(cell, np.ndarray) or cell.ndim != 1 or cell.dtype.kind not in "fiu":
+    if not isinstance(cell, np.ndarray) or isinstance(cell, np.ma.MaskedArray):
         return None
-    vector = cell if cell.dtype.kind == "f" else cell.astype(np.float32)
-    return vector if len(vector) else None
+    return _native(cell) if cell.ndim == 1 and len(cell) and _is_numeric(cell) else None
+
+
+def _is_numeric(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "fiu" and array.dtype.itemsize <= 8  # PyTorch has no longdouble
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Converts integers to float32, and others to the byte order that PyTorch has."""
+    dtype = array.dtype.newbyteorder("=") if array.dtype.kind == "f" else np.float32
+    return array.astype(dtype, copy=False)
 
 
 def _array(
     name: str, source: NDArray[Any] | Tensor, size: int, problems: TableProblems
 ) -> NDArray[Any]:
-    array: NDArray[Any] = source.numpy() if isinstance(source, Tensor) else source
-    if (
-        array.ndim != 2
-        or len(array) != size
-        or array.shape[1] == 0
-        or array.dtype.kind not in "fiu"
-    ):
-        message = f"must be numbers [{size}, d], one row per row of the table"
+    array = _to_numpy(source) if isinstance(source, Tensor) else source
+    if array.ndim != 2 or len(array) != size or array.shape[1] == 0 or not _is_numeric(array):
+        message = f"must be numbers [{size}, d] of at most 64 bits, one row per row of the table"
         problems.add_column(name, f"{message}, but is {array.dtype} of shape {list(array.shape)}.")
         return np.empty((size, 0), np.float32)
-    return array
+    return _native(array)
+
+
+def _to_numpy(tensor: Tensor) -> NDArray[Any]:
+    values = tensor.detach().cpu()
+    known = (torch.float64, torch.float32, torch.float16)
+    if values.is_floating_point() and values.dtype not in known:  # unknown to NumPy
+        values = values.float()
+    return values.numpy()
 
 
 def _columns(columns: list[str], frame: Any, problems: TableProblems) -> NDArray[Any]:
