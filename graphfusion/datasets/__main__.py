@@ -79,6 +79,8 @@ def main(
     words = sys.argv[1:] if arguments is None else list(arguments)
     check_given_once(parser, words)
     options = parser.parse_args(words)
+    _check_named_once(parser, "--columns", "ROLE", options.columns)
+    _check_named_once(parser, "--features", "NAME", options.features or [])
     settings: dict[str, Any] = {
         "labels": options.labels,
         "missing": options.missing,
@@ -101,6 +103,18 @@ def main(
     except (OSError, ImportError, TypeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+
+
+def _check_named_once(
+    parser: argparse.ArgumentParser, option: str, what: str, pairs: Sequence[tuple[str, str]]
+) -> None:
+    """Exits with a message if a name comes twice in an option, whose last would be kept."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        parser.error(
+            f"{option} must have each {what} once, but got {twice[0]!r} twice; several columns are "
+            f"{twice[0]}=A,B."
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:

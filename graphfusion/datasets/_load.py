@@ -46,6 +46,12 @@ def load(path: str | PathLike[str], **options: Unpack[LoadKwargs]) -> Corpus:
         refuse_options(path, options)
         return load_safetensors(path)
     if form in TABLES:
+        for name in ReaderKwargs.__annotations__:
+            if name in options:
+                raise ValueError(
+                    f"{name} must be given for a pickle or an .npz file, not for a table, but "
+                    f"{path} is {form}."
+                )
         return load_table(path, form, **options)
     return read(path, form, make_corpus, options)
 

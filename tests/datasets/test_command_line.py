@@ -135,6 +135,41 @@ def test_bad_arguments(capsys, arguments):
     assert "usage: python -m graphfusion.datasets" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["convert", "IN", "OUT"], ["validate", "IN"]])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (
+            ["--columns", "label=joy", "turn=", "label=anger"],
+            "--columns must have each ROLE once, but got 'label' twice; several columns are "
+            "label=A,B.",
+        ),
+        (
+            ["--features", "audio=a1", "audio=a2"],
+            "--features must have each NAME once, but got 'audio' twice; several columns are "
+            "audio=A,B.",
+        ),
+    ],
+)
+def test_a_name_that_is_given_twice_within_an_option(capsys, command, option, message):
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, *option])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.tsv"])
+@pytest.mark.parametrize(
+    "option",
+    [["--labels", "scores"], ["--missing", "nan"], ["--frames", "mean"], ["--splits", "a"]],
+)
+def test_options_of_other_files_are_not_for_tables(tmp_path, capsys, name, option):
+    path = tmp_path / name
+    path.write_text("conversation\na\n")
+    assert main(["validate", str(path), *option]) == 2
+    message = f"{option[0][2:]} must be given for a pickle or an .npz file, not for a table, but"
+    assert capsys.readouterr().err == f"{message} {path} is csv.\n"
+
+
 @pytest.mark.slow
 def test_as_a_module(tmp_path):
     path = tmp_path / "corpus"
