@@ -1,4 +1,4 @@
-"""What two models can differ in though they have the same weights."""
+"""The settings of a model's modules, in which models of the same weights can differ."""
 
 from collections.abc import Mapping
 from inspect import signature
@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-# Besides a module's own: what tells of the data, and what `module.compile()` leaves.
+# Besides a module's own: what describes the data, and what `module.compile()` leaves.
 _OWN = {*vars(torch.nn.Module()), "_extractors", "_compiled_call_impl"}
 
 
 def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
-    """The class of each module, and its numbers, strings, flags and functions, as JSON has them."""
+    """Returns each module's class, numbers, strings, flags and functions, as JSON has them."""
     found = {}
     for name, module in model.named_modules():
         values = {key: _plain(value) for key, value in vars(module).items() if key not in _OWN}
@@ -25,7 +25,7 @@ def check_as_configured(model: Any) -> None:
     """Checks that a model which builds its own parts still has these.
 
     Raises:
-        ValueError: If a part or a number has been replaced, which its config would not tell.
+        ValueError: If a part or a number has been replaced, which its config does not show.
     """
     kind = type(model)
     if not signature(kind).parameters.keys() <= model.config.keys():  # it is given its parts

@@ -71,7 +71,7 @@ def _identity(config: Mapping[str, Any], any_epochs: bool = False) -> dict[str, 
 
 
 def same_but_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the runs of one model with several seeds have in common."""
+    """Returns the entries that runs of one model with several seeds have in common."""
     common = _identity(config)
     del common["seed"], common["devices"]
     for drawn in ("held_out", "splits"):
