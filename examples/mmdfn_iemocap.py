@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Run]]:
         recipes = {model: Recipe(model, options.preset, settings) for model in MODELS}
         planned = {model: (recipes[model], corpus) for model in options.models}
         for size in range(1, len(names) if options.subsets else 1):
-            for chosen in combinations(names, size):
+            for chosen in combinations(corpus.in_channels, size):
                 planned[f"mmdfn on {', '.join(chosen)}"] = recipes["mmdfn"], corpus.select(chosen)
         for recipe, part in planned.values():
             recipe.build(part)  # checks the settings before hours of training

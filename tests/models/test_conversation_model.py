@@ -71,7 +71,8 @@ FUSIONS: dict[str, Callable[[], torch.nn.Module]] = {
     ],
 )
 def test_any_fusion_keeps_the_contracts(name: str) -> None:
-    model = model_of(FUSIONS[name]())
+    graph = {"graph": ConversationGraph()} if name == "hypergraph" else {}  # it takes no window
+    model = model_of(FUSIONS[name](), **graph)
     check_model(model)
     out = torch.cat([model(conversation(size)) for size in (1, 5, 20, 20)])
     assert_every_parameter_learns(model, out)
