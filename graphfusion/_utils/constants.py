@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from inspect import signature
+from numbers import Real
 from typing import Any
 
 import torch
 
-# Besides a module's own: what describes the data, and what `module.compile()` leaves.
-_OWN = {*vars(torch.nn.Module()), "_extractors", "_compiled_call_impl"}
+# Besides a module's own: what describes the data, and what compilation leaves.
+_OWN = {*vars(torch.nn.Module()), "_extractors", "_compiled_call_impl", "_is_torch_compile"}
 
 
 def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
@@ -28,17 +29,23 @@ def check_as_configured(model: Any) -> None:
         ValueError: If a part or a number has been replaced, which its config does not show.
     """
     kind = type(model)
-    if not signature(kind).parameters.keys() <= model.config.keys():  # it is given its parts
+    try:
+        signature(kind).bind(**model.config)
+    except TypeError:  # it is given its parts, or has a config of its own
         return
     with torch.device("meta"):  # draws no random numbers
         expected = constants(kind(**model.config))
     found = constants(model)
-    if changed := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
-        names = ", ".join(name or "the model" for name in changed)
-        raise ValueError(
-            f"model must be as its config has it, but {names} was replaced or changed, which a "
-            f"saved {kind.__name__} would lose: build a ConversationModel of its parts."
-        )
+    for name in {**expected, **found}:
+        before, now = expected.get(name, {}), found.get(name, {})
+        # A value that a user has noted beside those of the class changes nothing.
+        keys = [key for key in before or now if before.get(key) != now.get(key)]
+        if keys:
+            raise ValueError(
+                f"model must be as its config has it, but {keys[0]} of {name or 'the model'} was "
+                f"replaced or changed, which a saved {kind.__name__} would lose: build a "
+                "ConversationModel of its parts."
+            )
 
 
 def _plain(value: object) -> Any:
@@ -47,6 +54,8 @@ def _plain(value: object) -> Any:
         value = value.item()  # type: ignore[attr-defined]  # a number of NumPy
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Real):
+        return float(value)
     if isinstance(value, Mapping):
         pairs = {str(key): _plain(each) for key, each in value.items()}
         return NotImplemented if NotImplemented in pairs.values() else pairs

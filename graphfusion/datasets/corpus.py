@@ -11,7 +11,7 @@ from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets._fingerprint import corpus_fingerprint
 from graphfusion.datasets._lazy import channels_of, first_labels, ids_of, labels_of, regroup
 from graphfusion.datasets._selected import groups_of, select
-from graphfusion.datasets.checks.consistency import check_corpus
+from graphfusion.datasets.checks.consistency import check_corpus, names_of
 from graphfusion.datasets.checks.extractors import check_extractors, select_extractors
 from graphfusion.datasets.checks.summary import describe_corpus
 from graphfusion.datasets.tables.features import Source
@@ -62,6 +62,7 @@ class Corpus:
     turns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", names_of(self.classes))
         check_corpus(self.classes, self.splits, self.turns)
         known = check_extractors(self.extractors, self.in_channels)
         object.__setattr__(self, "extractors", known)  # a copy; frozen

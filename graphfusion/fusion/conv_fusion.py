@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import ARMAConv, ChebConv, TAGConv
+from torch_geometric.nn import ARMAConv, ChebConv, MixHopConv, SGConv, SSGConv, TAGConv
 
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._utils.checks import check_bool, check_real, check_tensor
@@ -151,7 +151,7 @@ def _check(conv: torch.nn.Module) -> None:
             f"convs must have cached=False, since each batch has another graph, but {_name(conv)} "
             "has True."
         )
-    if isinstance(conv, ARMAConv | ChebConv):
+    if isinstance(conv, ARMAConv | ChebConv | MixHopConv | SGConv | SSGConv):
         raise ValueError(
             f"convs must take the graph's own weights, but {_name(conv)} always normalises them."
         )

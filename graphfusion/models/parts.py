@@ -40,11 +40,12 @@ def check_parts(
 def _check_modalities(name: str, part: torch.nn.Module, encoder: Any) -> None:
     """Checks the names of the nodes, which have no names themselves."""
     own, nodes = getattr(part, "modalities", None), getattr(encoder, "modalities", None)
-    if own is None:
+    if not isinstance(own, list | tuple) or not all(isinstance(each, str) for each in own):
         return
-    known = encoder.in_channels if nodes is None else nodes
-    # The nodes of another encoder may be others than its modalities.
-    if list(own) != list(known) and (nodes is not None or set(own) == set(known)):
+    known = list(encoder.in_channels if nodes is None else nodes)
+    # It may read some of the nodes, and those of another encoder may be no modalities.
+    order = [each for each in known if each in own]
+    if order != list(own) and (nodes is not None or set(own) == set(known)):
         raise ValueError(
             f"{name} must have the encoder's modalities {list(known)} in the same order, but "
             f"{_name(part)} has {list(own)}."

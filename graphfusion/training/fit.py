@@ -73,7 +73,8 @@ def fit(
     are those of the training conversations.
 
     Args:
-        model: The model, with its initial weights; it may be in evaluation mode, as a loaded one.
+        model: The model, with its initial weights; if it is in evaluation mode, as a loaded
+            one, it is set to training mode; if only parts are, they stay so.
         corpus: A corpus with a split "train", and optional splits for testing and validation.
         folder: The output folder, for one run.
         settings: The training settings; None: the recipe's, or else the defaults.
@@ -117,7 +118,7 @@ def fit(
         "model": {
             "class": type(model).__name__,
             "arguments": model.config,
-            "parts": None if recipe else constants(model),  # a recipe determines them
+            **({} if recipe else {"parts": constants(model)}),  # a recipe determines them
         },
         "recipe": asdict(recipe) if recipe else None,
         "settings": asdict(settings),
@@ -146,7 +147,8 @@ def fit(
         module = TrainingModule(model, parts, settings, seed, workers)
         if (standardize := getattr(model.encoder, "standardize", None)) is not None:
             standardize.fit(parts.splits["train"])
-        model.train()  # a trained model comes in evaluation mode
+        if not any(each.training for each in model.modules()):  # else some may be frozen
+            model.train()  # a loaded or trained model comes in evaluation mode
         model.extractors = corpus.extractors  # now that nothing is refused any more
         write_start(folder, config, model, resumed)
         start = time.perf_counter()

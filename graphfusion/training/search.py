@@ -74,7 +74,7 @@ def search(
         Optuna's study, with `best_params` and `best_value`.
 
     Raises:
-        TypeError: If a value of the grid is no number, string or flag.
+        TypeError: If a value of the grid is no number, string, flag or None.
         ValueError: If the training of each combination diverges, `trials` is less than 1 or than
             before, a setting has no value or one twice, or the groups are not those of a
             cross-validation.
@@ -84,9 +84,9 @@ def search(
     for setting, values in grid.items():
         if not values or len(set(values)) < len(values):
             raise ValueError(f"grid must have different values of {setting}, but got {values}.")
-        if not all(isinstance(value, bool | int | float | str) for value in values):
+        if not all(isinstance(value, bool | int | float | str | None) for value in values):
             raise TypeError(
-                f"grid must have numbers, strings or flags of {setting}, but got {values}."
+                f"grid must have numbers, strings, flags or None of {setting}, but got {values}."
             )
     if isinstance(groups, Mapping):
         groups = {group: list(ids) for group, ids in groups.items()}

@@ -1,6 +1,7 @@
 import re
 from math import nan
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -219,6 +220,12 @@ def test_every_inconsistency_is_found():
         ("talk", "id"),
         ("talk", "y"),
     ]
+
+
+def test_classes_may_be_of_an_array():
+    corpus = Corpus(np.array(["a", "b"]), {"train": [talk()]})
+    assert corpus == Corpus(("a", "b"), {"train": corpus.splits["train"]})
+    assert [type(name) for name in corpus.classes] == [str, str]
 
 
 def test_a_corpus_of_the_wrong_kind_is_refused():

@@ -25,6 +25,7 @@ from graphfusion import (
     DynamicFusion,
     UtteranceEncoder,
 )
+from graphfusion.models.identity import NoFusion
 from graphfusion.models.saved_checksum import with_checksum
 from graphfusion.testing.strategies import seeds, windows
 
@@ -554,3 +555,16 @@ def test_what_a_folder_does_not_hold_is_named(tmp_path: Path) -> None:
         ValueError, match=r"every buffer must be saved, but \['scale'\] are not per"
     ):
         WithBuffer.from_pretrained(tmp_path)
+
+
+class Built(ConversationModel):
+    """A user's model of parts that it makes itself, whose config has more than it takes."""
+
+    def __init__(self) -> None:
+        parts = UtteranceEncoder({"text": 3}, channels=4), ConversationGraph(), NoFusion(4)
+        super().__init__(*parts, Classifier(["text"], 4, 2))
+
+
+def test_a_model_that_makes_its_own_parts_is_saved(tmp_path: Path) -> None:
+    Built().save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()

@@ -142,7 +142,9 @@ def test_a_grid_has_different_plain_values(corpus: Corpus, folder: Path, small: 
     for values in ([], [1e-3, 1e-3]):
         with pytest.raises(ValueError, match="grid must have different values of lr, but got"):
             search(corpus, folder, small(), {"lr": values})
-    with pytest.raises(TypeError, match="grid must have numbers, strings or flags of context, but"):
+    with pytest.raises(
+        TypeError, match="grid must have numbers, strings, flags or None of context"
+    ):
         search(corpus, folder, small(), {"context": [("text",)]})
 
 

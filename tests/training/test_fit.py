@@ -392,6 +392,16 @@ def test_a_model_in_evaluation_mode_is_trained_with_dropout(
         fit(model, corpus, tmp_path / name, Settings(epochs=1))
     one, other = (model.state_dict() for model in models)
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+    models[0].train().encoder.eval()  # frozen
+    modes = []
+    models[0].encoder.register_forward_hook(lambda part, *_: modes.append(part.training))
+    fit(
+        models[0],
+        corpus.with_splits({"train": corpus.ids("train")}),
+        tmp_path / "c",
+        Settings(epochs=1),
+    )
+    assert not any(modes)
 
 
 def test_a_recipe_has_its_own_settings(corpus: Corpus, folder: Path, small: Make) -> None:
@@ -420,10 +430,12 @@ def test_parts_of_a_model_that_builds_its_own_are_not_replaced(
         model = changed(name, **values)
         where = name or "graph"
         for use in (model.save_pretrained, lambda place, model=model: fit(model, corpus, place)):
-            with pytest.raises(ValueError, match=f"as its config has it, but {where} was replaced"):
+            with pytest.raises(ValueError, match=f"as its config has it, but .* of {where} was re"):
                 use(folder)
     model = small().build(corpus)
     model.compile(backend="eager")  # which changes nothing of it
+    torch.compile(model, backend="eager")
+    model.note = "mine"
     model.save_pretrained(tmp_path)
     assert not folder.exists()
     model = changed("", graph=ConversationGraph(past=0))

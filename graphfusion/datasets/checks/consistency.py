@@ -146,18 +146,28 @@ def inconsistencies(
     return check.problems()
 
 
+def names_of(classes: object) -> tuple[str, ...]:
+    """Converts names of classes, also those of an array or a column, to a tuple.
+
+    Raises:
+        TypeError: If they are no sequence of strings.
+    """
+    # One string would pass as a sequence of letters; a set has no order.
+    if isinstance(classes, str | set | frozenset | Mapping) or not isinstance(classes, Iterable):
+        raise TypeError(f"classes must be a sequence of names, but got {classes!r:.200}.")
+    names = tuple(classes)
+    if odd := [each for each in names if not isinstance(each, str)]:
+        raise TypeError(f"classes must be names, strings, but got {odd[0]!r:.200}.")
+    return tuple(str(each) for each in names)  # those of an array are of NumPy's own type
+
+
 def check_corpus(classes: Sequence[str], splits: object, turns: object) -> None:
     """Checks the arguments of a corpus.
 
     Raises:
-        TypeError: If `classes` is no sequence of strings, or `splits` or `turns` is not a mapping.
+        TypeError: If `splits` or `turns` is not a mapping.
         ValueError: If conversations are inconsistent.
     """
-    # One string would pass as a sequence of letters; a set has no order.
-    if isinstance(classes, str) or not isinstance(classes, Sequence):
-        raise TypeError(f"classes must be a sequence of names, but got {classes!r:.200}.")
-    if odd := [each for each in classes if not isinstance(each, str)]:
-        raise TypeError(f"classes must be names, strings, but got {odd[0]!r:.200}.")
     if not isinstance(splits, Mapping):
         raise TypeError(
             f"splits must map names to lists of conversations, but got {type(splits).__name__}."

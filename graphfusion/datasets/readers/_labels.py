@@ -65,7 +65,8 @@ def check_positions(classes: Sequence[str]) -> None:
     if numbers != list(range(len(numbers))):
         raise ValueError(
             f"classes are numbers, {', '.join(classes):.200}, but labels are positions, from 0 to "
-            f"{len(numbers) - 1}; store the labels as strings."
+            f"{len(numbers) - 1}; store the labels as strings (of a CSV file: pandas.read_csv, "
+            "dtype=str, Corpus.from_table)."
         )
 
 

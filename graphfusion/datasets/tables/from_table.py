@@ -1,6 +1,6 @@
 """Converts a table with one row per utterance to the conversations of a corpus."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -10,6 +10,7 @@ import torch
 
 from graphfusion._utils.checks import unique_names
 from graphfusion.data.conversation import Conversation
+from graphfusion.datasets.checks.consistency import names_of
 from graphfusion.datasets.readers._reading import number_speakers
 from graphfusion.datasets.tables.features import Source, columns_of, read_features, sources_of
 from graphfusion.datasets.tables.frames import to_pandas
@@ -87,7 +88,7 @@ def read_table(
 
 
 def class_names(classes: object) -> tuple[str, ...] | None:
-    """Converts names of classes, also those of an array or a column, to a tuple.
+    """Converts names of classes, if given, to a tuple.
 
     Raises:
         TypeError: If they are no sequence of strings.
@@ -96,13 +97,7 @@ def class_names(classes: object) -> tuple[str, ...] | None:
         return None
     if isinstance(classes, str) and not classes:  # of the command line
         return ()
-    # One string would pass as a sequence of letters; a set has no order.
-    if isinstance(classes, str | set | frozenset | Mapping) or not isinstance(classes, Iterable):
-        raise TypeError(f"classes must be a sequence of names, but got {classes!r:.200}.")
-    names = tuple(classes)
-    if odd := [each for each in names if not isinstance(each, str)]:
-        raise TypeError(f"classes must be names, strings, but got {odd[0]!r:.200}.")
-    return tuple(str(each) for each in names)  # those of an array are of NumPy's own type
+    return names_of(classes)
 
 
 def _read(
