@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from graphfusion import Conversation
+from graphfusion.datasets import Corpus
+
 
 def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> None:
     """Six conversations of three to five utterances a split."""
@@ -26,6 +29,20 @@ def write_npz(path: Path, sizes: dict[str, int], splits: tuple[str, ...]) -> Non
         **{key: np.array(value) for key, value in rows.items()},
         classes=np.array(["x", "y", "z"]),
         **arrays,
+    )
+
+
+def as_scores(corpus: Corpus, scale: float = 1.0) -> Corpus:
+    """The corpus with its classes' numbers, times the scale, as scores."""
+    return Corpus(
+        (),
+        {
+            split: [
+                Conversation(each.features, each.speaker, each.y * scale, id=each.id)
+                for each in conversations
+            ]
+            for split, conversations in corpus.splits.items()
+        },
     )
 
 

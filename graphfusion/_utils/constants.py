@@ -1,6 +1,7 @@
 """The settings of a model's modules, in which models of the same weights can differ."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from inspect import signature
 from numbers import Real
 from typing import Any
@@ -13,12 +14,13 @@ _OWN = {*vars(torch.nn.Module()), "_extractors", "_compiled_call_impl", "_is_tor
 
 def constants(model: torch.nn.Module) -> dict[str, dict[str, Any]]:
     """Returns each module's class, numbers, strings, flags and functions, as JSON has them."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, module in model.named_modules():
-        values = {key: _plain(value) for key, value in vars(module).items() if key not in _OWN}
-        plain = {key: value for key, value in values.items() if value is not NotImplemented}
         kind = type(module)
-        found[name] = {"class": f"{kind.__module__}.{kind.__qualname__}", **plain}
+        found[name] = {"class": f"{kind.__module__}.{kind.__qualname__}"}
+        for key in sorted(vars(module).keys() - _OWN):
+            with suppress(TypeError):
+                found[name][key] = _plain(vars(module)[key])
     return found
 
 
@@ -49,7 +51,11 @@ def check_as_configured(model: Any) -> None:
 
 
 def _plain(value: object) -> Any:
-    """The value as JSON has it; NotImplemented for tensors, modules and the like."""
+    """Converts a value to what JSON has.
+
+    Raises:
+        TypeError: If it is or has a tensor, a module or the like.
+    """
     if getattr(value, "shape", None) == () and not isinstance(value, torch.Tensor):
         value = value.item()  # type: ignore[attr-defined]  # a number of NumPy
     if value is None or isinstance(value, bool | int | float | str):
@@ -57,10 +63,10 @@ def _plain(value: object) -> Any:
     if isinstance(value, Real):
         return float(value)
     if isinstance(value, Mapping):
-        pairs = {str(key): _plain(each) for key, each in value.items()}
-        return NotImplemented if NotImplemented in pairs.values() else pairs
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        items = [_plain(each) for each in value]
-        return NotImplemented if NotImplemented in items else items
+        return [_plain(each) for each in value]
     name = getattr(value, "__qualname__", None)  # of a function, say an activation
-    return name if isinstance(name, str) else NotImplemented
+    if not isinstance(name, str):
+        raise TypeError(f"value must be plain, but got {type(value).__name__}.")
+    return name

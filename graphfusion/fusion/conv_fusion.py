@@ -27,7 +27,8 @@ class ConvFusion(torch.nn.Module):
     fusion's input. The graph is normalised and has self-loops, so a convolution's own `normalize`
     and `add_self_loops` are turned off.
 
-    Each forward synchronises with a GPU once, to list the graph's edges.
+    Each forward synchronises with a GPU once, to list the graph's edges, and once more for
+    hyperedges, to check that there is no window.
 
     Args:
         *convs: Convolutions of `torch_geometric.nn`, such as `GCN2Conv`, `RGCNConv` (with

@@ -13,11 +13,12 @@ def check_whole(graph: MultimodalGraph) -> None:
     Raises:
         ValueError: If a window leaves some out. A causal model would see later utterances.
     """
-    pairs = graph.layout.ptr.diff().square().sum()
-    if graph.blocks.joined.sum() != pairs:
+    pairs = torch.stack([graph.blocks.joined.sum(), graph.layout.ptr.diff().square().sum()])
+    joined, whole = pairs.tolist()
+    if joined != whole:
         raise ValueError(
             "graph must have no window for hyperedge_index, which joins whole conversations, but "
-            f"joins {int(graph.blocks.joined.sum())} of {int(pairs)} pairs of utterances: leave "
+            f"joins {joined} of {whole} pairs of utterances: leave "
             "out past, future and causal."
         )
 

@@ -29,7 +29,7 @@ from graphfusion.training.checkpoints import (
     read_checkpoint,
 )
 from graphfusion.training.data import check_splits, held_out
-from graphfusion.training.fit_checks import check_fit, check_labels
+from graphfusion.training.fit_checks import check_fit, check_labels, settings_of
 from graphfusion.training.folder import (
     check_first,
     check_folder,
@@ -105,7 +105,7 @@ def fit(
             process has trained the model on conversations that are held out or tested now.
         OSError: If a file cannot be written.
     """
-    settings = _settings(settings, recipe)
+    settings = settings_of(settings, recipe)
     folder = Path(folder)
     check_as_configured(model)
     check_splits(corpus)
@@ -159,16 +159,6 @@ def fit(
         write_results(folder, module, config, seconds)
         module.trainer.strategy.barrier()  # until the first process has written them
     return Run(folder)
-
-
-def _settings(settings: Settings | None, recipe: Recipe | None) -> Settings:
-    if recipe is None:
-        return settings or Settings()
-    if settings not in (None, recipe.settings):
-        raise ValueError(
-            f"settings must be left out or be the recipe's, {recipe.settings}, but got {settings}."
-        )
-    return recipe.settings
 
 
 def _train(module: TrainingModule, folder: Path, devices: int, resumed: bool) -> None:

@@ -7,6 +7,7 @@ from graphfusion.data.labels import labelled
 from graphfusion.datasets.checks.labels import classes_present
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
+from graphfusion.training.recipes import Recipe
 from graphfusion.training.settings import Settings
 
 
@@ -56,3 +57,18 @@ def check_labels(parts: Corpus) -> None:
     found = classes_present(torch.cat(parts.labels("train"))) if parts.classes else set()
     if lacking := [name for number, name in enumerate(parts.classes) if number not in found]:
         warn(f"corpus should have an example of each class to train on, but has none of {lacking}.")
+
+
+def settings_of(settings: Settings | None, recipe: Recipe | None) -> Settings:
+    """Returns the settings of a training.
+
+    Raises:
+        ValueError: If they are given, and the recipe has others.
+    """
+    if recipe is None:
+        return settings or Settings()
+    if settings not in (None, recipe.settings):
+        raise ValueError(
+            f"settings must be left out or be the recipe's, {recipe.settings}, but got {settings}."
+        )
+    return recipe.settings

@@ -82,12 +82,12 @@ def search(
     check_size("trials", trials)
     grid = {setting: list(values) for setting, values in grid.items()}
     for setting, values in grid.items():
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"grid must have different values of {setting}, but got {values}.")
         if not all(isinstance(value, bool | int | float | str | None) for value in values):
             raise TypeError(
                 f"grid must have numbers, strings, flags or None of {setting}, but got {values}."
             )
+        if not values or len(set(values)) < len(values):
+            raise ValueError(f"grid must have different values of {setting}, but got {values}.")
     if isinstance(groups, Mapping):
         groups = {group: list(ids) for group, ids in groups.items()}
     goal = GOALS[corpus.task]

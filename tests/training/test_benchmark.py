@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from graphfusion import Conversation
 from graphfusion.command_line import main
 from graphfusion.datasets import Corpus, save
 from graphfusion.training import Recipe, Run, benchmark, compare, table
 from graphfusion.training.benchmark import COMPARED, WITHOUT
+from tests.runs import as_scores
 
 # The name in the package is the function's.
 module = import_module("graphfusion.training.benchmark")
@@ -53,14 +53,7 @@ def test_the_table(corpus: Corpus, folder: Path, fast: dict[str, object]) -> Non
 def test_scores_keep_their_unit(
     corpus: Corpus, tmp_path: Path, fast: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    splits = {
-        split: [
-            Conversation(each.features, each.speaker, each.y * 10.0, id=each.id)
-            for each in conversations
-        ]
-        for split, conversations in corpus.splits.items()
-    }
-    save(Corpus((), splits), tmp_path / "scores.safetensors")
+    save(as_scores(corpus, 10.0), tmp_path / "scores.safetensors")
     settings = [f"--settings.{name}={value}" for name, value in fast.items()]
     command = ["benchmark", str(tmp_path / "scores.safetensors"), "--output", str(tmp_path / "out")]
     assert main([*command, *settings, "--models=[joint_layer]", "--seeds", "1"]) == 0

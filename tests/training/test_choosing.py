@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from graphfusion import Conversation
 from graphfusion.datasets import Corpus
 from graphfusion.training import Recipe, Run, by_prefix, cross_validate, search
+from tests.runs import as_scores
 
 Make = Callable[..., Recipe]
 pytestmark = [
@@ -145,21 +145,14 @@ def test_a_grid_has_different_plain_values(corpus: Corpus, folder: Path, small: 
     with pytest.raises(
         TypeError, match="grid must have numbers, strings, flags or None of context"
     ):
-        search(corpus, folder, small(), {"context": [("text",)]})
+        search(corpus, folder, small(), {"context": [["text"]]})
 
 
 def test_scores_of_sentiment_are_searched_for_the_least_error(
     corpus: Corpus, folder: Path, small: Make
 ) -> None:
-    splits = {
-        split: [
-            Conversation(each.features, each.speaker, each.y * 1.0, id=each.id)
-            for each in conversations
-        ]
-        for split, conversations in corpus.splits.items()
-    }
     grid = {"lr": [1e-3, 10.0]}
-    study = search(Corpus((), splits), folder, small(epochs=1), grid, trials=2, seeds=1)
+    study = search(as_scores(corpus), folder, small(epochs=1), grid, trials=2, seeds=1)
     assert study.best_value == min(trial.value for trial in study.trials)
 
 
