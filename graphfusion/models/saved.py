@@ -6,6 +6,7 @@ missing. A save that is cut off, wherever that is, leaves the old model or the n
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,12 +124,24 @@ def load(
             )
         for name, value in expected.items():
             check_tensor(name, state[name], value.shape)
+        shared = _shared_names(model)
         model.load_state_dict(state, assign=True)
+        for first, *others in shared:  # each has a parameter of its own now
+            for module, _, name in (each.rpartition(".") for each in others):
+                setattr(model.get_submodule(module), name, model.get_parameter(first))
         tensors = (*model.named_parameters(), *model.named_buffers())
         if lost := [name for name, tensor in tensors if tensor.is_meta]:
             raise ValueError(f"every buffer must be saved, but {lost} are not persistent.")
         model.extractors = extractors
     return model.eval()
+
+
+def _shared_names(model: torch.nn.Module) -> list[list[str]]:
+    """Returns the names of each parameter that has several, such as tied weights."""
+    names: dict[torch.nn.Parameter, list[str]] = defaultdict(list)
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names[parameter].append(name)
+    return [each for each in names.values() if len(each) > 1]
 
 
 def read_state(folder: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -46,7 +46,8 @@ class Recipe:
         model: One of `MODELS`.
         preset: The preset of the settings.
         changes: Settings that replace the preset's: fields of :class:`Settings` or arguments of
-            :class:`MMDFN`. A baseline ignores arguments of MM-DFN that it does not have.
+            :class:`MMDFN`. A baseline ignores arguments of MM-DFN that it does not have, and an
+            ablation those that it sets itself.
 
     Raises:
         TypeError: If a setting has the wrong type.

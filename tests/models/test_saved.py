@@ -491,6 +491,21 @@ def test_a_model_of_parts_is_loaded_with_parts(tmp_path: Path) -> None:
         )
 
 
+def test_tied_weights_are_tied_when_loaded(tmp_path: Path) -> None:
+    def tied() -> dict[str, torch.nn.Module]:
+        encoder = UtteranceEncoder({"text": 4, "audio": 4}, 4)
+        encoder.projections["audio"].weight = encoder.projections["text"].weight
+        return parts() | {"encoder": encoder, "head": Classifier(["text", "audio"], 7, 2)}
+
+    model = ConversationModel(**tied())
+    model.save_pretrained(tmp_path)
+    again = ConversationModel.from_pretrained(tmp_path, **tied())
+    assert [name for name, _ in again.named_parameters()] == [
+        name for name, _ in model.named_parameters()
+    ]
+    assert same(again, model)
+
+
 def test_modalities_in_another_order_are_the_same_model(tmp_path: Path) -> None:
     one = conversation(SIZES)
     model = MMDFN(SIZES, 2, utterance_channels=3, context=["text"], **SMALL).eval()
