@@ -112,7 +112,12 @@ class BatchLayout:
         Args:
             batch: What PyG's `DataLoader` or `Batch.from_data_list` makes of
                 :class:`Conversation` objects, or one of them. Presence is matched by name.
+
+        Raises:
+            TypeError: If it is something else.
         """
+        if not isinstance(batch, Conversation):
+            raise TypeError(f"batch must be of Conversations, but got {type(batch).__name__}.")
         ptr = batch.ptr if "ptr" in batch else torch.tensor([0, len(batch.speaker)])
         return cls(ptr, batch.speaker, batch.present)
 

@@ -23,7 +23,7 @@ def check_layout(
     if speaker is not None:
         check_tensor("speaker", speaker, ["U"], torch.int64)
     if isinstance(present, Mapping):
-        present = _columns(present)
+        present = stack_columns(present)
     if present is not None:
         check_tensor("present", present, ["U", "M"], torch.bool)
         if present.size(1) == 0:
@@ -32,7 +32,7 @@ def check_layout(
     if len(ptr) < 2 or ptr[0] != 0 or bool((ptr.diff() <= 0).any()):
         raise ValueError(
             "ptr must strictly increase from 0 to the number of utterances, with an entry for "
-            f"each conversation's start and one for the end, but got {_shorten(ptr)}."
+            f"each conversation's start and one for the end, but got {shorten(ptr)}."
         )
     size = int(ptr[-1])
     for name, value in (("speaker", speaker), ("present", present)):
@@ -71,7 +71,7 @@ def find_column(modality: int | str | None, names: Sequence[str], num_modalities
     return modality
 
 
-def _columns(present: Mapping[str, Tensor]) -> Tensor | None:
+def stack_columns(present: Mapping[str, Tensor]) -> Tensor | None:
     """Presence by name as `[U, M]`; None where no modality is named."""
     for name, value in present.items():
         check_modality("present", name)
@@ -101,6 +101,7 @@ def _to_host(
     )
 
 
-def _shorten(ptr: Tensor) -> str:
+def shorten(ptr: Tensor) -> str:
+    """The first values of a `ptr`, for messages."""
     values = [str(int(value)) for value in ptr[:8]]
     return f"[{', '.join(values)}{', ...' if len(ptr) > 8 else ''}]"

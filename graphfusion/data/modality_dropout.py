@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from graphfusion._utils.checks import check_real, check_tensor
+from graphfusion._utils.checks import check_real
+from graphfusion.data.layout_checks import stack_columns
 
 
 def modality_dropout(present: Mapping[str, Tensor], p: float) -> dict[str, Tensor]:
@@ -38,12 +39,10 @@ def modality_dropout(present: Mapping[str, Tensor], p: float) -> dict[str, Tenso
             "present must be given by name, {modality: [U] bool}, but got "
             f"{type(present).__name__}."
         )
-    for name, value in present.items():
-        check_tensor(f"present[{name!r}]", value, ["U"], torch.bool)
+    joined = stack_columns(present)
     check_real("p", p, 0, 1)
-    if not present:
+    if joined is None:
         return {}
     # As one draw, so that a seed masks the same whatever the number of tensors.
-    joined = torch.stack(list(present.values()), 1)
     kept = joined & (torch.rand(joined.shape, device=joined.device) >= p)
     return dict(zip(present, kept.unbind(1), strict=True))

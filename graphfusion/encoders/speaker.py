@@ -1,5 +1,6 @@
 """The speaker encoder: a GRU over each speaker's own utterances."""
 
+from einops import rearrange
 from torch import Tensor
 
 from graphfusion.data.layout import BatchLayout, as_layout
@@ -56,4 +57,6 @@ class SpeakerEncoder(RecurrentEncoder):
             raise ValueError("speaker must be given to the layout, but got none.")
         if layout.present is None:
             return self._encode(x, layout.speaker_sequences)
-        return self._encode(x.flatten(0, 1), layout.speaker_sequences).view(*x.shape[:2], -1)
+        nodes = rearrange(x, "u m c -> (u m) c")
+        encoded: Tensor = self._encode(nodes, layout.speaker_sequences)
+        return rearrange(encoded, "(u m) c -> u m c", m=x.size(1))

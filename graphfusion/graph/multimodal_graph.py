@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from graphfusion._utils.checks import check_dtype, check_tensor
-from graphfusion._utils.counted import counted
 from graphfusion.data import masking
-from graphfusion.data.layout import BatchLayout
+from graphfusion.data.layout import BatchLayout, as_layout
+from graphfusion.data.layout_checks import shorten
 from graphfusion.graph.blocks import Blocks, take_nodes
 from graphfusion.graph.edge_types import edge_types
 from graphfusion.graph.impute import impute
@@ -147,11 +147,11 @@ class MultimodalGraph:
         Raises:
             ValueError: If the layout has no speakers, or is another batch's.
         """
-        layout = self.layout if layout is None else layout
-        if layout.num_utterances != self.layout.num_utterances:
-            size = counted(self.layout.num_utterances, "utterance")
+        layout = self.layout if layout is None else as_layout(layout, self.intra.device)
+        if layout is not self.layout and not torch.equal(layout.ptr, self.layout.ptr):
             raise ValueError(
-                f"layout must be of the graph's {size}, but got {layout.num_utterances}."
+                f"layout must be of the graph's batch, with ptr {shorten(self.layout.ptr)}, but "
+                f"got one with {shorten(layout.ptr)}."
             )
         return edge_types(self.to_edge_index()[0], layout, self.inter.size(1))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from graphfusion._kernels.dropout import Dropout
@@ -87,7 +88,7 @@ class Classifier(torch.nn.Module):
         """
         check_tensor("x", x, ["U", len(self.linear.in_channels), self.in_channels])
         check_dtype("x", x, self.linear.bias)
-        logits: Tensor = self.linear(self.dropout(x.flatten(1)).relu())
+        logits: Tensor = self.linear(self.dropout(rearrange(x, "u m c -> u (m c)")).relu())
         if self.utterance_classifier is not None:
             logits = self.utterance_classifier({} if features is None else features, logits)
         return logits

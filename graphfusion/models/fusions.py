@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange, repeat
 from torch import Tensor
 from torch_geometric.nn import (
     GCN2Conv,
@@ -61,8 +62,9 @@ class JointLayer(torch.nn.Module):
         """Returns `[U, M, C + H]`."""
         x, valid = graph.screen(x)
         x = self.dropout(x)
-        joint = self.linear(x.flatten(1)).relu().unsqueeze(1)
-        return graph.restore(torch.cat([x, joint.expand(-1, x.size(1), -1)], -1), valid)
+        joint = self.linear(rearrange(x, "u m c -> u (m c)")).relu()
+        joint = repeat(joint, "u h -> u m h", m=x.size(1))
+        return graph.restore(torch.cat([x, joint], -1), valid)
 
 
 @dataclass(frozen=True)

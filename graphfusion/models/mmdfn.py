@@ -194,8 +194,9 @@ class MMDFN(ConversationModel):
 
         Raises:
             TypeError: If `state_dict` is not a mapping.
-            ValueError: If a weight has no place here, or a name is too few or too many.
-            RuntimeError: If a weight is missing or of another shape.
+            ValueError: If a weight is missing, not finite or has no place here, or a name is too
+                few or too many.
+            RuntimeError: If a weight is of another shape.
         """
         return published.load(cls, state_dict, modalities, kwargs)
 

@@ -88,6 +88,7 @@ def read_model(
     modules = {key.partition(".")[0] for key in state_dict}
     has_speakers = "rnn_parties" in modules
     num_classes, out_channels = get_weight(state_dict, "smax_fc.weight").shape
+    get_weight(state_dict, "smax_fc.bias")
     hidden_channels, channels = fusion["lin.weight"].shape
     arguments = {
         "in_channels": {

@@ -87,6 +87,7 @@ def task_loss(
     if weight is not None:
         raise ValueError(f"weight must be None for {task}, but got {weight}.")
     check_tensor("logits", logits, ["U", "K"])
+    check_tensor("y", y, ["..."])
     if y.dim() == 1:
         y = y.unsqueeze(1)
     check_tensor("y", y, logits.shape)

@@ -51,7 +51,8 @@ def diagnose(
         first: The parameters before training, such as :attr:`Run.first_weights`; None: unknown.
 
     Raises:
-        ValueError: If the conversations do not fit the model, or `first` is another model's.
+        ValueError: If there are no conversations, they do not fit the model, or `first` is another
+            model's.
 
     Example:
         >>> from graphfusion.datasets import synthetic
@@ -62,6 +63,8 @@ def diagnose(
         >>> round(diagnosis.edges["perplexity"], 1), len(diagnosis.layers)
         (1.0, 2)
     """
+    if len(conversations) == 0:
+        raise ValueError("conversations must have at least one, but is empty.")
     view = evaluation_view(model)
     observed = _ObservedFusion(view.fusion)
     view.fusion = observed  # the model itself keeps its fusion

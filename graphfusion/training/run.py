@@ -89,12 +89,12 @@ class Run:
         """Confusion matrix `[K, K]`, the counts of test utterances by true and predicted class.
 
         Raises:
-            ValueError: If the task is multilabel.
+            ValueError: If the task is another than classification.
         """
-        if self.task == "multilabel":
+        if self.task != "classification":
             raise ValueError(
-                "confusion must be of a classification run, but the run's task is multilabel; "
-                "result['class_f1'] has the F1 of each class."
+                f"confusion must be of a classification run, but the run's task is {self.task}; "
+                "`result` has the scores of each."
             )
         known = self.predictions.dropna(subset="label")
         counts = pd.crosstab(known["label"], known["predicted"])

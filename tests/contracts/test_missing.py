@@ -80,6 +80,7 @@ ONES = torch.ones(2, dtype=torch.bool)
         ({"a": [True]}, 0.5, TypeError, r"present\[.a.\] must be a tensor, but got list"),
         ({"a": ONES.float()}, 0.5, TypeError, r"present\[.a.\] must be of dtype torch.bool"),
         ({"a": ONES[None]}, 0.5, ValueError, r"present\[.a.\] must have shape \[U\], but got"),
+        ({"a": ONES, "b": ONES[:1]}, 0.5, ValueError, "present must have a value for each utter"),
         ({"a": ONES}, 1.5, ValueError, r"p must be finite and in \[0, 1\], but got"),
         ({"a": ONES}, -0.1, ValueError, r"p must be finite and in \[0, 1\], but got"),
         ({"a": ONES}, math.nan, ValueError, "p must be finite .* but got nan"),

@@ -233,6 +233,8 @@ def test_is_that_of_a_batch_of_pyg() -> None:
     mask = {"a": torch.tensor([True] * 4), "b": torch.tensor([True, False] * 2)}
     assert same(layout, BatchLayout(torch.tensor([0, 2, 4]), torch.tensor([0, 1, 0, 1]), mask))
     assert same(BatchLayout.of(one), BatchLayout(torch.tensor([0, 2]), one.speaker, one.present))
+    with pytest.raises(TypeError, match="batch must be of Conversations, but got dict"):
+        BatchLayout.of({"ptr": torch.tensor([0, 2])})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_a_file_that_stores_its_settings_takes_none(tmp_path):
             use(path, labels="scores")
 
 
+def test_splits_are_not_renamed():
+    data = npz_bytes(npz_arrays(make_sample()))
+    for use in (load, validate):
+        with pytest.raises(ValueError, match=r"splits must be left out for an \.npz file"):
+            load_bytes(lambda path, use=use: use(path, splits=["train", "test"]), data)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -56,5 +56,9 @@ def test_edge_types_need_speakers() -> None:
         graph.edge_type()
     layout = BatchLayout(ptr, torch.tensor([0, 1, 0]))
     assert len(graph.edge_type(layout)) == len(graph.to_edge_index()[1])
-    with pytest.raises(ValueError, match="layout must be of the graph's 3 utterances, but got 2"):
-        graph.edge_type(BatchLayout(torch.tensor([0, 2]), torch.tensor([0, 1])))
+    for ptr in ([0, 2], [0, 1, 3]):
+        other = BatchLayout(torch.tensor(ptr), torch.zeros(ptr[-1], dtype=torch.int64))
+        with pytest.raises(ValueError, match=r"layout must be of .* with ptr \[0, 3\], but got"):
+            graph.edge_type(other)
+    with pytest.raises(ValueError, match="speaker must be given to the layout for edge types, but"):
+        graph.edge_type(torch.tensor([0, 3]))

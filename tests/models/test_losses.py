@@ -76,6 +76,8 @@ def test_bad_input() -> None:
 def test_a_task_is_known() -> None:
     with pytest.raises(ValueError, match=r"^task must be one of \['classification', .* got 'both'"):
         task_loss(torch.zeros(2, 3), torch.tensor([0, 1]), task="both")
+    with pytest.raises(TypeError, match="y must be a tensor, but got list"):
+        task_loss(torch.zeros(2, 1), [0.0, 1.0], task="regression")  # type: ignore[arg-type]
 
 
 @given(seeds, st.integers(1, 8), st.integers(1, 4), st.booleans(), st.sampled_from([-100, -1, 7]))

@@ -340,9 +340,10 @@ def test_from_published_refuses_unknown_weights() -> None:
         MMDFN.from_published(model)
     with pytest.raises(ValueError, match="modalities must name 2, as state_dict has .* but got"):
         MMDFN.from_published(state, ("audio", "audio"))
-    del state["smax_fc.weight"]
-    with pytest.raises(ValueError, match="state_dict must have 'smax_fc.weight', but has not"):
-        MMDFN.from_published(state, ("audio", "text"))
+    for key in ("smax_fc.bias", "smax_fc.weight"):
+        del state[key]
+        with pytest.raises(ValueError, match=f"state_dict must have '{key}', but has not"):
+            MMDFN.from_published(state, ("audio", "text"))
 
 
 SIZES = {"text": 6, "audio": 7}

@@ -71,3 +71,5 @@ def test_weights_of_another_model_are_refused(runs: list[Run], corpus: Corpus, s
         ValueError, match="first must have all of the model's parameters, but lacks"
     ):
         diagnose(wide, corpus.splits["test"], {})
+    with pytest.raises(ValueError, match="conversations must have at least one, but is empty"):
+        diagnose(wide, [])

@@ -37,6 +37,11 @@ def read_splits(held: dict[Any, Any], budget: Budget, options: Options) -> Conte
         )
     if options.labels == "classes":
         raise ValueError("labels are scores here, the regression_labels; classes are not read.")
+    if options.splits is not None:
+        raise ValueError(
+            "splits must be left out for a dict of splits, which names its own, but got "
+            f"{options.splits!r}."
+        )
     splits = {_SPLITS[split]: _read(each, budget, options) for split, each in held.items()}
     fill_absent(list(chain(*splits.values())), budget)
     return Contents((), splits)

@@ -59,6 +59,11 @@ def load_npz(path: str | PathLike[str], **options: Unpack[ReaderKwargs]) -> Corp
 
 def read_npz(path: str | PathLike[str], finish: Finish[T], options: Options) -> T:
     """Reads an .npz file and returns `finish` applied to its contents."""
+    if options.splits is not None:
+        raise ValueError(
+            f"splits must be left out for an .npz file, which names its own, but got "
+            f"{options.splits!r} for {path}."
+        )
     with open_file(path) as data:
         archive = Archive(data)
         layout = read_layout(archive.headers, options)

@@ -265,6 +265,8 @@ def test_other_dicts_are_refused():
     data = pickle.dumps({"train": mmsa()})
     with pytest.raises(FormatError, match="labels are scores here"):
         load_bytes(lambda path: load_pickle(path, labels="classes"), data)
+    with pytest.raises(FormatError, match=r"splits must be left out .* but got \['a', 'b', 'c'\]"):
+        load_bytes(lambda path: load_pickle(path, splits=["a", "b", "c"]), data)
 
 
 def lack(values, mask, how):
