@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
 
         - 0: success.
-        - 1: the content of a file is invalid.
-        - 2: an argument is invalid, or a file cannot be read or written.
+        - 1: a data file is invalid.
+        - 2: anything else is: an argument, a model, or a file that cannot be read or written.
         - 130: interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)

@@ -155,8 +155,8 @@ class MMDFN(ConversationModel):
             preset: "iemocap" or "meld", as published, or ours, chosen by cross-validation on other
                 features: "iemocap_speaker_normalized" has speaker-normalised audio,
                 "iemocap_regularized" also has four layers, and "meld_regularized" four layers and
-                an utterance classifier. Their training differs, too (see the documentation on the
-                paper).
+                an utterance classifier. "mosi" is "iemocap" for regression. Their training differs,
+                too (see the documentation on the paper).
             in_channels: `{modality: d_m}`. The preset has a speaker weight for each of audio,
                 visual and text, and a context encoder for text. A modality is one of them by that
                 name, by an alias (acoustic, speech; vision, video; language), or by one of these
