@@ -21,10 +21,13 @@ def select(x: Tensor, layout: BatchLayout, modality: int | str | None = None) ->
     return x.where(_expand(present, x), 0)
 
 
-def screen(x: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor | None]:
-    """Zeroes absent nodes in `x [U, M, C]`, and every node of a conversation that has NaN.
+def screen(
+    x: Tensor, layout: BatchLayout, modality: int | str | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Zeroes what :func:`select` does, and every node of a conversation that has NaN.
 
-    In a product over several conversations, NaN and infinity would reach the others.
+    In a product over several conversations, NaN and infinity would reach the others, and in that of
+    a gradient, the weights.
 
     Returns:
         x, and `[U]` bool, which utterances are of finite conversations: None in a model, which
@@ -32,11 +35,9 @@ def screen(x: Tensor, layout: BatchLayout) -> tuple[Tensor, Tensor | None]:
     """
     if layout.is_screened:
         return x, None
+    x = select(x, layout, modality)
     valid = finite([x], layout)
-    present = valid.unsqueeze(1)
-    if layout.present is not None:
-        present = present & layout.present
-    return x.where(present.unsqueeze(2), 0), valid
+    return x.where(_expand(valid, x), 0), valid
 
 
 def finite(nodes: Sequence[Tensor], layout: BatchLayout) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from graphfusion.data.layout import BatchLayout, as_layout
+from graphfusion.data.masking import restore_valid, screen
 from graphfusion.encoders.recurrent import RecurrentEncoder
 
 
@@ -43,7 +44,7 @@ class ContextEncoder(RecurrentEncoder):
                 Utterances without it are skipped, not stepped through.
 
         Returns:
-            `[U, out_channels]`; zeros where the modality is absent.
+            `[U, out_channels]`; zeros where the modality is absent, NaN in conversations with NaN.
 
         Raises:
             TypeError: If `x` is not of the module's dtype.
@@ -52,4 +53,6 @@ class ContextEncoder(RecurrentEncoder):
         self._check(x, ["U", self.in_channels])
         layout = as_layout(ptr, x.device)
         self._check(x, [layout.num_utterances, self.in_channels])
-        return self._encode(x, layout.conversation_sequences[layout.column(modality)])
+        sequences = layout.conversation_sequences[layout.column(modality)]
+        x, valid = screen(x, layout, modality)
+        return restore_valid(self._encode(x, sequences), valid)

@@ -4,6 +4,7 @@ from einops import rearrange
 from torch import Tensor
 
 from graphfusion.data.layout import BatchLayout, as_layout
+from graphfusion.data.masking import restore_valid, screen
 from graphfusion.encoders.recurrent import RecurrentEncoder
 
 
@@ -44,7 +45,8 @@ class SpeakerEncoder(RecurrentEncoder):
             layout: The batch's layout, with its speakers.
 
         Returns:
-            `[U, M, out_channels]`; zeros for absent nodes, which are skipped, not stepped through.
+            `[U, M, out_channels]`; zeros for absent nodes, which are skipped, not stepped
+            through; NaN in conversations with NaN.
 
         Raises:
             ValueError: If the shapes disagree or the layout has no speakers.
@@ -55,8 +57,9 @@ class SpeakerEncoder(RecurrentEncoder):
         self._check(x, [layout.num_utterances, modalities, self.in_channels])
         if layout.speaker_sequences is None:
             raise ValueError("speaker must be given to the layout, but got none.")
+        x, valid = screen(x, layout)
         if layout.present is None:
-            return self._encode(x, layout.speaker_sequences)
+            return restore_valid(self._encode(x, layout.speaker_sequences), valid)
         nodes = rearrange(x, "u m c -> (u m) c")
-        encoded: Tensor = self._encode(nodes, layout.speaker_sequences)
-        return rearrange(encoded, "(u m) c -> u m c", m=x.size(1))
+        encoded = self._encode(nodes, layout.speaker_sequences)
+        return restore_valid(rearrange(encoded, "(u m) c -> u m c", m=x.size(1)), valid)

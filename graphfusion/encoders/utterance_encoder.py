@@ -18,7 +18,7 @@ from graphfusion._utils.checks import (
 from graphfusion._utils.weights import first_weight
 from graphfusion.data.alignment import align
 from graphfusion.data.layout import BatchLayout, as_layout
-from graphfusion.data.masking import select
+from graphfusion.data.masking import finite, restore_valid, select
 from graphfusion.data.standardize import Standardize, Standardized
 from graphfusion.encoders.context import ContextEncoder
 from graphfusion.encoders.speaker import SpeakerEncoder
@@ -165,6 +165,13 @@ class UtteranceEncoder(torch.nn.Module):
             name: select(features[name].to(weight.dtype), layout, m)
             for m, name in enumerate(self.modalities)
         }
+        valid = None
+        if not layout.is_screened:
+            valid = finite(list(standardized.values()), layout)
+            standardized = {
+                name: x.where(valid.unsqueeze(1), 0) for name, x in standardized.items()
+            }
+            layout = layout.screened()
         projected = self.project(
             {
                 name: torch.cat([x, speaker_normalize(x, layout, m)], 1)
@@ -178,7 +185,8 @@ class UtteranceEncoder(torch.nn.Module):
             for m, (name, x) in enumerate(projected.items())
             if name in self.contexts
         }
-        return self.join(projected, context, self._encode_speakers(projected, layout))
+        nodes = self.join(projected, context, self._encode_speakers(projected, layout))
+        return restore_valid(nodes, valid)
 
     def project(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Projects standardised features to `[U, D]` each."""

@@ -1,12 +1,22 @@
 """NaN and infinity stay in their conversation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphfusion import MMDFN, ConversationGraph, DynamicFusion
+from graphfusion import (
+    MMDFN,
+    ContextEncoder,
+    ConversationGraph,
+    DynamicFusion,
+    SpeakerEncoder,
+    UtteranceEncoder,
+)
 from graphfusion.testing import RaggedBatch
 from graphfusion.testing.strategies import batches, models, windows
 
@@ -68,6 +78,32 @@ def test_in_single_layers(
     for got, expected in zip(out(spoiled), out(batch), strict=True):
         assert torch.equal(got[kept], expected[kept])
         assert (got.isnan().flatten(1).any(1) | kept | ~batch.here.any(1)).all()
+
+
+@given(batches(max_conversations=6), st.sampled_from(BAD), nodes, nodes)
+def test_in_single_encoders(batch: RaggedBatch, value: float, u: int, m: int) -> None:
+    m = m % batch.x.size(1)
+    spoiled, kept = spoil(batch, value, u, m)
+    names = list(batch.features)
+    settings = {"speaker_weights": dict.fromkeys(names, 1.0), "context": names}
+    encoders: list[tuple[torch.nn.Module, Callable[[RaggedBatch], tuple[Any, ...]]]] = [
+        (ContextEncoder(5, 2), lambda batch: (batch.x[:, m], batch.layout, m)),
+        (SpeakerEncoder(5, 2), lambda batch: (batch.x, batch.layout)),
+        (
+            UtteranceEncoder(dict.fromkeys(names, 5), 4, **settings),
+            lambda batch: (batch.features, batch.layout),
+        ),
+    ]
+    for encoder, arguments in encoders:
+        encoder.double()
+        expected, got = (encoder(*arguments(each)) for each in (batch, spoiled))
+        assert torch.equal(got[kept], expected[kept])
+        assert got[~kept].isnan().all()
+        if not got.requires_grad:  # nothing is present
+            continue
+        got[kept].square().sum().backward()
+        for name, weight in encoder.named_parameters():
+            assert weight.grad is None or weight.grad.isfinite().all(), name
 
 
 def test_no_value_is_read_back() -> None:
