@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from graphfusion._utils.warn import warn
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.likely_mistakes import likely_mistakes
+from graphfusion.recordings.media.container import TOLERANCE
 from graphfusion.recordings.media.probe import MISSING, probe
 from graphfusion.recordings.problems import Problem, TableError, group_problems, name_rows
 from graphfusion.recordings.table import Utterance, by_file, labels_of, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Tolerance for rounded times, in seconds.
-TOLERANCE = 0.1
 
 
 def check_table(
@@ -110,7 +108,7 @@ def _wrong_files(rows: list[Utterance], need: Need) -> Iterator[Problem]:
             # All missing files are one problem, such as a wrong folder.
             yield (each.row, rule, got) if duration == MISSING else (each.row, rule + got, "")
         elif each.end is not None and each.end > duration + TOLERANCE:
-            rule = f"end must be within {path}, which lasts {duration:.2f} s"
+            rule = f"end must be within the {need} of {path}, which lasts {duration:.2f} s"
             yield each.row, rule, f", but is {each.end:g}"
 
 

@@ -103,7 +103,7 @@ def test_the_same_problem_of_many_rows_is_one_line(tmp_path):
     assert got == [f"rows 1 to 4: audio must be a readable file, but {path}: no such file."]
     table["audio"] = "a.wav"
     got = problems(lambda: check_table(read_table(table, tmp_path)))
-    rule = f"end must be within {tmp_path / 'a.wav'}, which lasts 1.00 s"
+    rule = f"end must be within the audio of {tmp_path / 'a.wav'}, which lasts 1.00 s"
     assert got == [f"rows 2 to 4: {rule}, but is 1.5 (row 2)."]
 
 

@@ -8,6 +8,10 @@ import numpy as np
 
 from graphfusion.recordings.segment import Samples, Sound
 
+#: Tolerance for rounded times, in seconds.
+TOLERANCE = 0.1
+_GAP = 0.02  # seconds; clocks of containers are rounded by less
+
 
 class Container:
     """An open file and its first stream of one kind.
@@ -31,11 +35,19 @@ class Container:
 
         with self._decoding():
             self._container = av.open(self._path)
-        streams = getattr(self._container.streams, self.kind)
+        streams = self._streams(self.kind)
         if not streams:
             self._container.close()
             raise ValueError(f"{self._path}: it must have a stream of {self.kind}, but has none")
         self._stream: Any = streams[0]
+
+    def _streams(self, kind: str) -> list[Any]:
+        """The streams of a kind, without the pictures of a cover."""
+        import av
+
+        cover = av.stream.Disposition.attached_pic
+        streams = getattr(self._container.streams, kind)
+        return [each for each in streams if not each.disposition & cover]
 
     def _reopen(self) -> None:
         self._container.close()
@@ -47,15 +59,31 @@ class Container:
         return (self._container.start_time or 0) / 1e6
 
     def measure(self) -> float:
-        """Returns the duration in seconds; where the file does not say, it is read to its end."""
-        # Of MP3, FFmpeg estimates it.
-        if self._container.duration and self._container.format.name != "mp3":
-            return float(self._container.duration) / 1e6
+        """Returns when the sound or, of video, the file ends, in seconds.
+
+        The file is read to its end, unless it is an MP4 or MOV, which have an index. Other files
+        declare no duration, an estimated one, or that of the whole where they have been cut off.
+        """
+        declared = [self._declared(each) for each in self._measured()]
+        if all(declared):
+            return max(filter(None, declared))
         self._reopen()
-        with self._decoding():  # live recordings have no index
-            packets = self._container.demux(self._stream)
-            ends = [each.pts + (each.duration or 0) for each in packets if each.pts]
-        return float(max(ends, default=0) * self._stream.time_base)
+        with self._decoding():
+            ends = [
+                (packet.pts + (packet.duration or 0)) * packet.time_base
+                for packet in self._container.demux(self._measured())
+                if packet.pts is not None
+            ]
+        return float(max(ends)) - self._start if ends else 0.0
+
+    def _measured(self) -> list[Any]:
+        return [self._stream]
+
+    def _declared(self, stream: Any) -> float | None:
+        """Returns when a stream ends by the index of an MP4 or MOV file; None: it has none."""
+        if "mp4" not in self._container.format.name or not stream.duration:
+            return None
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
@@ -74,6 +102,16 @@ class Container:
         self._container.close()
 
 
+def check_end(path: str, kind: str, reached: float, end: float | None) -> None:
+    """Checks that reading reached the time `end`, if that is known.
+
+    Raises:
+        OSError: If the file has been cut off, or its audio or video ends before.
+    """
+    if end is not None and reached + TOLERANCE < end:
+        raise OSError(f"{path}: {kind} must last {end:.2f} s, but ends after {reached:.2f} s")
+
+
 class ContainerSound(Container):
     """The first audio stream of a file.
 
@@ -84,7 +122,11 @@ class ContainerSound(Container):
     kind = "audio"
 
     def read(self, start: float | None, end: float | None) -> Sound:
-        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
+        """Reads the sound from `start` to `end` in seconds; None: no limit.
+
+        Raises:
+            OSError: If the sound ends over 100 ms before `end`, or cannot be decoded.
+        """
         first = 0 if start is None else round(start * self._rate)
         if first < self._buffer_start:
             self._reopen()
@@ -92,6 +134,8 @@ class ContainerSound(Container):
         while last is None or self._buffer_end < last:
             part = next(self._parts, None)
             if part is None:
+                known = self._declared(self._stream) if end is None else end
+                check_end(self._path, "audio", self._buffer_end / self._rate, known)
                 break
             self._buffer.append(part)
             self._buffer_end += len(part)
@@ -114,14 +158,22 @@ class ContainerSound(Container):
 
         # Channels are averaged below, since FFmpeg's mix of two channels is 3 dB louder.
         resampler = av.AudioResampler(format="fltp", rate=self._rate)
+        done = 0
+        # The audio may start after the video; sound alone starts with its first sample.
+        origin = self._start if self._streams("video") else None
         with self._decoding():
-            for number, frame in enumerate(self._container.decode(self._stream)):
-                if number == 0 and self._container.streams.video and frame.time is not None:
-                    # The audio may start after the video.
-                    delay = round((float(frame.time) - self._start) * self._rate)
-                    yield np.zeros(max(delay, 0), np.float32)
+            for frame in self._container.decode(self._stream):
+                if frame.time is not None:
+                    origin = float(frame.time) if origin is None else origin
+                    gap = round((float(frame.time) - origin) * self._rate) - done
+                    if not done or gap > _GAP * self._rate:  # silence takes the place of a gap
+                        done += max(gap, 0)
+                        for start in range(0, gap, self._rate):  # in parts, since it may be long
+                            yield np.zeros(min(gap - start, self._rate), np.float32)
                 frame.pts = None  # treats the samples as contiguous
-                yield from (each.to_ndarray().mean(0) for each in resampler.resample(frame))
+                for each in resampler.resample(frame):
+                    done += each.samples
+                    yield each.to_ndarray().mean(0)
             yield from (each.to_ndarray().mean(0) for each in resampler.resample(None))
 
     def _drop_before(self, first: int) -> None:

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from graphfusion.recordings.media.container import ContainerSound
+from graphfusion.recordings.media.container import ContainerSound, check_end
 from graphfusion.recordings.segment import Sound
 
 # Suffixes of formats in which libsndfile can seek to any sample. Not MP3 and OGG, whose frames need
@@ -37,10 +37,15 @@ class SoundFile:
         return float(self._file.frames / self._file.samplerate)
 
     def read(self, start: float | None, end: float | None) -> Sound:
-        """Reads the sound from `start` to `end` in seconds, if there is any; None: no limit."""
+        """Reads the sound from `start` to `end` in seconds; None: no limit.
+
+        Raises:
+            OSError: If the sound ends over 100 ms before `end`, or cannot be decoded.
+        """
         import soundfile
 
         rate, size = self._file.samplerate, self._file.frames
+        check_end(self._path, "audio", size / rate, end)
         first = 0 if start is None else min(round(start * rate), size)
         last = size if end is None else min(round(end * rate), size)
         try:
