@@ -46,9 +46,12 @@ def read_iemocap(
 
     Raises:
         FileNotFoundError: If there is no transcription.
+        ValueError: If `test_session` is not a number from 1 to 5.
         TableError: If a line of a transcription cannot be parsed.
         OSError: If a file cannot be read.
     """
+    if test_session not in range(1, 6):
+        raise ValueError(f"test_session must be a number from 1 to 5, but got {test_session!r}.")
     files = sorted(Path(folder).glob("Session?/dialog/transcriptions/Ses*.txt"))
     if not files:
         raise FileNotFoundError(

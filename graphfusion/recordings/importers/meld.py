@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from graphfusion._utils.files import read_regular
-from graphfusion.recordings.importers.rows import to_table
+from graphfusion.recordings.importers.rows import numbered_table
 from graphfusion.recordings.text_files import parse_csv
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def read_meld(
 ) -> "pd.DataFrame":
     """Reads one of MELD's files `..._sent_emo.csv` as a table.
 
-    Dialogue numbers restart in each split, so ids include the split: "train_0". Bytes of
-    Windows code page 1252 among the texts are repaired. The released training clip
-    `dia125_utt3.mp4` is damaged, which :func:`check_table` reports. Set
+    Utterances are sorted by `Utterance_ID`. Dialogue numbers restart in each split, so ids include
+    the split: "train_0". Bytes of Windows code page 1252 among the texts are repaired. The released
+    training clip `dia125_utt3.mp4` is damaged, which :func:`check_table` reports. Set
     `table.loc[row - 1, ["audio", "video"]] = None` to mark it absent.
 
     Args:
@@ -44,17 +44,20 @@ def read_meld(
         if clips is not None:
             clip = str((Path(clips) / f"dia{dialogue}_utt{utterance}.mp4").absolute())
         rows.append(
-            {
-                "conversation": f"{split}_{dialogue}",
-                "speaker": row["Speaker"],
-                "text": row["Utterance"].strip(),
-                "audio": clip,
-                "video": clip,
-                "label": row[label].strip(),
-                "split": split,
-            }
+            (
+                utterance,
+                {
+                    "conversation": f"{split}_{dialogue}",
+                    "speaker": row["Speaker"],
+                    "text": row["Utterance"].strip(),
+                    "audio": clip,
+                    "video": clip,
+                    "label": row[label].strip(),
+                    "split": split,
+                },
+            )
         )
-    return to_table(rows)
+    return numbered_table(rows)
 
 
 def _decode(data: bytes) -> str:

@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphfusion.recordings.importers.rows import to_table
+from graphfusion.recordings.importers.rows import numbered_table
 from graphfusion.recordings.text_files import parse_csv, read_text
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def read_mmsa(
     """Reads a `label.csv` as a table, with one conversation per video and split.
 
     The clips of a video may be in several splits, as in CH-SIMS. Those of one split form a
-    conversation, such as "train_aqgy3". All utterances have the speaker "?", since the file names
-    none.
+    conversation, such as "train_aqgy3", sorted by `clip_id`. All utterances have the speaker "?",
+    since the file names none.
 
     Args:
         path: The path of `label.csv`.
@@ -49,17 +49,20 @@ def read_mmsa(
         if clips is not None:
             clip = str((Path(clips) / row["video_id"] / f"{row['clip_id']}.mp4").absolute())
         rows.append(
-            {
-                "conversation": f"{split}_{row['video_id']}",
-                "speaker": "?",
-                "text": row["text"],
-                "audio": clip,
-                "video": clip,
-                "label": _score(path, number, row[label]) if label == "label" else row[label],
-                "split": split,
-            }
+            (
+                row["clip_id"],
+                {
+                    "conversation": f"{split}_{row['video_id']}",
+                    "speaker": "?",
+                    "text": row["text"],
+                    "audio": clip,
+                    "video": clip,
+                    "label": _score(path, number, row[label]) if label == "label" else row[label],
+                    "split": split,
+                },
+            )
         )
-    return to_table(rows)
+    return numbered_table(rows)
 
 
 def _score(path: str | PathLike[str], number: int, text: str) -> float:

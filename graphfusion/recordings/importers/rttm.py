@@ -26,6 +26,7 @@ def read_rttm(
     recording: str | PathLike[str] | None = None,
     *,
     video: bool = False,
+    conversation: str | None = None,
     split: str = "train",
 ) -> "pd.DataFrame":
     """Reads speaker turns from RTTM, and assigns words to turns.
@@ -37,9 +38,10 @@ def read_rttm(
     Args:
         path: The path of the `.rttm` file of one recording.
         words: A `.ctm` file, a CSV file with the columns `start`, `end` and `word`, or triples of
-            these.
+            these. Of a `.ctm` file of several recordings, the words of this one are read.
         recording: The path of the audio or video file.
         video: Whether the recording has video.
+        conversation: The name of the conversation; None: the name of the imported file.
         split: The split of the conversation.
 
     Raises:
@@ -48,8 +50,8 @@ def read_rttm(
         TypeError: If `words` are not triples of two numbers and a string.
         OSError: If a file cannot be read.
     """
-    turns = _read_turns(path)
-    timed, name = _read_words(words)
+    turns, call = _read_turns(path)
+    timed, name = _read_words(words, call)
     _check_unit(timed, max(end for _, end, _ in turns), name)
     texts: list[list[str]] = [[] for _ in turns]
     for start, end, word in timed:
@@ -60,7 +62,7 @@ def read_rttm(
         (speaker, start, end, " ".join(own) or None)
         for (start, end, speaker), own in zip(turns, texts, strict=True)
     ]
-    return timed_table(whole, path, recording, video, split)
+    return timed_table(whole, path, recording, video, conversation, split)
 
 
 def _check_unit(words: list[Word], end: float, name: str) -> None:
@@ -77,14 +79,16 @@ def _check_unit(words: list[Word], end: float, name: str) -> None:
         warn(f"{message}; they count for the last turn.")
 
 
-def _read_turns(path: str | PathLike[str]) -> list[tuple[float, float, str]]:
+def _read_turns(path: str | PathLike[str]) -> tuple[list[tuple[float, float, str]], str]:
+    """Returns the turns in order, and the name of their recording."""
     turns, files, problems = [], set(), []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         cells = line.split()
         if not cells or cells[0] != "SPEAKER":  # other types are not turns
             continue
         times = [_number(cell) for cell in cells[3:5]]
-        if len(cells) < 8 or not all(math.isfinite(time) for time in times):
+        # There are ten, the last two of which may lack; more are of a name with spaces.
+        if not 8 <= len(cells) <= 10 or not all(math.isfinite(time) for time in times):
             problems.append(f"{path}, line {number}: must be a turn of RTTM, but is {line!r:.80}.")
             continue
         files.add(cells[1])
@@ -95,27 +99,35 @@ def _read_turns(path: str | PathLike[str]) -> list[tuple[float, float, str]]:
         problems.append(f"{path}: must have a turn, but has none.")
     if problems:
         raise TableError(problems)
-    return sorted(turns)
+    return sorted(turns), files.pop()
 
 
-def _read_words(words: str | PathLike[str] | Iterable[Word]) -> tuple[list[Word], str]:
-    """Returns the words in order, and their name for error messages."""
-    name = "words"
+def _read_words(words: str | PathLike[str] | Iterable[Word], call: str) -> tuple[list[Word], str]:
+    """Returns the words of a recording in order, and their name for error messages."""
+    name, others = "words", set()
     if not isinstance(words, str | PathLike):
         found = [_check_word(number, word) for number, word in enumerate(words, 1)]
     elif Path(name := str(words)).suffix.lower() == ".csv":
         frame = parse_csv(read_text(name), name, columns := ["start", "end", "word"])
-        rows = frame[columns].itertuples(index=False)
-        found = [(_number(start), _number(end), word.strip()) for start, end, word in rows]
+        cells = frame[columns].itertuples(index=False)
+        found = [(_number(start), _number(end), word.strip()) for start, end, word in cells]
     else:  # recording, channel, start, duration, word, and optionally a confidence
         lines = [line.split() for line in read_text(name).splitlines() if line.strip()]
-        lines = [line if len(line) >= 5 else [""] * 5 for line in lines]
+        lines = [line if len(line) >= 5 else [call, *[""] * 4] for line in lines]
         found = [(_number(c[2]), _number(c[2]) + _number(c[3]), c[4]) for c in lines]
-    for number, (start, end, _) in enumerate(found, 1):
-        if not start <= end:
+        calls = {line[0] for line in lines}
+        if len(calls) > 1 and call not in calls:
+            several = f"must be of recording {call!r}, as the turns, but is of {sorted(calls)}"
+            raise TableError([f"{name}: {several}."])
+        if len(calls) > 1:  # the name of a single one may differ
+            others = {row for row, line in enumerate(lines) if line[0] != call}
+    whole = [(row, word) for row, word in enumerate(found, 1) if row - 1 not in others]
+    for row, (start, end, word) in whole:
+        if not start <= end or not word.strip():
             rule = "words must have a start, an end after it, and a text"
-            raise TableError([f"{name}: {rule}, but not in row {number}."])
-    return sorted(found), name
+            raise TableError([f"{name}: {rule}, but not in row {row}."])
+    # Words of one start keep their order.
+    return sorted((word for _, word in whole), key=lambda word: word[0]), name
 
 
 def _check_word(number: int, word: object) -> Word:

@@ -35,18 +35,21 @@ def read_subtitles(
     recording: str | PathLike[str] | None = None,
     *,
     video: bool = False,
+    conversation: str | None = None,
     split: str = "train",
 ) -> "pd.DataFrame":
     """Reads the subtitles of one conversation as a table, one row each, even without text.
 
     The speaker is the voice tag, `<v Ann>`, or the label of WhisperX, `[SPEAKER_00]:`. All other
-    subtitles have the speaker "?". A subtitle with several voices becomes one row per voice, with
-    the same times. Lines that roll up are read once, as in YouTube's automatic captions.
+    subtitles have the speaker "?", and so have words beside a voice. A subtitle with several voices
+    becomes one row per voice, with the same times. Lines that roll up are read once, as in
+    YouTube's automatic captions.
 
     Args:
         path: The path of a `.srt` or `.vtt` file.
         recording: The path of the audio or video file.
         video: Whether the recording has video.
+        conversation: The name of the conversation; None: the name of the imported file.
         split: The split of the conversation.
 
     Raises:
@@ -64,7 +67,7 @@ def read_subtitles(
     found = parse_subtitles(read_text(path), str(path))
     _warn_of_names(found, path)
     _warn_of_repeats(found, path)
-    return timed_table(found, path, recording, video, split)
+    return timed_table(found, path, recording, video, conversation, split)
 
 
 def _warn_of_names(found: list[tuple[str, float, float, str]], path: Path) -> None:
@@ -98,9 +101,14 @@ def parse_subtitles(text: str, name: str) -> list[tuple[str, float, float, str]]
     problems = []
     for number, block in _blocks(text):
         timing = next((match for line in block[:2] if (match := _TIMING.match(line))), None)
-        if timing is not None:
-            lines = block[block.index(timing[0]) + 1 :]
-            cues.append((_seconds(timing[1]), _seconds(timing[2]), lines))
+        first = 0 if timing is None else block.index(timing[0]) + 1
+        wrong = [place for place, line in enumerate(block) if place >= first and "-->" in line]
+        if wrong:  # an empty line lacks before it, or it is no timing
+            line = f"{name}, line {number + wrong[0]}"
+            rule = "times must be as in 00:01.000 --> 00:02.000, after an empty line"
+            problems.append(f"{line}: {rule}, but the line is {block[wrong[0]]!r:.80}.")
+        elif timing is not None:
+            cues.append((_seconds(timing[1]), _seconds(timing[2]), block[first:]))
         elif block[0].lstrip("\ufeff").startswith(_BLOCKS):
             continue
         elif cues and not cues[-1][2]:  # YouTube's captions may begin with a blank line
@@ -159,8 +167,15 @@ def _seconds(clock: str) -> float:
 
 def _voices(text: str) -> list[tuple[str, str]]:
     """Splits the text of a subtitle into `(speaker, text)` for each voice."""
-    voices = [(speaker.strip(), words) for speaker, words in _VOICE.findall(text)]
-    if not voices:
+    voices, done = [], 0
+    for match in _VOICE.finditer(text):
+        voices += [(UNKNOWN, text[done : match.start()]), (match[1].strip(), match[2])]
+        done = match.end()
+    if voices:
+        voices.append((UNKNOWN, text[done:]))
+        # Between voices there may be dashes.
+        voices = [(n, w) for n, w in voices if n != UNKNOWN or any(map(str.isalnum, _plain(w)))]
+    else:
         label = _LABEL.match(text)
         voices = [(label[1], text[label.end() :]) if label else (UNKNOWN, text)]
     return [(html.unescape(name) or UNKNOWN, _plain(words)) for name, words in voices]

@@ -20,6 +20,7 @@ def read_textgrid(
     recording: str | PathLike[str] | None = None,
     *,
     video: bool = False,
+    conversation: str | None = None,
     split: str = "train",
 ) -> "pd.DataFrame":
     """Reads a `.TextGrid` of Praat, long or short: each interval with text is an utterance.
@@ -29,6 +30,7 @@ def read_textgrid(
             ignored.
         recording: The path of the audio or video file.
         video: Whether the recording has video.
+        conversation: The name of the conversation; None: the name of the imported file.
         split: The split of the conversation.
 
     Raises:
@@ -43,12 +45,12 @@ def read_textgrid(
         raise ValueError(f"{path} must be a complete TextGrid, but is not.") from error
     if not utterances:
         raise ValueError(f"{path} must have an interval with text, but has none.")
-    return timed_table(utterances, path, recording, video, split)
+    return timed_table(utterances, path, recording, video, conversation, split)
 
 
 def _intervals(cells: Iterator[float | str]) -> Iterator[tuple[str, float, float, str]]:
     """Yields `(tier, start, end, text)` of each interval."""
-    if [next(cells), next(cells)] != ["ooTextFile", "TextGrid"]:
+    if next(cells) not in ("ooTextFile", "ooTextFile short") or next(cells) != "TextGrid":
         raise ValueError
     _, _, tiers = next(cells), next(cells), int(next(cells))
     for _ in range(tiers):

@@ -1,102 +1,11 @@
-"""RTTM with words, TextGrid and ELAN, in the shapes that their programs write."""
+"""TextGrid and ELAN, in the shapes that their programs write."""
 
-import numpy as np
 import pytest
 
-from graphfusion.recordings import TableError, read_elan, read_rttm, read_textgrid
+from graphfusion.recordings import read_elan, read_textgrid
 
 pd = pytest.importorskip("pandas", reason="needs the extra `recordings`")
 pytest.importorskip("soundfile", reason="needs the extra `recordings`")
-
-RTTM = (
-    "SPEAKER call 1 0.50 1.50 <NA> <NA> spk0 <NA> <NA>\n"
-    "SPEAKER call 1 2.00 1.00 <NA> <NA> spk1 <NA> <NA>\n"
-    "NON-SPEECH call 1 3.00 1.00 <NA> <NA> <NA> <NA> <NA>\n"
-    "SPEAKER call 1 4.00 0.50 <NA> <NA> spk0 <NA> <NA>\n"
-)
-
-
-def test_words_go_to_the_turn_that_they_overlap_longest(tmp_path):
-    (tmp_path / "call.rttm").write_text(RTTM)
-    (tmp_path / "call.ctm").write_text(
-        "call 1 0.6 0.4 so 0.9\ncall 1 1.9 0.3 right\ncall 1 3.1 0.2 yes 1\ncall 1 0.1 0.2 oh 1\n"
-    )
-    table = read_rttm(tmp_path / "call.rttm", tmp_path / "call.ctm", tmp_path / "call.wav")
-    assert table.text.tolist() == ["oh so", "right yes", None]
-    assert table.speaker.tolist() == ["spk0", "spk1", "spk0"]
-    assert table.end.tolist() == [2.0, 3.0, 4.5]
-    assert set(table.audio) == {str(tmp_path / "call.wav")}
-    (tmp_path / "call.csv").write_text("start,end,word\n0.6,1.0,so\n1.9,2.2,right\n")
-    assert read_rttm(tmp_path / "call.rttm", tmp_path / "call.csv").text.tolist()[:2] == [
-        "so",
-        "right",
-    ]
-    triples = read_rttm(tmp_path / "call.rttm", [(4.1, 4.2, "bye")])
-    assert triples.text.tolist() == [None, None, "bye"]
-
-
-def test_wrong_lines_of_rttm_are_named(tmp_path):
-    (tmp_path / "x.rttm").write_text(RTTM + "SPEAKER call 1 x 0.50 <NA> <NA> spk0\nSPEAKER other\n")
-    with pytest.raises(TableError) as got:
-        read_rttm(tmp_path / "x.rttm", [])
-    assert [problem.split(": ")[0].split(", ")[1] for problem in got.value.problems] == [
-        "line 5",
-        "line 6",
-    ]
-    (tmp_path / "x.rttm").write_text(RTTM + "SPEAKER other 1 1 1 <NA> <NA> spk0\n")
-    with pytest.raises(TableError, match=r"of one recording, but is of \['call', 'other'\]"):
-        read_rttm(tmp_path / "x.rttm", [])
-    (tmp_path / "x.rttm").write_text("")
-    with pytest.raises(TableError, match="must have a turn"):
-        read_rttm(tmp_path / "x.rttm", [])
-    (tmp_path / "x.rttm").write_text(RTTM)
-    (tmp_path / "x.ctm").write_text("call 1 0.6 0.4 so\ncall 1\n")
-    with pytest.raises(TableError, match="a start, an end after it, and a text, but not in row 2"):
-        read_rttm(tmp_path / "x.rttm", tmp_path / "x.ctm")
-
-
-def test_words_in_milliseconds_are_refused(tmp_path):
-    (tmp_path / "x.rttm").write_text(RTTM)  # the last turn ends at 4.5 s
-    last = read_rttm(tmp_path / "x.rttm", [(14.5, 14.9, "late")])
-    assert last.text.tolist() == [None, None, "late"]
-    some = [(0.1, 0.3, "oh"), (0.4, 0.6, "so"), (90.0, 90.5, "music")]
-    with pytest.warns(UserWarning, match=r"'music' begins at 90 s, one of 1 .* for the last turn"):
-        assert read_rttm(tmp_path / "x.rttm", some).text.tolist()[-1] == "music"
-    (tmp_path / "x.csv").write_text("start,end,word\n0,9,oh\n600,1000,so\n1900,2200,right\n")
-    words = [(0, 9, "oh"), (600, 1000, "so"), (1900, 2200, "right")]
-    for given, name in ((tmp_path / "x.csv", str(tmp_path / "x.csv")), (words, "words")):
-        with pytest.raises(TableError) as got:
-            read_rttm(tmp_path / "x.rttm", given)
-        assert got.value.problems == [
-            f"{name}: words must begin at most 10 s after the end of the last turn, at 4.5 s, but "
-            "'so' begins at 600 s, one of 2 such words; times must be in seconds."
-        ]
-
-
-@pytest.mark.parametrize(
-    "word", [("so", 0.6, 1.0), (0.6, "so", 1.0), ("0.6", "1.0", "so"), (0.6, 1.0), "abc", None]
-)
-def test_words_that_are_no_triples_are_refused(tmp_path, word):
-    (tmp_path / "x.rttm").write_text(RTTM)
-    with pytest.raises(TypeError, match=r"triples of a start and an end .* but word 2 is") as got:
-        read_rttm(tmp_path / "x.rttm", [(0.1, 0.2, "oh"), word])
-    assert repr(word) in str(got.value)
-
-
-@pytest.mark.parametrize("times", [(1.0, 0.5), (float("nan"), 1.0), (1.0, float("nan"))])
-def test_words_that_end_before_they_start_are_refused(tmp_path, times):
-    (tmp_path / "x.rttm").write_text(RTTM)
-    with pytest.raises(
-        ValueError, match="words: words must have a start, an end after it, .* not in row 1"
-    ):
-        read_rttm(tmp_path / "x.rttm", [(*times, "oh")])
-
-
-def test_words_may_have_numbers_of_numpy(tmp_path):
-    (tmp_path / "x.rttm").write_text(RTTM)
-    table = read_rttm(tmp_path / "x.rttm", [[np.float32(4.125), np.int64(5), "bye"]])
-    assert table.text.tolist() == [None, None, "bye"]
-
 
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -175,6 +84,10 @@ def test_textgrid(tmp_path):
     ]
     (tmp_path / "short.TextGrid").write_text(SHORT, encoding="utf-16")
     assert read_textgrid(tmp_path / "short.TextGrid").text.tolist() == ["Hello"]
+    older = SHORT.replace('"ooTextFile"', '"ooTextFile short"').replace("Object class = ", "")
+    (tmp_path / "short.TextGrid").write_text(older)
+    table = read_textgrid(tmp_path / "short.TextGrid", conversation="monday")
+    assert table[["conversation", "text"]].values.tolist() == [["monday", "Hello"]]
 
 
 def test_what_is_no_textgrid_is_refused(tmp_path):
@@ -212,6 +125,12 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
     <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a4" TIME_SLOT_REF1="ts3" TIME_SLOT_REF2="ts2">
       <ANNOTATION_VALUE> </ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
   </TIER>
+  <TIER LINGUISTIC_TYPE_REF="time" PARENT_REF="Bob" TIER_ID="words">
+    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a5" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3">
+      <ANNOTATION_VALUE>Is</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a6" TIME_SLOT_REF1="ts3" TIME_SLOT_REF2="ts4">
+      <ANNOTATION_VALUE>it</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+  </TIER>
   <TIER LINGUISTIC_TYPE_REF="dep" PARENT_REF="Bob" TIER_ID="gloss">
     <ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a3" ANNOTATION_REF="a2">
       <ANNOTATION_VALUE>question</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION>
@@ -239,3 +158,19 @@ def test_what_is_no_elan_is_refused(tmp_path):
         (tmp_path / "x.eaf").write_text(text)
         with pytest.raises(ValueError, match=said):
             read_elan(tmp_path / "x.eaf")
+
+
+def test_times_of_another_recording_are_refused(tmp_path):
+    """ELAN can place the beginning of the annotations within a recording."""
+    header = (
+        '<HEADER><MEDIA_DESCRIPTOR MEDIA_URL="file:///c/talk.mp4"/>'
+        '<MEDIA_DESCRIPTOR MEDIA_URL="file:///c/talk.wav" TIME_ORIGIN="5000"/></HEADER>'
+    )
+    path = tmp_path / "x.eaf"
+    path.write_text(EAF.replace("  <TIME_ORDER>", f"  {header}<TIME_ORDER>"))
+    for recording in (None, "talk.wav", "other.wav"):
+        with pytest.raises(
+            ValueError, match="TIME_ORIGIN must be 0, so that .* but is 5000: remove"
+        ):
+            read_elan(path, recording)
+    assert len(read_elan(path, "here/talk.mp4", conversation="monday")) == 2

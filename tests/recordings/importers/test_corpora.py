@@ -66,6 +66,16 @@ def test_meld_without_a_column_is_refused(tmp_path):
         read_meld(tmp_path / "x.csv", split="train")
 
 
+def test_meld_is_in_the_order_of_its_numbers(tmp_path):
+    lines = MELD.splitlines(keepends=True)
+    (tmp_path / "x.csv").write_text("".join([lines[0], lines[2], lines[3], lines[1]]))
+    assert read_meld(tmp_path / "x.csv", split="train").speaker.tolist() == [
+        "Chandler",
+        "The Interviewer",
+        "Joey",
+    ]
+
+
 def iemocap(folder, session, name, transcription, evaluation):
     dialog = folder / f"Session{session}/dialog"
     for part in ("transcriptions", "EmoEvaluation", "wav"):
@@ -117,6 +127,12 @@ def test_iemocap_names_a_line_that_it_does_not_know(tmp_path):
         read_iemocap(tmp_path / "none")
 
 
+@pytest.mark.parametrize("session", ["5", 6, 0])
+def test_iemocap_has_five_sessions(tmp_path, session):
+    with pytest.raises(ValueError, match="test_session must be a number from 1 to 5, but got"):
+        read_iemocap(tmp_path, test_session=session)
+
+
 MMSA = (
     "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode\n"
     "aqgy3_0001,00000,part A,0.4,0.2,0.6,0.4,Positive,train\n"
@@ -149,3 +165,11 @@ def test_mmsa_refuses_another_split(tmp_path):
     (tmp_path / "short.csv").write_text(MMSA + "only,two\n")
     with pytest.raises(TableError, match="row 4: must have as many cells"):
         read_mmsa(tmp_path / "short.csv")
+
+
+def test_mmsa_is_in_the_order_of_its_clips(tmp_path):
+    rows = [("v", 10), ("v", 2), ("w", 3), ("v", 1), ("u", "b"), ("u", "a"), ("u", 1)]
+    lines = [f"{video},{clip},{video}{clip},0.5,train" for video, clip in rows]
+    (tmp_path / "label.csv").write_text("\n".join(["video_id,clip_id,text,label,mode", *lines]))
+    text = read_mmsa(tmp_path / "label.csv").text.tolist()
+    assert text == ["v1", "v2", "v10", "w3", "ub", "ua", "u1"]  # of u, the order is unknown

@@ -94,6 +94,41 @@ def test_what_is_no_subtitle_is_named_with_its_line():
         parse_subtitles("WEBVTT\n", "a.vtt")
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("Hi\n2\n00:00:02,000 --> 00:00:03,000\nNo\n", 5, "'00:00:02,000 --> 00:00:03,000'"),
+        ("\n2\n00:00:02:000 --> 00:00:03:000\nNo\n", 5, "'00:00:02:000 --> 00:00:03:000'"),
+        ("Hi\n\n00:00:02 --> 00:00:03\nNo\n", 5, "'00:00:02 --> 00:00:03'"),
+    ],
+)
+def test_times_in_the_words_are_refused(text, line, said):
+    """An empty line lacks before them, or they are in another form; they are no words."""
+    with pytest.raises(TableError) as got:
+        parse_subtitles(f"1\n00:00:01,000 --> 00:00:02,000\n{text}", "a.srt")
+    rule = "times must be as in 00:01.000 --> 00:02.000, after an empty line"
+    assert got.value.problems == [f"a.srt, line {line}: {rule}, but the line is {said}."]
+
+
+def test_words_beside_a_voice_are_kept():
+    text = "No! - <v Ann>Go <i>away</i></v> right now\n- <v Bob>Oh.</v>\n<v Ann>Yes.\nYes."
+    found = parse_subtitles(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{text}", "a.vtt")
+    assert [(name, words) for name, _, _, words in found] == [
+        ("?", "No! -"),
+        ("Ann", "Go away"),
+        ("?", "right now -"),
+        ("Bob", "Oh."),
+        ("Ann", "Yes. Yes."),
+    ]
+
+
+def test_files_of_one_name_may_be_two_conversations(tmp_path):
+    (tmp_path / "call.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHi")
+    table = read_subtitles(tmp_path / "call.vtt", conversation="day 2")
+    assert table.conversation.tolist() == ["day 2"]
+    assert read_subtitles(tmp_path / "call.vtt").conversation.tolist() == ["call"]
+
+
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be a \.srt or \.vtt file"):
         read_subtitles(tmp_path / "a.txt")
