@@ -158,6 +158,7 @@ def make_extractor(modality: str, wanted: str) -> recordings.Extractor:
         raise ValueError(f"--{modality} must be one of {list(kinds)}, but got {kind!r}.")
     expected = signature(kinds[kind])
     named = "revision" in expected.parameters  # of others, a path may have an @
+    named = named and not Path(argument).exists()
     name, _, revision = argument.partition("@") if named else (argument, "", "")
     arguments = [*filter(None, [name, revision])]
     try:

@@ -46,7 +46,7 @@ def cache_key(extractor: Extractor, utterances: Sequence[Utterance]) -> str:
             path and (file_digest(path), each.start, each.end)
             for path, each in zip(seen, utterances, strict=True)
         ]
-    content = [_FORMAT, extractor.needs, extractor.dim, dict(extractor.fingerprint), seen]
+    content = [_FORMAT, extractor.needs, int(extractor.dim), dict(extractor.fingerprint), seen]
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from graphfusion._utils.checks import unique_names
 from graphfusion._utils.warn import warn
+from graphfusion.datasets.checks.consistency import names_of
 from graphfusion.recordings.extractors.protocol import Need
 from graphfusion.recordings.likely_mistakes import likely_mistakes
 from graphfusion.recordings.media.container import TOLERANCE
 from graphfusion.recordings.media.probe import MISSING, probe
 from graphfusion.recordings.problems import Problem, TableError, group_problems, name_rows
-from graphfusion.recordings.table import Utterance, by_file, labels_of, utterances
+from graphfusion.recordings.table import Utterance, by_file, labels_of, tidy, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +32,18 @@ def check_table(
         classes: The names of the classes; empty: labels are scores; None: any labels.
 
     Raises:
+        TypeError: If `classes` is no sequence of strings.
+        ValueError: If `classes` names one twice.
         TableError: If the table is invalid: a file is missing or unreadable; times are out of
             range or out of order; rows without times share a file; a conversation is in two splits;
             or a label is invalid.
 
     Warns:
-        UserWarning: If labels, or speakers of a conversation, differ in case or spaces only; if
-            training does not accept the splits; or if a file is in "train" and in another split.
+        UserWarning: If labels, conversations, or speakers of a conversation, differ in case or
+            spaces only; if training does not accept the splits; if a file is in two splits; or if
+            the times of a conversation start again in another file.
     """
+    classes = class_names(classes)
     rows = list(utterances(table))
     found = [*_wrong_times(rows), *_wrong_splits(rows), *_wrong_labels(rows, classes)]
     for need in needs:
@@ -48,6 +54,16 @@ def check_table(
         raise TableError(problems)
     for message in likely_mistakes(rows, classes):
         warn(message)
+
+
+def class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Converts names of classes, if given, to a tuple, normalised as the labels of a table.
+
+    Raises:
+        TypeError: If they are no sequence of strings.
+        ValueError: If one is named twice.
+    """
+    return classes if classes is None else unique_names("classes", map(tidy, names_of(classes)))
 
 
 def _wrong_times(rows: list[Utterance]) -> Iterator[Problem]:

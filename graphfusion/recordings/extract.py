@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from graphfusion._utils.checks import check_modality, check_size
 from graphfusion._utils.warn import warn
 from graphfusion.datasets import Corpus
+from graphfusion.datasets.checks.extractors import json_copy
 from graphfusion.recordings.assemble import assemble
 from graphfusion.recordings.cache import Vectors
-from graphfusion.recordings.checks import check_table
+from graphfusion.recordings.checks import check_table, class_names
 from graphfusion.recordings.extractors.protocol import NEEDS, Extractor
 from graphfusion.recordings.grouped import grouped
 from graphfusion.recordings.jobs import run_job
@@ -61,7 +62,9 @@ def extract(
 
     Raises:
         ImportError: If an extra is not installed.
-        TypeError: If an extractor does not implement :class:`Extractor`.
+        TypeError: If an extractor does not implement :class:`Extractor`, its fingerprint cannot be
+            represented in JSON, or `classes` is no sequence of strings.
+        ValueError: If `classes` names one twice, or an extractor's `dim` is not positive.
         TableError: If the table or a file is invalid.
         ExtractionError: If an extractor fails; it names the segment.
 
@@ -70,6 +73,7 @@ def extract(
     """
     check_extractors(extractors)
     check_size("workers", workers)
+    classes = class_names(classes)
     frame = read_table(table)
     check_table(frame, {each.needs for each in extractors.values()}, classes)
     rows = list(utterances(frame))
@@ -79,7 +83,12 @@ def extract(
 
 
 def check_extractors(extractors: object) -> None:
-    """Checks that `extractors` is a non-empty mapping from modalities to extractors."""
+    """Checks that `extractors` is a non-empty mapping from modalities to extractors.
+
+    Raises:
+        TypeError: If it is not, or a fingerprint cannot be represented in JSON.
+        ValueError: If a `dim` is not positive.
+    """
     if not isinstance(extractors, Mapping) or not extractors:
         raise TypeError(f"extractors must map names to extractors, but got {extractors!r:.100}.")
     for name, each in extractors.items():
@@ -89,6 +98,8 @@ def check_extractors(extractors: object) -> None:
                 f"extractors[{name!r}] must be callable and have needs, dim and fingerprint, but "
                 f"is {type(each).__name__}."
             )
+        check_size(f"extractors[{name!r}].dim", each.dim)
+        json_copy(f"extractors[{name!r}].fingerprint", each.fingerprint)
 
 
 def extract_features(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase as fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -9,6 +10,10 @@ from typing import Any, TypeAlias
 from graphfusion._utils.files import open_regular
 
 Fingerprint: TypeAlias = Mapping[str, Any]
+
+#: Weights in the formats of other frameworks, which are neither downloaded nor loaded.
+OTHERS = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
+_UNUSED = [*OTHERS, ".*", "*/.*", "*.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.webp"]
 
 
 def constructor_arguments(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -31,23 +36,21 @@ def _digest(path: str, *_: int) -> str:
 
 
 def folder_digest(folder: str | Path) -> str:
-    """Computes the SHA-256 of a model's files: weights, configuration and vocabulary.
+    """Computes the SHA-256 of all files of a model that may be loaded.
+
+    These are all but hidden files, pictures, model cards, and weights of other frameworks.
 
     Raises:
-        FileNotFoundError: If the folder has no such files.
+        FileNotFoundError: If the folder has no configuration.
     """
     folder = Path(folder)
-    kept = (".json", ".txt", ".model", ".safetensors", ".bin")
-    files = sorted(
-        (path.relative_to(folder).as_posix(), path)
-        for path in folder.rglob("*")
-        if path.suffix in kept and path.is_file()
-    )
-    if not files:
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    used = [name for name in sorted(names) if not any(fnmatch(name, each) for each in _UNUSED)]
+    if not any(name.endswith(".json") for name in used):
         raise FileNotFoundError(f"model must be a folder of a model, but {folder} is not.")
     digest = hashlib.sha256()
-    for name, path in files:
-        digest.update(f"{name} {file_digest(path)}\n".encode())
+    for name in used:
+        digest.update(f"{name} {file_digest(folder / name)}\n".encode())
     return digest.hexdigest()
 
 

@@ -80,7 +80,7 @@ def _segment(
     if source is None:
         return Absent("no file named")
     if needs == "video":
-        if start is not None and end is not None and end - start < SHORTEST:
+        if start is not None and end is not None and end - start < SHORTEST - 1e-6:
             return Absent("under 100 ms")
         return Segment(name, frames=partial(reader(FrameReader, source).read, start, end))
     try:
@@ -118,7 +118,10 @@ def _failure(name: str, error: Exception) -> ExtractionError:
 def _checked(dim: int, segment: Segment, result: Any) -> Any:
     if isinstance(result, Absent):
         return result
-    vector = np.asarray(result, dtype=np.float32)
+    try:
+        vector = np.asarray(result, dtype=np.float32)
+    except Exception as error:  # such as of a tensor that requires a gradient
+        raise _failure(segment.name, error) from error
     if vector.shape != (dim,) or not np.isfinite(vector).all():
         raise ExtractionError(
             f"{segment.name}: the extractor must return {dim} finite numbers or "

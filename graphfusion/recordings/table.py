@@ -22,6 +22,10 @@ COLUMNS = ("conversation", "speaker", "text", "start", "end", "audio", "video", 
 _FILES = ("audio", "video")
 _TIMES = ("start", "end")
 _REQUIRED = ("conversation", "speaker", "split")  # in every row
+_NAMES = (*_REQUIRED, "label")
+
+#: Suffixes of the files of tables.
+SUFFIXES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def read_table(
     The columns `conversation` and `speaker` are required. Optional are `text`; `start` and `end` in
     seconds (without them, the utterance is the whole file); the files `audio` and `video`, which
     may be the same; `label`; and `split` ("train" if missing). The utterances of a conversation
-    must be in order. Speakers are stripped of spaces at both ends, and normalised to Unicode NFC.
+    must be in order. Names of conversations, speakers, labels and splits are stripped of spaces at
+    both ends, and normalised to Unicode NFC.
 
     Args:
         source: The path of a `.csv` file, in UTF-8 (or UTF-16, if it has a byte-order mark) and
@@ -169,12 +174,17 @@ def _normalise(frame: "pd.DataFrame", base: Path) -> "pd.DataFrame":
             cells = [cell and str(base / str(cell)) for cell in cells]
         elif name != "label" or not all(_is_number(cell) for cell in cells if cell is not None):
             cells = [None if cell is None else _text(cell) for cell in cells]
-        if name == "speaker":  # otherwise one person would be several
-            cells = [cell and unicodedata.normalize("NFC", cell.strip()) for cell in cells]
+        if name in _NAMES:
+            cells = [tidy(cell) if isinstance(cell, str) else cell for cell in cells]
         whole[name] = pd.Series(cells, dtype="float64" if name in _TIMES else object)
     if problems:
         raise TableError(group_problems(problems))
     return pd.DataFrame(whole)
+
+
+def tidy(name: str) -> str:
+    """Normalises a name; otherwise one person, class or conversation would be several."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def _is_number(cell: Any) -> bool:

@@ -734,6 +734,12 @@ def test_names_of_classes_that_are_almost_the_same_warn():
             Corpus.from_table(frame.assign(turn=1), FEATURES)  # problems come first
 
 
+def test_names_of_classes_in_two_forms_of_unicode_warn():
+    frame = table(label=["fr\u00f6hlich", "fro\u0308hlich", "glad", "glad"])
+    with pytest.warns(UserWarning, match="classes that differ in case or spaces only"):
+        Corpus.from_table(frame, FEATURES)
+
+
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_a_blank_is_no_class(blank):
     with pytest.raises(FormatError, match=r"row 0, column 'label': must be a name, or null where"):

@@ -138,7 +138,7 @@ def test_a_whole_file_may_be_sound_and_video():
 
 def test_labels_that_differ_in_case_are_warned_of():
     table = frame(label=["calm", "Calm ", "angry", None, "calm"])
-    assert "label has classes that differ in case or spaces only: [['calm', 'Calm ']]" in warned(
+    assert "label has classes that differ in case or spaces only: [['calm', 'Calm']]" in warned(
         table
     )
     check_table(read_table(table), classes=["calm", "Calm ", "angry"])
@@ -154,6 +154,26 @@ def test_speakers_that_differ_in_case_are_warned_of():
         "differ in case or spaces only: ['Ann', 'ann'] in 'a'; ['Ann  B', 'Ann B'] in 'c'; if"
         in got
     )
+
+
+def test_conversations_that_differ_in_case_are_warned_of():
+    got = warned(frame(conversation=["monday", "Monday", "tuesday"]))
+    assert "differ in case or spaces only: ['monday', 'Monday']; if they are the same con" in got
+
+
+def test_times_that_start_again_in_another_file_are_warned_of():
+    table = frame(
+        conversation=["a"] * 4 + ["b"] * 2,
+        start=[0.0, 2, 0, 2, 0, 2],
+        end=[2.0, 4, 2, 4, 2, 4],
+        audio=["/x.wav"] * 2 + ["/y.wav"] * 2 + ["/z.wav"] * 2,
+    )
+    got = warned(table)
+    assert got.endswith("need different names of conversations: 'a' in rows 2 and 3.")
+    check_table(read_table(table.assign(start=range(6), end=range(1, 7))), ())  # one clock
+    clips = [f"/{n}.wav" for n in range(6)]
+    check_table(read_table(table.assign(start=[0.2, 0.1, 0.3, 0, 0.4, 0.3], audio=clips)), ())
+    check_table(read_table(table.assign(start=None, end=None, audio=clips)), ())
 
 
 def test_splits_that_training_refuses_are_warned_of():
@@ -190,3 +210,6 @@ def test_files_in_two_splits_are_warned_of(column):
     )
     table[column] = [f"/{name}.wav" for name in "aabbcccc"]
     check_table(read_table(table), ())
+    table["split"] = ["train"] * 3 + ["dev"] * 2 + ["test"] * 3
+    table[column] = [f"/{name}.wav" for name in "aabcdcef"]
+    assert "1 file is: /c.wav is used in 'dev' (row 4) and in 'test' (row 6)." in warned(table)

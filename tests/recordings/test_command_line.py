@@ -101,5 +101,8 @@ def test_extractors_are_named_by_kind(tmp_path):
     for wanted in ("landmarks", "faces:more"):
         with pytest.raises(ValueError, match=rf"--video '{wanted}': .*argument"):
             make_extractor("video", wanted)
+    at = folder.rename(tmp_path / "ann@home")
+    assert make_extractor("text", f"mean:{at}").folder == at
+    at.rename(folder)
     with pytest.raises(ValueError, match="revision must be None for a folder, but got 'abc'"):
         make_extractor("text", f"mean:{folder}@abc")

@@ -243,6 +243,34 @@ def test_a_model_that_is_replaced_before_it_is_loaded(bert, tmp_path):
         extractor([Segment("one", text="two words")])
 
 
+def test_all_files_that_may_be_loaded_count(bert, tmp_path):
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    before = folder_digest(folder)
+    unused = "README.md", "face.png", ".git/HEAD", "onnx/config.json", "openvino/model.bin", "a.h5"
+    for name in unused:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    assert folder_digest(folder) == before
+    for name in ("bpe.codes", "spiece.model", "merges.txt", "1_Pooling/config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+        assert folder_digest(folder) != before
+        before = folder_digest(folder)
+
+
+def test_a_model_without_a_maximum_length(bert, tmp_path):
+    from transformers import XLNetConfig, XLNetModel
+
+    from graphfusion.recordings import TransformerText
+
+    sizes = {"vocab_size": 100, "d_model": 32, "n_layer": 1, "n_head": 2, "d_inner": 32}
+    XLNetModel(XLNetConfig(**sizes)).save_pretrained(tmp_path)
+    for path in bert.glob("*token*"):
+        shutil.copy(path, tmp_path / path.name)
+    extractor = TransformerText(str(tmp_path), "mean")
+    check_extractor(extractor, [text_segment(text) for text in TEXTS])
+
+
 def test_a_folder_that_is_gone_is_no_name_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = {"extractor": "SentenceText", "model": "models/words", "revision": None}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graphfusion.recordings import read_subtitles, read_table
 from graphfusion.recordings.problems import group_problems, name_rows
-from graphfusion.recordings.table import COLUMNS, utterances
+from graphfusion.recordings.table import COLUMNS, tidy, utterances
 from tests.recordings.asserts import problems
 from tests.recordings.made import frame
 
@@ -41,9 +41,8 @@ def test_a_csv_is_read_as_it_was_written(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "table.csv"
     written = pd.DataFrame(rows)
     written.to_csv(path, index=False)
-    rows = [
-        {**row, "speaker": unicodedata.normalize("NFC", row["speaker"].strip())} for row in rows
-    ]
+    names = ("conversation", "speaker", "label")
+    rows = [row | {name: row[name] and tidy(row[name]) for name in names} for row in rows]
     for table in (read_table(path), read_table(written)):
         for each, row in zip(utterances(table), rows, strict=True):
             for name, value in row.items():
@@ -117,9 +116,12 @@ def test_columns_of_the_same_name_are_refused():
     assert got == "columns: must be different, but are ['conversation', 'speaker', 'speaker']."
 
 
-def test_one_person_has_one_name():
+@pytest.mark.parametrize("column", ["conversation", "speaker", "label", "split"])
+def test_names_that_look_alike_are_one(column):
     names = ["Jürgen", "Jürgen ", unicodedata.normalize("NFD", " Jürgen"), "jürgen"]
-    assert read_table(frame(speaker=names)).speaker.tolist() == ["Jürgen"] * 3 + ["jürgen"]
+    table = read_table(frame(text=names, **{column: names}))
+    assert table[column].tolist() == ["Jürgen"] * 3 + ["jürgen"]
+    assert table.text.tolist() == names
 
 
 @pytest.mark.parametrize("cell", ["00:01.000", "0,8", "1.5 s", "1:02"])

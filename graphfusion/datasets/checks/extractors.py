@@ -21,13 +21,23 @@ def check_extractors(value: object, modalities: Collection[str]) -> dict[str, di
         raise TypeError(f"extractors must map modalities to objects, but got {value!r:.200}.")
     if unknown := [name for name in value if name not in modalities]:
         raise ValueError(f"extractors must name some of {list(modalities)}, but got {unknown}.")
-    whole = {name: dict(each) for name, each in value.items()}
+    return json_copy("extractors", {name: dict(each) for name, each in value.items()})
+
+
+def json_copy(name: str, value: object) -> dict[str, Any]:
+    """Returns a mapping as JSON has it, with lists in place of tuples.
+
+    Raises:
+        TypeError: If it is not a mapping with string keys, or contains non-JSON values.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be an object of JSON, but got {value!r:.200}.")
     try:
-        copy: dict[str, dict[str, Any]] = json.loads(json.dumps(whole, allow_nan=False))
+        copy: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"extractors must be representable in JSON, but: {error}.") from error
-    if not _has_string_keys(whole):
-        raise TypeError("extractors must have string keys only, but have others.")
+        raise TypeError(f"{name} must be representable in JSON, but: {error}.") from error
+    if not _has_string_keys(value):
+        raise TypeError(f"{name} must have string keys only, but have others.")
     return copy
 
 
@@ -52,8 +62,10 @@ def check_same(modality: str, now: Mapping[str, Any], then: Mapping[str, Any]) -
     Warns of other versions, and of sound at other sampling rates.
 
     Raises:
+        TypeError: If a fingerprint cannot be represented in JSON.
         ValueError: If an entry other than the packages' versions differs.
     """
+    now, then = (json_copy(f"the fingerprint of {modality!r}", each) for each in (now, then))
     if different := differences(now, then):
         changes = ", ".join(_change(name, now.get(name), then.get(name)) for name in different)
         raise ValueError(

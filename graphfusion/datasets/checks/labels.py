@@ -1,6 +1,7 @@
 """Checks the labels of conversations for each task."""
 
 from collections.abc import Iterable, Iterator
+from unicodedata import normalize
 
 from torch import Tensor
 
@@ -70,8 +71,9 @@ def typos(field: str, classes: Iterable[str]) -> str | None:
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups different names that are equal but for case and spaces."""
+    """Groups different names that are equal but for case, spaces and their form in Unicode."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
-        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+        key = " ".join(normalize("NFC", name).casefold().split())
+        groups.setdefault(key, []).append(name)
     return [group for group in groups.values() if len(group) > 1]

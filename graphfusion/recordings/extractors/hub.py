@@ -8,13 +8,10 @@ from typing import Any
 import torch
 
 from graphfusion.recordings.extractors.built_in import BuiltIn
-from graphfusion.recordings.fingerprint import check_unchanged, folder_digest
+from graphfusion.recordings.fingerprint import OTHERS, check_unchanged, folder_digest
 
 #: Serialises encoding: tokenisers are not thread-safe, and torch uses several threads itself.
 LOCK = Lock()
-
-# Weights in the formats of other frameworks, which are not downloaded.
-_OTHERS = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
 
 
 class HubModel(BuiltIn):
@@ -62,7 +59,7 @@ def _local_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
         return Path(model), None
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(model, revision=revision, ignore_patterns=_OTHERS))
+    folder = Path(snapshot_download(model, revision=revision, ignore_patterns=OTHERS))
     return folder, folder.name  # a snapshot's folder is named by its commit
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from graphfusion._utils.checks import check_size
 from graphfusion.recordings.fingerprint import Fingerprint
 from graphfusion.recordings.segment import Segment
 
@@ -87,8 +88,7 @@ def per_segment(
     """
     if needs not in NEEDS:
         raise ValueError(f"needs must be one of {list(NEEDS)}, but got {needs!r}.")
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, but got {dim}.")
+    check_size("dim", dim)
     if not fingerprint:
         raise ValueError("fingerprint must not be empty.")
     return _PerSegment(function, needs, dim, fingerprint)

@@ -47,7 +47,11 @@ class TransformerText(HubModel):
     def _extract_one(self, text: str | None) -> Any:
         encoder, tokenizer = self.load("AutoModel"), self.load("AutoTokenizer")
         # Longer texts are truncated to the model's maximum length.
-        longest = min(tokenizer.model_max_length, encoder.config.max_position_embeddings - 2)
-        tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=longest)
+        longest = tokenizer.model_max_length
+        positions = getattr(encoder.config, "max_position_embeddings", None)
+        if positions is not None and positions > 0:  # of XLNet, it is -1
+            longest = min(longest, positions - 2)
+        limit = {"truncation": True, "max_length": longest} if longest < 2**31 else {}
+        tokens = tokenizer(text, return_tensors="pt", **limit)
         (states,) = encoder(**tokens).last_hidden_state
         return (states[0] if self.pooling == "first" else states.mean(0)).numpy()
