@@ -62,11 +62,25 @@ def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
         OSError: If it cannot be opened, is not a regular file, or is larger.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > largest:
-            message = f"the file must have at most {largest} bytes, but has {size}"
-            raise OSError(EFBIG, message, str(path))
-        return file.read(size)  # no more, even if the file grows
+        return file.read(check_length(path, largest, file))  # no more, even if the file grows
+
+
+def check_length(path: str | os.PathLike[str], largest: int, file: BinaryIO | None = None) -> int:
+    """Returns the size of a file in bytes, after checking that it is at most `largest`.
+
+    Args:
+        path: The file.
+        largest: The maximum size in bytes.
+        file: The same, where it is open.
+
+    Raises:
+        OSError: If it is larger.
+    """
+    size = (Path(path).stat() if file is None else os.fstat(file.fileno())).st_size
+    if size > largest:
+        message = f"the file must have at most {largest} bytes, but has {size}"
+        raise OSError(EFBIG, message, str(path))
+    return size
 
 
 def _check_regular(path: str | os.PathLike[str], mode: int) -> None:

@@ -41,16 +41,26 @@ def by_modality(modalities: Sequence[str], extractors: Mapping[str, Any]) -> dic
     Raises:
         ValueError: If a fingerprint is missing.
     """
+    known = known_origins(modalities, extractors)
+    for name in (name for entry in modalities for name in entry.split("+")):
+        if name not in known:
+            raise ValueError(
+                f"model must have the fingerprint of {name!r}'s extractor, but was trained on "
+                "features of unknown origin, and cannot predict recordings."
+            )
+    return known
+
+
+def known_origins(
+    modalities: Sequence[str], extractors: Mapping[str, Any]
+) -> dict[str, Fingerprint]:
+    """Returns the fingerprints of single modalities, as :func:`by_modality`, that are known."""
     known: dict[str, Fingerprint] = {}
     for group in (entry.split("+") for entry in modalities):
         own = extractors.get(group[0], {})
         # Those of modalities that `Corpus.select` joined are by name.
         joined = {group[0]: own} if len(group) == 1 else own
         for name in group:
-            if not joined.get(name) or set(joined[name]) == {"columns"}:  # of a table
-                raise ValueError(
-                    f"model must have the fingerprint of {name!r}'s extractor, but was trained on "
-                    "features of unknown origin, and cannot predict recordings."
-                )
-            known[name] = joined[name]
+            if joined.get(name) and set(joined[name]) != {"columns"}:  # of a table
+                known[name] = joined[name]
     return known

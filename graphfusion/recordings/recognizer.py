@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from graphfusion import MMDFN, ConversationModel
 from graphfusion._utils.extras import require
-from graphfusion._utils.files import check_output, write_atomically
+from graphfusion._utils.files import check_length, check_output, write_atomically
 from graphfusion.datasets import Corpus
 from graphfusion.datasets.checks.extractors import check_rates, check_same
 from graphfusion.recordings.assemble import make_conversation, sampling_rates
@@ -15,12 +15,11 @@ from graphfusion.recordings.checks import check_table
 from graphfusion.recordings.extract import check_extractors, extract_features
 from graphfusion.recordings.extractors import rebuild
 from graphfusion.recordings.extractors.protocol import Extractor
-from graphfusion.recordings.importers.subtitles import read_subtitles
-from graphfusion.recordings.media.probe import probe
-from graphfusion.recordings.page.page import make_page
+from graphfusion.recordings.importers.recording import read_recording
+from graphfusion.recordings.page.page import LARGEST, make_page
 from graphfusion.recordings.predictions import class_columns, to_record
-from graphfusion.recordings.provenance import by_modality, read_modalities
-from graphfusion.recordings.table import by_conversation, read_table, utterances
+from graphfusion.recordings.provenance import by_modality, known_origins, read_modalities
+from graphfusion.recordings.table import by_conversation, utterances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +36,12 @@ class Recognizer:
 
     Raises:
         TypeError: If an extractor does not implement :class:`Extractor`.
-        ValueError: If the sizes of the features differ from those of the model.
+        ValueError: If the sizes of the features differ from those of the model, or an extractor's
+            model, weights or options from those of the model's training, if it has their
+            fingerprints.
+
+    Warns:
+        UserWarning: If a package's version differs from that of training.
     """
 
     def __init__(
@@ -50,7 +54,6 @@ class Recognizer:
         check_extractors(extractors)
         self.model = model
         self.extractors = dict(extractors)
-        self.rates: dict[str, Sequence[int]] = {}  # of the sound of training, if they are known
         self.modalities = list(extractors if modalities is None else modalities)
         groups = [entry.split("+") for entry in self.modalities]
         if unknown := [name for group in groups for name in group if name not in extractors]:
@@ -63,6 +66,11 @@ class Recognizer:
                 f"extractors must make features of the sizes {model.in_channels} that the model "
                 f"takes, but make {made}."
             )
+        known = known_origins(self.modalities, model.extractors)
+        for name, fingerprint in known.items():
+            check_same(name, extractors[name].fingerprint, fingerprint)
+        # Those of the sound of training.
+        self.rates = {name: each.get("sampling_rates", ()) for name, each in known.items()}
 
     @classmethod
     def from_pretrained(
@@ -97,14 +105,11 @@ class Recognizer:
         chosen = {}
         for name, fingerprint in known.items():
             chosen[name] = given.pop(name) if name in given else rebuild(name, fingerprint)
-            check_same(name, chosen[name].fingerprint, fingerprint)
         if given:
             raise ValueError(
                 f"extractors must be of the modalities {list(known)}, but got {list(given)}."
             )
-        recognizer = cls(model, chosen, modalities)
-        recognizer.rates = {name: each.get("sampling_rates", ()) for name, each in known.items()}
-        return recognizer
+        return cls(model, chosen, modalities)
 
     def __call__(
         self,
@@ -134,8 +139,9 @@ class Recognizer:
         """
         import pandas as pd
 
-        table = self._table(recording, subtitles)
-        check_table(table, {each.needs for each in self.extractors.values()}, ())
+        needs = {each.needs for each in self.extractors.values()}
+        table = read_recording(recording, subtitles, needs)
+        check_table(table, needs, ())
         rows = list(utterances(table))
         features = extract_features(rows, self.extractors, cache)
         for name, rates in sampling_rates(features).items():
@@ -182,6 +188,8 @@ class Recognizer:
             OSError: If the recording is too large, or the page cannot be written.
         """
         check_output("path", path, (".html",))
+        if Path(recording).is_file():
+            check_length(Path(recording), LARGEST)
         frame = self(recording, subtitles, cache)
         page = make_page(frame, recording, list(self._columns.values()) or ["predicted"])
         write_atomically(path, page.encode())
@@ -190,26 +198,6 @@ class Recognizer:
     @property
     def _columns(self) -> dict[str, str]:
         return class_columns(self.model.class_names, self.model.task)
-
-    def _table(
-        self,
-        recording: "str | PathLike[str] | pd.DataFrame",
-        subtitles: str | PathLike[str] | None,
-    ) -> "pd.DataFrame":
-        if subtitles is None:
-            table = read_table(recording)
-        else:
-            if not isinstance(recording, str | PathLike):
-                raise TypeError(
-                    "recording must be a file where subtitles are given, but got "
-                    f"{type(recording).__name__}."
-                )
-            video = any(each.needs == "video" for each in self.extractors.values())
-            # In a recording without video, the modality is absent.
-            video = video and not isinstance(probe(str(recording), "video"), str)
-            table = read_subtitles(subtitles, recording, video=video)
-        table["label"], table["split"] = None, "train"  # not used for predictions
-        return table
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extractors}, modalities={self.modalities})"

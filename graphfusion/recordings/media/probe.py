@@ -9,6 +9,17 @@ from graphfusion.recordings.media.sound import open_sound
 MISSING = "no such file"
 
 
+def lacks(path: str, need: str) -> bool:
+    """Returns whether a media file can be read, but has no stream of audio, or of video."""
+    try:
+        with (open_sound if need == "audio" else FrameReader)(path):
+            return False
+    except ValueError:
+        return True
+    except OSError:  # which is another problem
+        return False
+
+
 def probe(path: str, need: str) -> float | str:
     """Opens a media file and decodes the beginning of its audio or video.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLOURS = 8
-_LARGEST = 2**28  # maximum bytes of a recording; browsers refuse larger embedded files
+LARGEST = 2**28  # maximum bytes of a recording; browsers refuse larger embedded files
 _FOLDER = Path(__file__).parent
 
 
@@ -54,7 +54,7 @@ def make_page(frame: "pd.DataFrame", recording: str | PathLike[str], columns: Se
         checksum=b64encode(sha256(script.encode()).digest()).decode(),
         tag="audio" if kind.startswith("audio/") else "video",
         kind=kind,
-        media=b64encode(read_regular(recording, _LARGEST)).decode(),
+        media=b64encode(read_regular(recording, LARGEST)).decode(),
         colours=_COLOURS,
         names=list(columns),
         seconds=float(frame["end"].max()),
