@@ -50,8 +50,8 @@ def extract(
     Args:
         table: A file or frame, see :func:`read_table`.
         extractors: `{modality: extractor}`.
-        classes: The names of the classes, in the order of their numbers; empty: labels are scores;
-            None: the sorted labels of the table.
+        classes: The names of the classes, in the order of their numbers, stripped and normalised as
+            those of the table; empty: labels are scores; None: the sorted labels of the table.
         cache: The folder of the cache, with one file per conversation and extractor.
         workers: The number of threads.
         executor: An executor to use in place of threads, such as one of processes or of a cluster.

@@ -111,7 +111,7 @@ def test_a_live_recording_is_measured_by_reading_it(tmp_path, seconds):
     with av.open(path) as file:
         assert file.duration is None
     for kind in ("audio", "video"):
-        assert abs(probe(path, kind) - seconds) < 0.1
+        assert abs(probe(path, kind) - seconds) < 0.13  # two frames of AAC
 
 
 @pytest.mark.parametrize("kind", ["wav", "mkv"])

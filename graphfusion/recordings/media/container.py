@@ -162,11 +162,11 @@ class ContainerSound(Container):
         # The audio may start after the video; sound alone starts with its first sample.
         origin = self._start if self._streams("video") else None
         with self._decoding():
-            for frame in self._container.decode(self._stream):
+            for number, frame in enumerate(self._container.decode(self._stream)):
                 if frame.time is not None:
                     origin = float(frame.time) if origin is None else origin
                     gap = round((float(frame.time) - origin) * self._rate) - done
-                    if not done or gap > _GAP * self._rate:  # silence takes the place of a gap
+                    if number == 0 or gap > _GAP * self._rate:  # silence takes the place of a gap
                         done += max(gap, 0)
                         for start in range(0, gap, self._rate):  # in parts, since it may be long
                             yield np.zeros(min(gap - start, self._rate), np.float32)
