@@ -80,7 +80,9 @@ def _segment(
     if source is None:
         return Absent("no file named")
     if needs == "video":
-        if start is not None and end is not None and end - start < SHORTEST - 1e-6:
+        if (
+            start is not None and end is not None and end - start < SHORTEST - 1e-6
+        ):  # of rounded times
             return Absent("under 100 ms")
         return Segment(name, frames=partial(reader(FrameReader, source).read, start, end))
     try:

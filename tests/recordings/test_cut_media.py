@@ -66,6 +66,14 @@ def test_a_gap_in_the_sound_is_silence(tmp_path, gap, pictures):
             assert np.array_equal(part.samples, whole.samples[first : first + RATE])
 
 
+def test_a_gap_of_hours_is_refused(tmp_path):
+    path = write_packets(tmp_path / "gap.mkv", tone(2.0), lambda n: n + 3700 * RATE * (n >= RATE))
+    with open_sound(path) as file:
+        assert file.read(0.0, 0.9).duration == 0.9
+        with pytest.raises(OSError, match=r"gap\.mkv: audio must have no gap .* has one of 3700 s"):
+            file.read(None, None)
+
+
 def test_clocks_that_are_rounded_make_no_gap(tmp_path):
     samples = clicks(4.0, TIMES, RATE)
     path = write_packets(

@@ -11,6 +11,7 @@ from graphfusion.recordings.segment import Samples, Sound
 #: Tolerance for rounded times, in seconds.
 TOLERANCE = 0.1
 _GAP = 0.02  # seconds; clocks of containers are rounded by less
+_LONGEST_GAP = 3600.0  # seconds; a longer one is a damaged time, and its silence fills the memory
 
 
 class Container:
@@ -166,6 +167,11 @@ class ContainerSound(Container):
                 if frame.time is not None:
                     origin = float(frame.time) if origin is None else origin
                     gap = round((float(frame.time) - origin) * self._rate) - done
+                    if gap > _LONGEST_GAP * self._rate:
+                        raise OSError(
+                            f"{self._path}: audio must have no gap of over an hour, but has one of "
+                            f"{gap / self._rate:.0f} s"
+                        )
                     if number == 0 or gap > _GAP * self._rate:  # silence takes the place of a gap
                         done += max(gap, 0)
                         for start in range(0, gap, self._rate):  # in parts, since it may be long
