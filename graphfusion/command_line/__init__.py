@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from graphfusion._utils.extras import require
-from graphfusion._utils.options import check_given_once
+from graphfusion._utils.options import check_given_once, config_first
 from graphfusion._utils.warn import plain_warnings
 from graphfusion.datasets.__main__ import main as datasets_main
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = make_parser(COMMANDS)
     check_given_once(parser, words)
-    chosen = parser.parse_args(words)
+    chosen = parser.parse_args(config_first(words))
     given = chosen[chosen.subcommand].as_dict()
     del given["config"]  # already merged into the other arguments
     try:

@@ -85,7 +85,7 @@ def compare(models: list[Path]) -> None:
     from graphfusion.training import compare as differences
     from graphfusion.training.folder import difference
 
-    names = [folder.name for folder in models]
+    names = [folder.resolve().name for folder in models]  # of ".", too
     if len(set(names)) < len(names):
         names = list(map(str, models))
     runs: dict[str, list[Run]] = {}

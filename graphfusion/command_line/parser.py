@@ -71,7 +71,9 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
         command = ArgumentParser(
             description=text.description, allow_abbrev=False, formatter_class=Help
         )
-        command.add_argument("--config", action="config", help="a YAML file with arguments")
+        command.add_argument(
+            "--config", action="config", help="a YAML file with arguments; options go before it"
+        )
         for argument in several:
             command.add_argument(argument, nargs="+", type=Path, help=about[argument])
         for argument in flags:

@@ -3,8 +3,9 @@
 Modules are imported when a command runs, to keep `--help` fast.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphfusion.command_line.files import open_corpus, say, say_table, write_table
 from graphfusion.command_line.parser import Modalities, Model, Preset, Settings
@@ -40,7 +41,8 @@ def train(
             are mmdfn with another fusion. bigru and logistic are baselines.
         preset: The preset of all settings: as in the paper (iemocap, meld), as chosen for this
             library (iemocap_speaker_normalized, iemocap_regularized, meld_regularized), or those of
-            iemocap for sentiment scores (mosi).
+            iemocap for sentiment scores (mosi). bigru and logistic have training settings of their
+            own, for any preset.
         modalities: The modalities to use, in this order; default: all. For example,
             text,audio+prosody uses text, and the concatenation of audio and prosody.
         settings: Settings that replace those of the preset, such as --settings.epochs=10
@@ -107,13 +109,20 @@ def cross_validate(
 
     settings = settings or {}
     recipe = Recipe(model, preset, settings)
-    corpus = open_corpus(file, _names(modalities))
+    chosen = _names(modalities)
+    corpus = open_corpus(file, chosen)
     groups = folds if prefix is None else by_prefix(corpus, prefix)
     kind = f"folds_{folds}" if prefix is None else f"prefix_{prefix}"
     words = "_".join(f"{key}={value}" for key, value in settings.items()) or "preset"
     folder = output / file.stem / kind / f"{model}_{preset}" / words
     scores = validate(
-        recipe.build, corpus, folder, recipe.settings, groups=groups, source=file.name
+        recipe.build,
+        corpus,
+        folder,
+        recipe.settings,
+        groups=groups,
+        modalities=chosen,
+        source=file.name,
     )
     say_table(percent(pd.concat([scores, scores.agg(["mean", "std"])])))
 
@@ -142,7 +151,7 @@ def search(
         modalities: The modalities to use, as in `train`.
         settings: Fixed settings that replace those of the preset, as in `train`.
         grid: The values to try of each setting, such as --grid.lr='[0.001, 0.0003]'; default: the
-            values that the paper tried for the preset.
+            values that the paper tried for the preset, of the settings that are not fixed.
         trials: The total number of combinations to try.
         seeds: The number of runs of each combination, scored on held-out conversations.
         folds: Score by leaving out this number of groups in turn, as in `cross-validate`, rather
@@ -158,11 +167,23 @@ def search(
             f"grid must be given, because only the presets {list(GRIDS)} have one, but preset is "
             f"{preset!r}."
         )
-    corpus = open_corpus(file, _names(modalities))
-    recipe = Recipe("mmdfn", preset, settings or {})
-    folder, values = output / file.stem / preset, GRIDS[preset] if grid is None else grid
+    settings, chosen = settings or {}, _names(modalities)
+    tried: Mapping[str, Sequence[Any]] = grid or {}
+    if grid is None:
+        tried = {name: values for name, values in GRIDS[preset].items() if name not in settings}
+    corpus = open_corpus(file, chosen)
     groups = _groups(corpus, folds, prefix)
-    study = run_search(corpus, folder, recipe, values, trials=trials, seeds=seeds, groups=groups)
+    study = run_search(
+        corpus,
+        output / file.stem / preset,
+        Recipe("mmdfn", preset, settings),
+        tried,
+        trials=trials,
+        seeds=seeds,
+        groups=groups,
+        modalities=chosen,
+        source=file.name,
+    )
     scored = "held-out" if groups is None else "left-out"
     say(f"best of {len(study.trials)}: {study.best_value:.4f} on {scored} conversations")
     say(" ".join(f"--settings.{name}={value}" for name, value in study.best_params.items()))
@@ -193,7 +214,8 @@ def benchmark(
         models: The models to compare, as in `train`; default: MM-DFN and all other fusions.
         preset: The preset of all settings, as in `train`.
         modalities: The modalities to use, as in `train`.
-        settings: Settings that replace those of the preset, as in `train`.
+        settings: Settings that replace those of the preset, as in `train`; with trials, not lr or
+            dropout.
         seeds: The number of runs of each model, with different seeds.
         trials: The number of combinations of learning rate and dropout to try for each model, on
             held-out conversations; 0: the settings of the preset.

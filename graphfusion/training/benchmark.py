@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from torch_geometric.data import Batch
 
+from graphfusion.data.labels import labelled
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.fusions import FUSIONS
 from graphfusion.models.task import task_loss
@@ -76,12 +77,17 @@ def benchmark(
           float32 on the CPU of this machine, which should be idle.
 
     Raises:
-        ValueError: If there is no such model, or no test conversation, or a fusion does not take
-            the settings.
+        ValueError: If there is no such model, or no labelled test conversation, or a fusion does
+            not take the settings, or they fix one that is to be tried.
     """
     if not corpus.splits.get("test"):
         raise ValueError(f"corpus must have test conversations, but has {list(corpus.splits)}.")
+    if not any(labelled(y).any() for y in corpus.labels("test")):
+        raise ValueError("corpus must have labels in test, but has none there.")
     folder, changes = Path(folder), dict(changes or {})
+    if trials and (fixed := sorted(GRID.keys() & changes.keys())):
+        raise ValueError(f"changes must not have settings that trials try, but have {fixed}.")
+    shown: dict[str, Any] = {"modalities": modalities, "source": source}
     names = [WITHOUT, *(name for name in models if name != WITHOUT)]
     recipes = {name: Recipe(name, preset, changes) for name in names}
     for recipe in recipes.values():
@@ -90,17 +96,11 @@ def benchmark(
     for name, recipe in recipes.items():
         if trials:
             place = folder / name
-            study = search(corpus, place, recipe, GRID, trials=trials, seeds=1, groups=groups)
+            study = search(
+                corpus, place, recipe, GRID, trials=trials, seeds=1, groups=groups, **shown
+            )
             recipe = Recipe(name, preset, {**changes, **study.best_params})
-        runs[name] = fit_seeds(
-            recipe,
-            corpus,
-            folder / name,
-            seeds,
-            resume=True,
-            modalities=modalities,
-            source=source,
-        )
+        runs[name] = fit_seeds(recipe, corpus, folder / name, seeds, resume=True, **shown)
         costs[name] = _cost(recipe, corpus)
     score = GOALS[corpus.task].name
     found = table(runs)[["seeds", f"strict {score}", f"strict {score} std"]].copy()

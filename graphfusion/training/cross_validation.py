@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytorch_lightning as pl
@@ -20,6 +21,7 @@ def cross_validate(
     settings: Settings | None = None,
     *,
     groups: Mapping[str, Sequence[str]] | int = 5,
+    modalities: Sequence[str] | None = None,
     source: str | None = None,
 ) -> pd.DataFrame:
     """Cross-validates a model over groups of training conversations.
@@ -32,18 +34,20 @@ def cross_validate(
         make: A function that builds a model for a corpus and draws its weights from PyTorch's
             global generator, such as :meth:`Recipe.build`.
         corpus: A corpus with a split "train".
-        folder: The output folder. It gets a folder for each group's run.
+        folder: The output folder. It gets a folder for each group's run, with the group's name as
+            in a URL.
         settings: The training settings; None: the defaults.
         groups: `{name: ids}`, for instance from :func:`by_prefix`, which can separate speakers; or
             the number n of groups, of which each has every n-th conversation.
+        modalities: The modalities given to :meth:`Corpus.select`, saved as in :func:`fit`.
         source: The origin of the corpus, for display.
 
     Returns:
         A table with a row for each group, and its scores by the strict protocol.
 
     Raises:
-        ValueError: If there are fewer than two groups, one is empty, or a conversation is in none
-            or in two.
+        ValueError: If there are fewer than two groups, one is empty or has no proper name, or a
+            conversation is in none or in two.
     """
     train = corpus.ids("train")
     if isinstance(groups, int):
@@ -57,6 +61,8 @@ def cross_validate(
         )
     if empty := [name for name, ids in groups.items() if not ids]:
         raise ValueError(f"groups must have conversations, but {empty} have none.")
+    if odd := [name for name in groups if name in ("", ".", "..")]:
+        raise ValueError(f"groups must have names that can be those of folders, but got {odd}.")
     others = {split: corpus.ids(split) for split in corpus.splits if split not in ("train", "test")}
     scores = {}
     for seed, (name, left_out) in enumerate(groups.items(), start=1):
@@ -64,7 +70,14 @@ def cross_validate(
         part = corpus.with_splits({"train": rest, **others, "test": left_out})
         pl.seed_everything(seed, verbose=False)
         run = fit(
-            make(part), part, Path(folder) / name, settings, seed=seed, resume=True, source=source
+            make(part),
+            part,
+            Path(folder) / quote(name, safe=""),  # it may be a part of a path
+            settings,
+            seed=seed,
+            resume=True,
+            modalities=modalities,
+            source=source,
         )
         scores[name] = run.result["strict"]
     return pd.DataFrame.from_dict(scores, orient="index")

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import product
 from os import PathLike
 from pathlib import Path
@@ -52,6 +54,8 @@ def search(
     trials: int = 20,
     seeds: int = 3,
     groups: Mapping[str, Sequence[str]] | int | None = None,
+    modalities: Sequence[str] | None = None,
+    source: str | None = None,
 ) -> optuna.Study:
     """Tries combinations of a grid of settings, in a random order that is always the same.
 
@@ -69,6 +73,8 @@ def search(
         trials: Total number of combinations to try; all, if the grid has no more.
         seeds: Number of runs of each combination, unless there are groups.
         groups: The groups to leave out, as in :func:`cross_validate`.
+        modalities: The modalities given to :meth:`Corpus.select`, saved as in :func:`fit`.
+        source: The origin of the corpus, for display.
 
     Returns:
         Optuna's study, with `best_params` and `best_value`.
@@ -76,10 +82,14 @@ def search(
     Raises:
         TypeError: If a value of the grid is no number, string, flag or None.
         ValueError: If the training of each combination diverges, `trials` is less than 1 or than
-            before, a setting has no value or one twice, or the groups are not those of a
-            cross-validation.
+            before, the grid is empty, a setting has no value or one twice, or is fixed by the
+            recipe, or the groups are not those of a cross-validation.
     """
     check_size("trials", trials)
+    if fixed := sorted(grid.keys() & recipe.changes.keys()):
+        raise ValueError(f"grid must not have settings that the recipe fixes, but has {fixed}.")
+    if not grid:
+        raise ValueError("grid must have a setting to try, but is empty.")
     grid = {setting: list(values) for setting, values in grid.items()}
     for setting, values in grid.items():
         if not all(isinstance(value, bool | int | float | str | None) for value in values):
@@ -95,23 +105,27 @@ def search(
     folder = Path(folder) / name
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        # Without a pool, whose connections nothing closes when the study is gone.
+        # Without a pool, whose connections nothing closes when the study is gone. The path is no
+        # part of the URL, in which "?" or "{" have a meaning.
         storage=optuna.storages.RDBStorage(
-            f"sqlite:///{folder / 'trials.db'}", engine_kwargs={"poolclass": NullPool}
+            "sqlite://",
+            {"poolclass": NullPool, "creator": partial(sqlite3.connect, folder / "trials.db")},
         ),
         study_name=name,
         direction="maximize" if goal.mode == "max" else "minimize",
         load_if_exists=True,
     )
 
+    shown: dict[str, Any] = {"modalities": modalities, "source": source}
+
     def score(chosen: Mapping[str, Any]) -> float:
         tried = Recipe(recipe.model, recipe.preset, {**recipe.changes, **chosen})
         place = folder / "_".join(f"{key}={value}" for key, value in chosen.items())
         if groups is not None:
             build, settings = tried.build, tried.settings
-            scores = cross_validate(build, corpus, place, settings, groups=groups)
+            scores = cross_validate(build, corpus, place, settings, groups=groups, **shown)
             return float(scores[goal.name].mean())
-        runs = fit_seeds(tried, corpus, place, range(seeds), resume=True)
+        runs = fit_seeds(tried, corpus, place, range(seeds), resume=True, **shown)
         return float(mean(run.result["validation"][goal.name] for run in runs))
 
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfusion._utils.options import check_given_once
+from graphfusion._utils.options import check_given_once, config_first
 
 
 @given(st.lists(st.sampled_from(["--a", "--b", "--ab"])), st.booleans())
@@ -32,7 +32,7 @@ def test_what_is_accepted_is_not_lost(names: list[str], joined: bool) -> None:
         (["--a.b=2", "--a=1"], False),
         (["--a=1", "--a+=2", "--a+=3"], True),
         (["--a+=2", "--a=1"], False),
-        (["--config=x", "--config=y"], True),
+        (["--config=x", "--config=y"], False),
         (["--a=1", "--", "--a=2"], True),
         (["a", "a", "-1", "-1"], True),
     ],
@@ -43,3 +43,19 @@ def test_parts_and_appending(words: list[str], accepted: bool) -> None:
     else:
         with pytest.raises(SystemExit):
             check_given_once(ArgumentParser(), words)
+
+
+@given(
+    st.lists(st.sampled_from(["--a", "1", "--b=2", "file"])),
+    st.sampled_from([["--config", "x"], ["--config=x"]]),
+    st.integers(0, 9),
+)
+def test_a_file_comes_before_all_options(rest: list[str], config: list[str], place: int) -> None:
+    words = ["train", *rest[:place], *config, *rest[place:]]
+    assert config_first(words) == ["train", *config, *rest]
+    assert config_first(["train", *rest]) == ["train", *rest]
+
+
+@pytest.mark.parametrize("words", [[], ["train", "a", "--config"], ["train", "--", "--config=x"]])
+def test_what_is_no_file_of_arguments_stays(words: list[str]) -> None:
+    assert config_first(words) == words

@@ -169,8 +169,10 @@ def test_arguments_may_be_in_a_file(
     (tmp_path / "settings.yaml").write_text(
         "preset: meld\nsettings: {epochs: 1, num_layers: 1, channels: 4, lr: 1e-2, past: null}\n"
     )
-    arguments = ["train", str(file), "--config", str(tmp_path / "settings.yaml")]
-    arguments += ["--output", str(tmp_path), "--settings.hidden_channels=2", "--seeds", "2"]
+    # What is given beside the file wins, wherever it stands.
+    (tmp_path / "settings.yaml").open("a").write("seeds: 3\noutput: elsewhere\n")
+    arguments = ["train", str(file), "--seeds", "2", "--settings.hidden_channels=2"]
+    arguments += ["--config", str(tmp_path / "settings.yaml"), "--output", str(tmp_path)]
     assert main(arguments) == 0
     shown = capsys.readouterr().err.splitlines()
     assert len(shown) == 2  # and nothing else where there is no terminal
@@ -195,6 +197,48 @@ def test_cross_validation_and_search(
     grid = ["--grid.lr=[0.1,0.01]", "--trials", "1", "--seeds", "1"]
     assert main(["search", *arguments, *grid]) == 0
     assert re.search(r"^--settings\.lr=0\.0?1$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_fixed_settings_are_not_searched(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["search", str(file), "--output", str(tmp_path), *SMALL, "--trials=1"]
+    assert main([*words, "--seeds=1", "--settings.lr=0.007"]) == 0
+    (config,) = (
+        json.loads(path.read_text())
+        for path in tmp_path.rglob("config.json")
+        if "seed_0" in path.parent.name
+    )
+    assert config["settings"]["lr"] == 0.007
+    assert config["model"]["arguments"]["num_layers"] == 1
+    shown = capsys.readouterr().out.splitlines()[-1]
+    assert re.findall(r"settings\.(\w+)", shown) == ["weight_decay", "dropout", "gamma"]
+    assert main([*words, "--settings.lr=0.007", "--grid.lr=[0.1]"]) == 2
+    said = "grid must not have settings that the recipe fixes, but has ['lr']"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["cross-validate", "--folds=2"], ["search", "--trials=1", "--grid.lr=[0.1]"]]
+)
+def test_models_of_chosen_modalities_predict_the_same_file(
+    file: Path, tmp_path: Path, command: list[str]
+) -> None:
+    name, *further = command
+    words = [name, str(file), "--output", str(tmp_path / "runs"), *further, *SMALL]
+    assert main([*words, "--modalities=text+audio"]) == 0
+    for model in (tmp_path / "runs").rglob("model"):
+        assert Run(model.parent).config["data"]["source"] == "made.safetensors"
+        assert main(["predict", str(model), str(file), f"--output={tmp_path / 'p.csv'}"]) == 0
+    assert (tmp_path / "p.csv").exists()
+
+
+def test_the_model_in_this_folder_has_its_name(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained / "mmdfn")
+    assert main(["compare", "."]) == 0
+    assert "| mmdfn " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

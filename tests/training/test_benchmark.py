@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from graphfusion import Conversation
 from graphfusion.command_line import main
 from graphfusion.datasets import Corpus, save
 from graphfusion.training import Recipe, Run, benchmark, compare, table
@@ -117,3 +118,20 @@ def test_the_command(
     assert "| no_fusion" in printed
     assert "| hypergraph" in printed
     assert (tmp_path / "out/made/benchmark.csv").read_text().startswith("model,seeds,strict f1")
+
+
+def test_what_cannot_be_compared_is_refused_before_training(
+    corpus: Corpus, folder: Path, fast: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match=r"not have settings that trials try, but have \['lr'\]"):
+        benchmark(corpus, folder, changes={**fast, "lr": 0.1}, trials=1)
+    blank = Corpus(
+        corpus.classes,
+        {
+            "train": corpus.splits["train"],
+            "test": [Conversation(x.features, x.speaker, id=x.id) for x in corpus.splits["test"]],
+        },
+    )
+    with pytest.raises(ValueError, match="corpus must have labels in test, but has none"):
+        benchmark(blank, folder, changes=fast)
+    assert not folder.exists()

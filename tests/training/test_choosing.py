@@ -60,7 +60,7 @@ def test_each_fold_is_left_out_once(corpus: Corpus, folder: Path, small: Make) -
 
 @pytest.mark.slow
 def test_a_search_goes_on_where_it_was(corpus: Corpus, folder: Path, small: Make) -> None:
-    grid = {"hidden_channels": [1, 2], "lr": [1e-3, 1e-4]}
+    grid = {"dropout": [0.1, 0.2], "lr": [1e-3, 1e-4]}
 
     def run(name: str, trials: int, epochs: int = 1):
         recipe = small(epochs=epochs)
@@ -178,3 +178,28 @@ def test_the_left_out_group_does_not_choose_the_epoch(
         cross_validate(
             recipe.build, corpus, folder, groups={"all": corpus.ids("train"), "none": []}
         )
+
+
+def test_fixed_settings_are_not_searched(corpus: Corpus, folder: Path, small: Make) -> None:
+    for changes, grid in (({"lr": 0.1}, {"lr": [1e-3]}), ({}, {"num_layers": [1, 2]})):
+        (name,) = grid
+        with pytest.raises(ValueError, match=f"that the recipe fixes, but has .'{name}'"):
+            search(corpus, folder, small(**changes), grid)
+    with pytest.raises(ValueError, match="grid must have a setting to try, but is empty"):
+        search(corpus, folder, small(), {})
+    assert not folder.exists()
+
+
+def test_groups_and_searches_may_have_any_names(corpus: Corpus, folder: Path, small: Make) -> None:
+    recipe, ids = small("logistic", epochs=1), corpus.ids("train")
+    names = [str(folder.parent / "out"), "../out", "a", "a/", "50 %", "wütend"]
+    groups = {name: [each] for name, each in zip(names, ids, strict=True)}
+    place = folder / "who?{a}%20"
+    search(corpus, place, recipe, {"lr": [0.1]}, trials=1, groups=groups)
+    (trial,) = place.glob("*/lr=0.1")
+    runs = [Run(each.parent) for each in trial.glob("*/config.json")]
+    assert sorted(run.predictions["conversation"][0] for run in runs) == ids
+    assert [each.name for each in folder.iterdir()] == [place.name]
+    assert {each.name for each in folder.parent.iterdir()} == {folder.name}
+    with pytest.raises(ValueError, match=r"can be those of folders, but got \['..'\]"):
+        cross_validate(recipe.build, corpus, folder, groups={"a": ids[:3], "..": ids[3:]})
