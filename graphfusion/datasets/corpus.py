@@ -40,9 +40,9 @@ class Corpus:
     Raises:
         TypeError: If `classes` is no sequence of strings, `splits` is not a mapping, or
             `extractors` cannot be represented in JSON.
-        ValueError: If class names or ids are not unique, "train" is empty, a label or score is
-            invalid, or conversations differ in their modalities, sizes or kinds of labels, or only
-            some have a score.
+        ValueError: If class names or ids are empty or not unique, "train" is empty, a label or
+            score is invalid, or conversations differ in their modalities, sizes or kinds of labels,
+            or only some have a score.
 
     Example:
         >>> import torch

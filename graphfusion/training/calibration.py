@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from graphfusion._utils.checks import check_real, check_tensor
+from graphfusion._utils.checks import all_finite, check_range, check_real, check_tensor
 
 #: The share of prediction sets that should contain the true class.
 COVERAGE = 0.9
@@ -60,8 +60,8 @@ class Calibration:
 
         Raises:
             TypeError: If `label` is not int64.
-            ValueError: If there is no utterance, `label` does not have shape `[N]`, or `coverage`
-                is not in (0, 1).
+            ValueError: If there is no utterance, `label` does not have shape `[N]` or is not in
+                [0, K), a probability is not finite, or `coverage` is not in (0, 1).
         """
         check_real("coverage", coverage, 0, 1)
         if coverage in (0, 1):
@@ -69,6 +69,9 @@ class Calibration:
         check_tensor("label", label, [len(probability)], torch.int64)
         if not len(label):
             raise ValueError("label must have an utterance, but is empty.")
+        check_range("label", label.cpu(), probability.size(1))
+        if not all_finite(probability):
+            raise ValueError("probability must be finite, but has NaN or infinity.")
         logits = probability.double().clamp_min(1e-12).log()
         losses = torch.stack([cross_entropy(logits / each, label) for each in _TEMPERATURES])
         temperature = float(_TEMPERATURES[losses.argmin()])

@@ -11,6 +11,21 @@ from torch import Tensor
 from graphfusion.data.labels import MISSING, LabelSpec
 from graphfusion.datasets.corpus import Corpus
 
+#: Columns of tables of predictions, besides those of the classes.
+_COLUMNS = ("conversation", "utterance", "turn", "label", "predicted", "set")
+
+
+def check_names(spec: LabelSpec) -> None:
+    """Checks that the names of classes can be those of columns.
+
+    Raises:
+        ValueError: If one is the name of another column.
+    """
+    deviations = {f"{name} std" for name in spec.classes}  # in tables of scores
+    columns = {*_COLUMNS, *label_columns(spec), *deviations}
+    if wrong := [name for name in spec.classes if name in columns]:
+        raise ValueError(f"class_names must not be those of other columns, but got {wrong}.")
+
 
 def label_columns(spec: LabelSpec) -> list[str]:
     """Names of the label columns: `label`; for multilabel tasks, `label NAME` of each class."""

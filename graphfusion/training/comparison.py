@@ -82,7 +82,7 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
     """Formats a table of scores as text, "mean ± standard deviation".
 
     Fractions are shown in percent; the mean absolute error, in the unit of the scores, and the
-    correlation as they are.
+    correlation as they are. A column `NAME std` is the deviation of a column `NAME`.
 
     Args:
         frame: A table of :func:`table` or :func:`compare`.
@@ -94,9 +94,11 @@ def percent(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame:
         if name == "seeds":
             shown[name] = frame[name].astype(str)
-        elif not name.endswith(" std"):
+        elif not (name.endswith(" std") and name.removesuffix(" std") in frame):
             spread = frame.get(f"{name} std", pd.Series(np.nan, frame.index))
-            scale, digits = (1, 3) if {"mae", "corr"} & set(name.split()) else (100, 1)
+            # The F1 of a class, whatever its name, is a fraction.
+            unit = {"mae", "corr"} & set(name.split()) and not name.startswith("F1 ")
+            scale, digits = (1, 3) if unit else (100, 1)
             shown[name] = [
                 f"{scale * value:.{digits}f}"
                 + ("" if np.isnan(std) else f" ± {scale * std:.{digits}f}")
@@ -125,7 +127,7 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
           runs of the same seed; NaN if there are too few.
 
     Raises:
-        ValueError: If there are fewer than two models, or their runs have no test scores, different
+        ValueError: If there are fewer than two models, or their runs have no test labels, different
             tasks or classes, or predicted different utterances; or the runs of a model do not
             differ in their seeds alone.
     """
@@ -146,6 +148,8 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     first, labels = tables[ours][0], ["conversation", *label_columns(spec)]
     if any(not other[labels].equals(first[labels]) for each in tables.values() for other in each):
         raise ValueError("runs must be on the same test utterances, but are on different ones.")
+    if first.empty:
+        raise ValueError("runs must have labelled test utterances, but have none.")
     score = GOALS[spec.task].name
     size, rng = first["conversation"].nunique(), np.random.default_rng(0)
     # Each row counts how often a sample contains each conversation; the first is the test set.

@@ -6,22 +6,23 @@ from os import PathLike
 import pandas as pd
 import torch
 from torch import Tensor
-from torch_geometric.loader import DataLoader
+from torch.utils.data import DataLoader
+from torch_geometric.data import Batch
 
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion._utils.warn import warn
-from graphfusion.data.conversation import Conversation
-from graphfusion.data.labels import MISSING, LabelSpec, labelled
+from graphfusion.data.conversation import Conversation, trusted_conversation
+from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets import load
 from graphfusion.datasets.checks.extractors import check_same
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.task import chosen
 from graphfusion.models.task import predictions as rows_of
-from graphfusion.training.columns import label_columns
+from graphfusion.training.columns import check_names
+from graphfusion.training.evaluated_labels import check_corpus, check_y, reorder
 from graphfusion.training.metrics import Scores
 
-_COLUMNS = ("conversation", "utterance", "turn", "label", "predicted")
 Source = Corpus | str | PathLike[str] | Sequence[Conversation]
 
 
@@ -43,7 +44,7 @@ def predict(
     Returns:
         A table with a row for each utterance, and these columns.
 
-        - `conversation`: the conversation's `id`, or its number if it has none.
+        - `conversation`: the conversation's `id`, or its number from 0 if it has none.
         - `utterance`: the position in the conversation, from 0.
         - `turn`: the turn of a corpus from :meth:`Corpus.from_table`. Together with `conversation`,
           it identifies the row of that table.
@@ -54,27 +55,37 @@ def predict(
     Raises:
         FormatError: If the file is not a corpus.
         ValueError: If the source lacks a modality of the model, or has one whose features were not
-            made as in training; there is no such split; a class has the name of another column;
-            or a prediction is not finite.
+            made as in training; there is no such split, or no conversation; the number of one
+            without `id` is the id of another; a class has the name of another column; or a
+            prediction is not finite.
 
     Warns:
         UserWarning: If features were made with other package versions than in training, or if the
             model has how they were made, and the corpus has not.
     """
-    spec = LabelSpec(model.task, model.class_names)
-    if wrong := [name for name in spec.classes if name in {*_COLUMNS, *label_columns(spec)}]:
-        raise ValueError(f"class_names must not be those of other columns, but got {wrong}.")
+    check_names(LabelSpec(model.task, model.class_names))
     source = _load_source(source)
     turns = source.turns if isinstance(source, Corpus) else {}
-    tables = []
+    tables: list[pd.DataFrame] = []
+    named: set[str] = set()
+    numbered: set[str] = set()
     for number, (conversation, logits) in enumerate(_logits(model, source, split, batch_size)):
         table = _table(model, logits)
         name = conversation.id if "id" in conversation else str(number)
+        (named if "id" in conversation else numbered).add(str(name))
         table.insert(0, "conversation", name)
         table.insert(1, "utterance", range(len(table)))
         if turns:
             table.insert(2, "turn", turns.get(name))
         tables.append(table)
+    if not tables:
+        where = "source" if split is None else f"split {split!r}"
+        raise ValueError(f"{where} must have conversations to predict, but has none.")
+    if both := sorted(named & numbered):
+        raise ValueError(
+            f"conversations must have ids that are not the numbers of those without, but {both} "
+            "are both."
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -104,17 +115,20 @@ def evaluate(
     Raises:
         FormatError: If the file is not a corpus.
         TypeError: If `source` is of another kind.
-        ValueError: If the classes differ, `sentiment` is given for classes, or for the reasons of
-            :func:`predict`.
+        ValueError: If the classes differ, labels are not the model's, `sentiment` is given for
+            classes, or for the reasons of :func:`predict`.
     """
     source = _load_source(source)
     if isinstance(source, Corpus):
-        _check_labels(model, source)
+        check_corpus(model, source)
     scores = Scores(model.task, model.num_classes, sentiment)
-    for conversation, logits in _logits(model, source, split, batch_size):
-        y = conversation.y
+    for number, (conversation, logits) in enumerate(_logits(model, source, split, batch_size)):
+        y = conversation.y.cpu()
         if isinstance(source, Corpus):
-            y = _reorder_labels(y, model, source.classes)
+            y = reorder(y, model, source.classes)
+        else:
+            name = conversation.id if "id" in conversation else str(number)
+            check_y(y, logits, model, name)
         scores.update(logits, y)
     return scores.compute()
 
@@ -159,11 +173,12 @@ def _logits(
     view = evaluation_view(model)
     device = next(model.parameters()).device
     for conversations in parts:
-        for batch in DataLoader(conversations, batch_size=batch_size):
+        for members in DataLoader(conversations, batch_size=batch_size, collate_fn=list):  # type: ignore[arg-type]
+            batch = Batch.from_data_list([_bare(each) for each in members])
             with torch.inference_mode():
                 logits = view(batch.to(device)).cpu()
             sizes = batch.ptr.diff().tolist()
-            for each, own in zip(batch.cpu().to_data_list(), logits.split(sizes), strict=True):
+            for each, own in zip(members, logits.split(sizes), strict=True):
                 if not bool(own.isfinite().all()):
                     where = f" of {each.id!r}" if "id" in each else ""
                     raise NotFiniteError(
@@ -171,6 +186,13 @@ def _logits(
                         "training has diverged, or the features are not finite."
                     )
                 yield each, own
+
+
+def _bare(conversation: Conversation) -> Conversation:
+    """The conversation without further attributes, such as an id, that others may lack."""
+    (schema,) = conversation.schema
+    one = conversation
+    return trusted_conversation(one.features, one.speaker, one.y, one.present, schema)
 
 
 def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
@@ -185,30 +207,3 @@ def _table(model: ConversationModel, logits: Tensor) -> pd.DataFrame:
         predicted = pd.Series([chosen(row) for row in table.to_dict("records")], dtype=object)
     table.insert(0, "predicted", predicted)
     return table
-
-
-def _check_labels(model: ConversationModel, corpus: Corpus) -> None:
-    """Checks that a corpus has labels for the model's task and classes."""
-    if model.task != corpus.task:
-        parts = corpus.splits
-        if not any(labelled(y).any() for split in parts for y in corpus.labels(split)):
-            raise ValueError("the corpus must have labels to evaluate a model, but has none.")
-        raise ValueError(
-            f"the corpus must have labels for {model.task}, the model's task, but has some for "
-            f"{corpus.task}."
-        )
-    if corpus.classes and sorted(model.class_names) != sorted(corpus.classes):
-        raise ValueError(
-            f"the corpus must have the model's classes, {list(model.class_names)}, but has "
-            f"{list(corpus.classes)}."
-        )
-
-
-def _reorder_labels(y: Tensor, model: ConversationModel, classes: Sequence[str]) -> Tensor:
-    """Converts labels from the corpus's order of classes to the model's."""
-    if model.task == "regression":
-        return y
-    if model.task == "multilabel":
-        return y[:, [classes.index(name) for name in model.class_names]]
-    place = torch.tensor([model.class_names.index(name) for name in classes])
-    return place[y.clamp_min(0)].where(y != MISSING, MISSING)

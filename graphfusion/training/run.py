@@ -19,6 +19,7 @@ from graphfusion.models import hub
 from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.models.mmdfn import MMDFN
 from graphfusion.training.checkpoints import METRICS
+from graphfusion.training.columns import label_columns
 from graphfusion.training.recipes import Recipe
 
 MODEL = "model"  # the folder of the trained model
@@ -74,15 +75,13 @@ class Run:
         For multilabel tasks, each class has a column `label NAME` instead: 1, 0, or NaN if missing.
         """
         text = {"conversation": str, "label": str, "predicted": str} if self.classes else {}
-        table = pd.read_csv(
+        return pd.read_csv(
             self.folder / "predictions.csv",
             dtype={"conversation": str, **text},
             keep_default_na=False,
-            na_values=[""],
+            # Of a prediction of several classes, an empty value means none of them.
+            na_values={name: [""] for name in ("turn", *label_columns(self.spec))},
         )
-        if self.task == "multilabel":  # an empty value means no class, not a missing prediction
-            table["predicted"] = table["predicted"].fillna("")
-        return table
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:

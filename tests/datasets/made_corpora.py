@@ -26,11 +26,13 @@ def corpora(draw, least_classes=0, modality=names, dtypes=DTYPES) -> Corpus:
     chosen = [draw(st.sampled_from(dtypes)) for _ in modalities]
     sizes = [draw(st.integers(1, 4)) for _ in modalities]
     # None of them: the labels are scores.
-    classes = draw(st.lists(st.text(max_size=3), min_size=least_classes, max_size=3, unique=True))
+    classes = draw(
+        st.lists(st.text(min_size=1, max_size=3), min_size=least_classes, max_size=3, unique=True)
+    )
     several = bool(classes) and draw(st.booleans())
     masked, scored = draw(st.booleans()), draw(st.booleans())
     unlabelled = draw(st.sampled_from([0.0, 0.4, 1.0]))
-    ids = iter(draw(st.lists(st.text(max_size=3), min_size=7, max_size=7, unique=True)))
+    ids = iter(draw(st.lists(st.text(min_size=1, max_size=3), min_size=7, max_size=7, unique=True)))
     others = st.lists(names.filter("train".__ne__), max_size=2, unique=True)
     splits = {}
     for split in draw(st.permutations(["train", *draw(others)])):

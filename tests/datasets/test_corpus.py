@@ -130,7 +130,9 @@ def test_repr_is_short():
             {"train": [talk()], "test": [talk()]},
             "conversation 'talk': must be in one split, once, but is in 'train' and 'test'",
         ),
-        (("a", "b"), {"train": [talk(name=None)]}, "string as id, but got None"),
+        (("a", "b"), {"train": [talk(name=None)]}, "string as id, not empty, but got None"),
+        (("a", "b"), {"train": [talk(name="")]}, "string as id, not empty, but got ''"),
+        (("a", ""), {"train": [talk()]}, "classes must have names, but one is empty"),
         (
             ("a",),
             {"train": [talk()]},

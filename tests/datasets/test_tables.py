@@ -444,6 +444,9 @@ def test_all_problems_are_listed_by_row_and_column():
         "column 'audio': must be numbers [4, d] of at most 64 bits, one row per row of the table, "
         "but is float64 of shape [3, 2].",
     ]
+    assert problems(table(conversation=["a", "", "b", "a"])) == [
+        "row 1, column 'conversation': must not be empty, but is ''."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,13 @@ def test_sets_leave_out_as_many_as_they_may(size: int) -> None:
 def test_a_coverage_is_a_share(coverage: float) -> None:
     with pytest.raises(ValueError, match="coverage must be"):
         Calibration.fit(*draw(20, 1.0, 0), coverage)
+
+
+def test_what_cannot_be_fitted() -> None:
+    probability = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    for label in ([0, -100], [0, 2]):
+        with pytest.raises(ValueError, match=rf"label must be in \[0, 2\), but got {label[1]}"):
+            Calibration.fit(probability, torch.tensor(label))
+    probability[0, 1] = torch.nan
+    with pytest.raises(ValueError, match="probability must be finite, but has NaN"):
+        Calibration.fit(probability, torch.tensor([0, 1]))

@@ -150,3 +150,34 @@ def test_tables(runs: list[Run]) -> None:
     shown = percent(pd.DataFrame({"seeds": [2], "f1": [0.5], "f1 std": [0.141]}, index=["a"]))
     assert shown.to_dict("records") == [{"seeds": "2", "f1": "50.0 ± 14.1"}]
     assert percent(pd.DataFrame({"f1": [0.5]})).loc[0, "f1"] == "50.0"
+
+
+@pytest.mark.parametrize("name", ["std", "mae", "calm corr"])
+def test_classes_may_have_the_names_of_scores(tmp_path: Path, name: str) -> None:
+    labels = NAMES[np.arange(6) % 3]
+    of = [write(tmp_path / str(seed), seed, labels, labels) for seed in range(2)]
+    for run, f1 in zip(of, (0.5, 0.7), strict=True):
+        result = {"strict": {"f1": f1}, "legacy": {"f1": f1}, "class_f1": {name: f1, "calm": 0.25}}
+        (run.folder / "result.json").write_text(json.dumps(result))
+    shown = percent(table({"model": of})).loc["model"]
+    assert shown[f"F1 {name}"] == "60.0 ± 14.1"
+    assert shown["F1 calm"] == "25.0 ± 0.0"
+    assert list(shown.index) == ["seeds", "strict f1", "legacy f1", f"F1 {name}", "F1 calm"]
+
+
+def test_without_labels_nothing_is_compared(tmp_path: Path) -> None:
+    labels, predicted = np.full(6, None), NAMES[np.arange(6) % 3]
+    runs = {name: [write(tmp_path / name, 0, labels, predicted)] for name in ("a", "b")}
+    with pytest.raises(ValueError, match="must have labelled test utterances, but have none"):
+        compare(runs)
+
+
+def test_a_conversation_may_have_any_name(tmp_path: Path) -> None:
+    labels = NAMES[np.arange(15) % 3]
+    run = write(tmp_path / "run", 0, labels, labels)
+    path = run.folder / "predictions.csv"
+    table = pd.read_csv(path).assign(conversation=np.repeat(["", "NA", "nan"], 5))
+    table.loc[3, "label"] = None
+    table.to_csv(path, index=False)
+    assert list(run.predictions["conversation"].unique()) == ["", "NA", "nan"]
+    assert list(run.predictions["label"].isna().to_numpy().nonzero()[0]) == [3]

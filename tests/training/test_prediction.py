@@ -204,3 +204,54 @@ def test_a_model_that_diverged_is_refused(corpus: Corpus, small: Callable[..., R
             ValueError, match="finite predictions, but those of '.*' are not.* diverged"
         ):
             use(model, corpus, "test")
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=5), st.integers(1, 6))
+def test_only_some_conversations_may_have_an_id_or_more(
+    runs: list[Run], corpus: Corpus, has: list[tuple[bool, bool]], size: int
+) -> None:
+    made = []
+    for (named, scored), each in zip(has, corpus.splits["test"], strict=False):
+        further = {"id": each.id} if named else {}
+        further |= {"score": torch.ones(len(each.y))} if scored else {}
+        made.append(Conversation(each.features, each.speaker, each.y, **further))
+    names = [each.id if "id" in each else str(number) for number, each in enumerate(made)]
+    found = predict(runs[0].model(), made, batch_size=size)
+    assert list(found["conversation"].unique()) == names
+    evaluate(runs[0].model(), made, batch_size=size)
+
+
+def test_a_number_is_no_id_of_another(runs: list[Run], corpus: Corpus) -> None:
+    one, other = (Conversation(x.features, x.speaker) for x in corpus.splits["test"][:2])
+    one.id = "1"
+    for size in (1, 2):
+        with pytest.raises(ValueError, match=r"not the numbers of those without, but \['1'\] are"):
+            predict(runs[0].model(), [one, other], batch_size=size)
+
+
+def test_something_is_predicted(runs: list[Run], corpus: Corpus) -> None:
+    model = runs[0].model()
+    with pytest.raises(ValueError, match="source must have conversations to predict, but has none"):
+        predict(model, [])
+    empty = Corpus(corpus.classes, {"train": corpus.splits["train"], "test": []})
+    with pytest.raises(ValueError, match="split 'test' must have conversations to predict"):
+        predict(model, empty, "test")
+
+
+@pytest.mark.parametrize(
+    ("task", "y", "message"),
+    [
+        ("classification", [0, 1, 2], r"'x': labels must be in \[0, 2\), .* utterance 2 has 2"),
+        ("classification", [0, 1, -1], "utterance 2 has -1"),
+        ("classification", [0.0, 1.0, 1.0], "y must be one int64 per utterance"),
+        ("multilabel", [0, 1, 1], "y must be floating .U, 2."),
+        ("multilabel", [[0.0, 1.0], [2.0, 1.0], [0.0, 0.0]], "utterance 1 has 2 for 'a'"),
+        ("regression", [0, 1, 1], "y must be one floating score"),
+    ],
+)
+def test_labels_are_the_models(task: str, y: list[object], message: str) -> None:
+    names = ["score"] if task == "regression" else ["a", "b"]
+    model = MMDFN({"text": 2}, len(names), class_names=names, task=task, num_layers=1)
+    features, speaker = {"text": torch.randn(3, 2)}, torch.zeros(3, dtype=torch.int64)
+    with pytest.raises(ValueError, match=message):
+        evaluate(model, [Conversation(features, speaker, torch.tensor(y), id="x")])

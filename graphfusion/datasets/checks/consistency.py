@@ -48,15 +48,15 @@ class Consistency:
         name = getattr(conversation, "id", None)
         sizes = {modality: value.size(1) for modality, value in conversation.features.items()}
         self.add_metadata(split, name, sizes)
-        if isinstance(name, str):
+        if isinstance(name, str) and name:
             self.add_labels(name, conversation.y)
             self._add_score(name, conversation)
 
     def add_metadata(self, split: str, name: object, sizes: dict[str, int]) -> None:
         """Compares the id and modality sizes of a conversation, without reading its features."""
         self._splits[split] += 1
-        if not isinstance(name, str):
-            message = f"conversations must have a string as id, but got {name!r}."
+        if not isinstance(name, str) or not name:
+            message = f"conversations must have a string as id, not empty, but got {name!r}."
             self.found.append(Problem(None, "id", message))
             return
         if name in self._home:
@@ -122,6 +122,8 @@ class Consistency:
         if len(set(self._classes)) != len(self._classes):
             message = f"classes must be unique, but got {', '.join(self._classes[:20]):.200}."
             yield Problem(None, "classes", message)
+        if "" in self._classes:
+            yield Problem(None, "classes", "classes must have names, but one is empty.")
         if not self._splits.get("train"):
             splits = list(self._splits)
             message = f"splits must have conversations in 'train', but got {splits}."

@@ -111,6 +111,8 @@ def _read(
     problems.raise_if_any()
     size = len(frame)
     ids = _names(frame, columns.conversation, "conversation", problems)
+    blank = [row for row, name in enumerate(ids) if not name]
+    problems.add_rows(columns.conversation, "must not be empty", blank, ids.__getitem__)
     members: dict[str, list[int]] = {}
     for row, name in enumerate(ids):
         members.setdefault(name, []).append(row)
