@@ -36,18 +36,25 @@ def check_as_configured(model: Any) -> None:
     except TypeError:  # it is given its parts, or has a config of its own
         return
     with torch.device("meta"):  # draws no random numbers
-        expected = constants(kind(**model.config))
-    found = constants(model)
-    for name in {**expected, **found}:
-        before, now = expected.get(name, {}), found.get(name, {})
+        expected = kind(**model.config)
+    if (differing := differs(expected, model)) is not None:
+        raise ValueError(
+            f"model must be as its config has it, but {differing} was replaced or changed, which a "
+            f"saved {kind.__name__} would lose: build a ConversationModel of its parts."
+        )
+
+
+def differs(expected: torch.nn.Module, model: torch.nn.Module) -> str | None:
+    """Names the first constant in which a model differs from another; None: there is none."""
+    all_before, all_now = constants(expected), constants(model)
+    names = {**all_before, **all_now}
+    for name in [*filter(None, names), ""]:  # parts first, which say more than the whole
+        before, now = all_before.get(name, {}), all_now.get(name, {})
         # A value that a user has noted beside those of the class changes nothing.
-        keys = [key for key in before or now if before.get(key) != now.get(key)]
-        if keys:
-            raise ValueError(
-                f"model must be as its config has it, but {keys[0]} of {name or 'the model'} was "
-                f"replaced or changed, which a saved {kind.__name__} would lose: build a "
-                "ConversationModel of its parts."
-            )
+        for key in before or now:
+            if before.get(key) != now.get(key):
+                return f"{key} of {name or 'the model'}"
+    return None
 
 
 def _plain(value: object) -> Any:

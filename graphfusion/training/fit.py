@@ -29,7 +29,7 @@ from graphfusion.training.checkpoints import (
     read_checkpoint,
 )
 from graphfusion.training.data import check_splits, held_out
-from graphfusion.training.fit_checks import check_fit, check_labels, settings_of
+from graphfusion.training.fit_checks import check_fit, check_labels, check_recipe, settings_of
 from graphfusion.training.folder import (
     check_first,
     check_folder,
@@ -99,7 +99,7 @@ def fit(
 
     Raises:
         ValueError: If the corpus does not fit the model, or has no labels to train on or to choose
-            the epoch by; settings are given that differ from the recipe's; a part of a model that
+            the epoch by; the model or settings differ from the recipe's; a part of a model that
             builds its own was replaced; the folder holds another run (or this one from other
             initial weights) or is in use; a checkpoint is damaged; or an earlier fit in this
             process has trained the model on conversations that are held out or tested now.
@@ -110,6 +110,7 @@ def fit(
     check_as_configured(model)
     check_splits(corpus)
     check_fit(model, corpus, settings)
+    check_recipe(model, corpus, recipe)
     train_ids, held = held_out(corpus, seed)
     test = {"test": corpus.ids("test")} if corpus.splits.get("test") else {}
     parts = corpus.with_splits({"train": train_ids, "val": held, **test})
@@ -132,6 +133,7 @@ def fit(
             "held_out": held,
             "source": source,
             "modalities": modalities,
+            **({"extractors": corpus.extractors} if corpus.extractors else {}),
         },
     }
     with locked(folder), _without_expected_warnings(), isolate_rng():

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from graphfusion.data.labels import LabelSpec
 from graphfusion.datasets.corpus import Corpus
 from graphfusion.models.baselines import bigru, logistic
@@ -44,7 +46,8 @@ class Recipe:
 
     Args:
         model: One of `MODELS`.
-        preset: The preset of the settings.
+        preset: The preset of the settings. Of the preset, a baseline takes only `sentiment`: it has
+            training settings of its own.
         changes: Settings that replace the preset's: fields of :class:`Settings` or arguments of
             :class:`MMDFN`. A baseline ignores arguments of MM-DFN that it does not have, and an
             ablation those that it sets itself.
@@ -62,6 +65,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ValueError(f"model must be one of {list(MODELS)}, but got {self.model!r}.")
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self.changes.items()
+        }
+        object.__setattr__(self, "changes", plain)  # which JSON has; frozen
         model_arguments = _parameters(MMDFN)
         if unknown := sorted(self.changes.keys() - _TRAINING - model_arguments):
             near = get_close_matches(unknown[0], [*_TRAINING, *model_arguments], 1)

@@ -1,6 +1,7 @@
 """Training of a named model with several seeds."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,13 @@ def fit_seeds(
         The runs, in the order of the seeds.
 
     Raises:
+        TypeError: If a seed is not an integer.
         ValueError: If a seed is out of range or given twice, or for the reasons of :func:`fit`.
         OSError: If a file cannot be written.
     """
-    seeds = list(seeds)
+    if odd := [seed for seed in seeds if not isinstance(seed, Integral)]:
+        raise TypeError(f"seeds must be integers, but got {odd}.")
+    seeds = [int(seed) for seed in seeds]  # those of NumPy are of its own types
     if not seeds or not all(0 <= seed < _NUM_SEEDS for seed in seeds):
         raise ValueError(f"seeds must be in [0, 2**32), at least one, but got {seeds}.")
     if len(set(seeds)) < len(seeds):

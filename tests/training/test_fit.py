@@ -39,6 +39,7 @@ from graphfusion.training import (
     load_model,
     table,
 )
+from graphfusion.training.fit_checks import check_recipe
 from tests.runs import weights, write_npz
 
 ROOT = Path(__file__).parents[2]
@@ -339,11 +340,15 @@ def test_only_the_same_run_is_written_over(corpus: Corpus, folder: Path, small: 
 
     train(small(), corpus, folder)
     before = files()
+    extracted = Corpus(corpus.classes, corpus.splits, {"text": {"model": "who"}})
+    with pytest.raises(ValueError, match="differs in data: extractors"):
+        train(small(), extracted, folder, resume=True)
     others = [
         (small(epochs=3), corpus, "recipe: changes epochs 2 instead of 3"),
         (small(preset="meld"), corpus, "differs in model: arguments speaker_weights"),
         (small(num_layers=2), corpus, "differs in model: arguments num_layers 1 instead of 2"),
         (small(), corpus.select(["audio", "text"]), "differs in "),
+        (small(), extracted, "differs in data: extractors nothing instead of .*'who'"),
     ]
     for recipe, data, message in others:
         with pytest.raises(ValueError, match=f"must hold no other run, .*{message}"):
@@ -410,6 +415,21 @@ def test_a_recipe_has_its_own_settings(corpus: Corpus, folder: Path, small: Make
         fit(recipe.build(corpus), corpus, folder, Settings(epochs=1), recipe=recipe)
     run = fit(recipe.build(corpus), corpus, folder, recipe=recipe)
     assert (run.config["settings"]["lr"], run.config["settings"]["epochs"]) == (0.01, 1)
+
+
+@pytest.mark.parametrize("name", ["mmdfn", "gcn2", "self_attention", "zero_filled"])
+def test_the_model_is_the_recipes(corpus: Corpus, folder: Path, small: Make, name: str) -> None:
+    model, recipe = small(name, past=1, future=1).build(corpus), small(name)
+    with pytest.raises(ValueError, match=r"must be the recipe's, but differs in (past|future) of"):
+        fit(model, corpus, folder, recipe=recipe)
+    other = "static" if name == "mmdfn" else "mmdfn"
+    with pytest.raises(ValueError, match="must be the recipe's, but differs in "):
+        fit(model, corpus, folder, recipe=small(other))
+    assert not folder.exists()
+    compiled = torch.compile(recipe.build(corpus), backend="eager")
+    state = torch.get_rng_state()
+    check_recipe(compiled, corpus, recipe)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_parts_of_a_model_that_builds_its_own_are_not_replaced(
@@ -625,8 +645,17 @@ def test_what_does_not_fit(corpus: Corpus, folder: Path, small: Make) -> None:
         ValueError, match="must have labels for classification, but has some for reg"
     ):
         fit(model, scores, folder)
+    for names, wrong in (
+        (("x", "turn", "set"), "'turn', 'set'"),
+        (("calm", "y", "calm std"), "'calm std'"),
+    ):
+        named = with_labels(corpus, names, lambda each: each.y)
+        with pytest.raises(ValueError, match=rf"those of other columns, but got \[{wrong}\]"):
+            fit_seeds(small(), named, folder, [0])
     with pytest.raises(ValueError, match=r"seeds must be in \[0, 2\*\*32\), .* but got \[-1\]"):
         fit_seeds(small(), corpus, folder, [-1])
+    with pytest.raises(TypeError, match=r"seeds must be integers, but got \[0\.5\]"):
+        fit_seeds(small(), corpus, folder, [0, 0.5])
     assert not folder.exists()
 
 
@@ -718,3 +747,10 @@ def test_every_conversation_is_trained_on(corpus: Corpus, runs: list[Run]) -> No
     assert {each.id for each in chain(*corpus.splits.values())} >= set(
         runs[0].config["data"]["held_out"]
     )
+
+
+def test_numbers_may_be_those_of_numpy(corpus: Corpus, folder: Path, small: Make) -> None:
+    changes = {"epochs": np.int64(1), "lr": np.float32(0.1), "patience": np.int64(1)}
+    first, other = fit_seeds(small("logistic", **changes), corpus, folder, np.arange(2))
+    assert [first.config["seed"], other.config["seed"]] == [0, 1]
+    assert first.config["recipe"]["changes"]["lr"] == float(np.float32(0.1))
