@@ -52,8 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     try:
         settings = {"epochs": options.epochs} | parse_settings(options.set)
-        for path in options.features:
-            corpus = load(path) if path else synthetic()
+        corpora = [load(path) if path else synthetic() for path in options.features]
+        for corpus in corpora:
+            if corpus.task != "classification":
+                raise ValueError(f"features must have classes, but the task is {corpus.task}.")
+        for path, corpus in zip(options.features, corpora, strict=True):
             corpus = corpus.select(default_modalities(corpus))
             source = path.stem if path else "synthetic"
             for (arm, (model, dropping)), seed in product(ARMS.items(), range(options.seeds)):
@@ -94,8 +97,9 @@ def scores_of(
     p = recipe.settings.modality_dropout
     training, validation = held_out(corpus, seed)
     ids = {"train": training, "val": validation, "test": corpus.ids("test")}
-    splits = corpus.with_splits(ids).splits
-    prepared = Corpus(corpus.classes, {**splits, "val": lose(splits["val"], p, seed)})
+    splits = dict(corpus.with_splits(ids).splits)
+    splits = {**splits, "val": lose(splits["val"], p, seed)}
+    prepared = Corpus(corpus.classes, splits, corpus.extractors)
     place = folder / recipe.model / f"drop_{p}"
     (run,) = fit_seeds(recipe, prepared, place, [seed], resume=True, source=folder.name)
     for share in SHARES:

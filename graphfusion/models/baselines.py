@@ -145,4 +145,4 @@ def _utterance_classifier(
     if channels is None:
         return None
     check_size("utterance_channels", channels)
-    return UtteranceClassifier(in_channels, channels, num_classes)
+    return UtteranceClassifier(dict(sorted(in_channels.items())), channels, num_classes)

@@ -76,6 +76,7 @@ def model_card(runs: Sequence[Run], repository: str) -> str:
         template_path=str(Path(__file__).with_name("model_card.md")),
         name=name,
         kind=first.config["model"]["class"],
+        named=first.config["recipe"] is not None,
         repository=repository,
         source=source,
         data=data,

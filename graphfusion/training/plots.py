@@ -6,7 +6,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -56,8 +55,9 @@ def confusion(counts: NDArray[Any], classes: Sequence[str]) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, f"{count:g}", ha="center", va="center", color=color)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
+    # Names are text, also with dollar signs.
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     axes.spines[:].set_visible(False)
     figure.colorbar(image, label="share of the true class (%)", shrink=0.8)
@@ -101,18 +101,18 @@ def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
     The colour scale spans the values that occur, which may be a small part of (0, 1).
 
     Args:
-        opened: `[L, U, M, 3]`, gate values averaged over channels.
+        opened: `[L, U, M, 3]`, gate values averaged over channels; NaN where there are none.
         modalities: The names of the M modalities.
     """
     figure = Figure(figsize=(7, 0.6 + 1.4 * len(modalities)), layout="constrained")
     grid = figure.subplots(len(modalities), 3, sharex=True, sharey=True, squeeze=False)
-    low, high = torch.aminmax(opened)
+    finite = opened[opened.isfinite()].tolist() or [0.0, 1.0]
     for (m, g), axes in np.ndenumerate(grid):
         image = axes.imshow(
             opened[:, :, m, g].numpy(),
             cmap="viridis",
-            vmin=float(low),
-            vmax=float(high),
+            vmin=min(finite),
+            vmax=max(finite),
             aspect="auto",
             origin="lower",
             extent=(0.5, opened.size(1) + 0.5, 0.5, len(opened) + 0.5),
@@ -120,7 +120,7 @@ def gates(opened: Tensor, modalities: Sequence[str]) -> Figure:
         if m == 0:
             axes.set_title(f"{_GATES[g]} gate")
         if g == 0:
-            axes.set_ylabel(f"{modalities[m]}\nlayer")
+            axes.set_ylabel(f"{modalities[m]}\nlayer", parse_math=False)
         if m == len(modalities) - 1:
             axes.set_xlabel("utterance")
         for axis in (axes.xaxis, axes.yaxis):

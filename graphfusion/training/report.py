@@ -33,8 +33,8 @@ def write_report(
       utterances with the largest errors.
     - Multilabel: the F1 of each class.
     - Regression: true and predicted scores, and the ten utterances with the largest errors.
-    - With a corpus: the gates on its longest test conversation, and the results of
-      :func:`diagnose`.
+    - With a corpus, and a named model or an :class:`MMDFN`: the gates on its longest test
+      conversation, and the results of :func:`diagnose`.
 
     Args:
         runs: The runs.

@@ -2,14 +2,17 @@
 
 import base64
 import io
+import warnings
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
 from graphfusion.datasets.corpus import Corpus
+from graphfusion.models.mmdfn import MMDFN
 from graphfusion.training import plots
 from graphfusion.training.diagnosis import diagnose
 from graphfusion.training.run import Run
@@ -27,13 +30,13 @@ _WEIGHTS = "Root mean square of each parameter before training, of its change, a
 
 
 def model_sections(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
-    """Sections about the gates, edges, layers and weights of a named model.
+    """Sections about the gates, edges, layers and weights of a named model or an `MMDFN`.
 
     They are computed on the longest test conversation (or training conversation, without a test
     split).
     """
-    if run.config["recipe"] is None:
-        return []
+    if run.config["recipe"] is None and run.config["model"]["class"] != MMDFN.__name__:
+        return []  # it cannot be loaded without its parts
     model = run.model()
     split = "test" if corpus.splits.get("test") else "train"
     lengths = [len(each) for each in corpus.labels(split)]
@@ -44,8 +47,14 @@ def model_sections(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
     if getattr(model.fusion, "gated", False):
         with torch.no_grad():
             _, opened = model(longest, return_gates=True)
+        # A gate is never quite closed: nodes with zeros are not in the graph.
+        opened = opened.where(opened.any(-1, keepdim=True), torch.nan)
         figure = plots.gates(opened, list(model.in_channels))
-        sections.append(picture("Gates", figure, f"{where}; mean over channels."))
+        sections.append(
+            picture(
+                "Gates", figure, f"{where}; mean over channels, blank where the modality is absent."
+            )
+        )
     if found.edges:
         edges = pd.DataFrame(found.edges.items(), columns=["statistic", "value"])
         edges["statistic"] = edges["statistic"].str.replace("_", "-")
@@ -60,6 +69,9 @@ def model_sections(run: Run, corpus: Corpus) -> list[dict[str, Any]]:
 def picture(title: str, figure: Figure, text: str) -> dict[str, Any]:
     """Section with a figure, embedded as SVG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    # The reader's fonts have the letters of names that those of matplotlib may lack.
+    with mpl.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode()
     return {"title": title, "text": text, "picture": f"data:image/svg+xml;base64,{data}"}

@@ -15,9 +15,9 @@ import results
 import torch
 
 from graphfusion import Conversation
-from graphfusion.datasets import load, synthetic
-from graphfusion.training import MODELS, Run
-from tests.runs import write_npz
+from graphfusion.datasets import Corpus, load, save, synthetic
+from graphfusion.training import MODELS, Recipe, Run
+from tests.runs import as_scores, write_npz
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHFUSION_DATA", ROOT.parent / "shared" / "data"))
@@ -192,6 +192,33 @@ def test_more_is_lost_at_a_greater_share() -> None:
     for less, more in pairwise(shares):
         assert (more <= less).all()
     assert all(each.all() for c in conversations for each in c.present.values())
+
+
+def test_the_study_of_missing_modalities_is_of_classes(
+    features: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    extractors = {"text": {"model": "who"}}
+
+    def train(_: Recipe, corpus: Corpus, *__: object, **___: object) -> None:
+        assert corpus.extractors == extractors
+        raise ValueError("it is trained")
+
+    monkeypatch.setattr(missing_modalities, "fit_seeds", train)
+    corpus = load(features)
+    save(as_scores(corpus), tmp_path / "scores.safetensors")
+    known = Corpus(corpus.classes, corpus.splits, extractors)
+    save(known, tmp_path / "classes.safetensors")
+    for names, message in (
+        (["classes"], "it is trained"),
+        (["classes", "scores"], "features must have classes, but the task is regression"),
+    ):
+        files = [str(tmp_path / f"{name}.safetensors") for name in names]
+        with pytest.raises(SystemExit):
+            missing_modalities.main(["--features", *files, "--output", str(tmp_path)])
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -42,6 +42,11 @@ def test_the_order_of_modalities_does_not_matter(name: str) -> None:
     other.load_state_dict(model.state_dict())
     each = conversation()
     torch.testing.assert_close(other(each), model(each))
+    torch.manual_seed(0)
+    model = MADE[name](SIZES, **besides)
+    torch.manual_seed(0)
+    other = MADE[name](dict(reversed(SIZES.items())), **besides)
+    assert torch.equal(other.eval()(each), model.eval()(each))
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -1,6 +1,7 @@
 """Repositories of the Hub: against a stub of its client, without a network."""
 
 import json
+import re
 from pathlib import Path
 from shutil import copytree
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import torch
 
 from graphfusion import MMDFN
 from graphfusion.datasets import Corpus
-from graphfusion.training import Recipe, Run, fit_seeds, load_model, model_card, push_to_hub
+from graphfusion.training import Recipe, Run, fit, fit_seeds, load_model, model_card, push_to_hub
 
 
 class Hub:
@@ -96,6 +97,21 @@ def test_the_card_loads_any_named_model(corpus: Corpus, tmp_path: Path) -> None:
     changes = {"epochs": 1, "hidden_channels": 2}
     (run,) = fit_seeds(Recipe("bigru", changes=changes), corpus, tmp_path, [0])
     assert 'load_model("ann/calls", revision="main")' in model_card([run], "ann/calls")
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the trainer's, about tiny data
+@pytest.mark.usefixtures("undrawn", "hub")
+def test_the_card_shows_the_parts_of_a_model_of_own_parts(corpus: Corpus, tmp_path: Path) -> None:
+    recipe = Recipe("bigru", changes={"epochs": 1, "hidden_channels": 2})
+    model = recipe.build(corpus)
+    run = fit(model, corpus, tmp_path / "run", recipe.settings)
+    push_to_hub([run], "ann/calls")
+    text = model_card([run], "ann/calls")
+    (code,) = re.findall("```python\n(.*?)```", text, re.DOTALL)
+    names = {name: getattr(model, name) for name in ("encoder", "graph", "fusion", "head")}
+    names["conversation"] = corpus.splits["test"][0]
+    exec(code, names)  # noqa: S102
+    assert torch.equal(names["model"](names["conversation"]), model(names["conversation"]))
 
 
 def test_a_mistyped_folder_is_no_download(hub: Hub, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The page about runs: all is in it, it asks nothing of anyone, and a browser shows it."""
 
+import base64
 import json
 import math
 import re
@@ -13,13 +14,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from graphfusion import Conversation
 from graphfusion.datasets import Corpus
-from graphfusion.training import Recipe, Run, fit_seeds, plots, write_report
+from graphfusion.training import Recipe, Run, Settings, fit, fit_seeds, plots, write_report
 from graphfusion.training.report_predictions import _windows
+from graphfusion.training.report_sections import picture
 
 Make = Callable[..., Recipe]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -201,3 +205,54 @@ def test_no_utterance_is_shown_twice(lengths: list[int], data: st.DataObject) ->
     for window in windows:
         assert window == list(range(window[0], window[-1] + 1))
         assert len({owners[row] for row in window}) == 1
+
+
+def test_absent_modalities_have_no_gates(
+    runs: list[Run], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[torch.Tensor, Figure]] = []
+    draw = plots.gates
+
+    def spy(opened: torch.Tensor, names: list[str]) -> Figure:
+        drawn.append((opened, draw(opened, names)))
+        return drawn[-1][1]
+
+    monkeypatch.setattr(plots, "gates", spy)
+    longest = max(corpus.splits["test"], key=lambda each: len(each.y))
+    for absent in ([1], range(len(longest.y))):
+        present = torch.ones(len(longest.y), dtype=torch.bool)
+        present[list(absent)] = False
+        each = Conversation(
+            longest.features, longest.speaker, longest.y, {"audio": present}, id=longest.id
+        )
+        splits = {"train": corpus.splits["train"], "test": [each]}
+        write_report(runs[:1], tmp_path / "report.html", Corpus(corpus.classes, splits))
+        opened, figure = drawn.pop()
+        here = torch.stack([torch.ones_like(present), present], 1)  # of text and audio
+        assert torch.equal(opened.isfinite().all(-1).all(0), here)
+        low, high = figure.axes[0].images[0].get_clim()
+        assert (low, high) == pytest.approx((opened[:, here].min(), opened[:, here].max()))
+
+
+def test_of_nothing_there_is_an_empty_picture_of_gates() -> None:
+    figure = plots.gates(torch.full((1, 2, 1, 3), torch.nan), ["text"])
+    assert figure.axes[0].images[0].get_clim() == (0, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_no_formulas_and_in_any_script() -> None:
+    names = ["$_$", "costs $5 to $10", "悲伤"]
+    for figure in (
+        plots.confusion(np.eye(3), names),
+        plots.gates(torch.rand(2, 3, 3, 3), names),
+    ):
+        data = picture("", figure, "")["picture"].partition("base64,")[2]
+        drawn = base64.b64decode(data).decode()
+        assert all(f">{name}<" in drawn for name in names)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_any_mmdfn_has_gates(corpus: Corpus, folder: Path, small: Make) -> None:
+    model = small().build(corpus)
+    write_report([fit(model, corpus, folder, Settings(epochs=1))], folder / "a.html", corpus)
+    assert {"Gates", "Edges", "Layers", "Weights"} <= set(Page(folder / "a.html").titles)
