@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from graphfusion.command_line.choosing_commands import benchmark, search
 from graphfusion.command_line.model_commands import compare, evaluate, predict
-from graphfusion.command_line.training_commands import benchmark, cross_validate, search, train
+from graphfusion.command_line.training_commands import cross_validate, train
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,

@@ -81,3 +81,8 @@ def make_parser(commands: Mapping[str, Callable[..., Any]]) -> ArgumentParser:
         command.add_function_arguments(function, as_positional=True, skip={*several, *flags})
         subcommands.add_subcommand(name, command, help=text.short_description)
     return parser
+
+
+def names_of(modalities: Modalities) -> list[str] | None:
+    """Splits a comma-separated string of modalities."""
+    return modalities.split(",") if isinstance(modalities, str) else modalities

@@ -50,9 +50,7 @@ def test_a_file_that_stores_its_settings_takes_none(tmp_path):
 def test_splits_are_not_renamed():
     data = npz_bytes(npz_arrays(make_sample()))
     for use in (load, validate):
-        with pytest.raises(
-            ValueError, match=r"splits must be left out for an \.npz file"
-        ):
+        with pytest.raises(ValueError, match=r"splits must be left out for an \.npz file"):
             load_bytes(lambda path, use=use: use(path, splits=["train", "test"]), data)
 
 
