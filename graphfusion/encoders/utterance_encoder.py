@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.module_dict import ModuleDict
 
+from graphfusion._utils.autocast import clamp_half
 from graphfusion._utils.checks import (
     check_bool,
     check_features,
@@ -190,7 +191,7 @@ class UtteranceEncoder(torch.nn.Module):
 
     def project(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Projects standardised features to `[U, D]` each."""
-        return {name: self.projections[name](value) for name, value in x.items()}
+        return {name: clamp_half(self.projections[name](value)) for name, value in x.items()}
 
     def join(
         self,

@@ -10,15 +10,12 @@ from torch.utils.checkpoint import checkpoint
 
 from graphfusion._kernels.dropout import Dropout
 from graphfusion._kernels.lstm import NodeLSTM
+from graphfusion._utils.autocast import clamp_half
 from graphfusion._utils.checks import check_bool, check_real, check_size
 from graphfusion.fusion import published
 from graphfusion.fusion.layer_weights import layer_weights
 from graphfusion.graph.edge_list import as_graph
 from graphfusion.graph.propagator import Propagator
-
-# A hundred layers of large features add up to more than float16 holds. What is larger than this
-# stays at it; a dropout of one half still doubles it safely.
-LARGEST_HALF = torch.finfo(torch.float16).max / 2
 
 
 class DynamicFusion(torch.nn.Module):
@@ -170,7 +167,7 @@ class DynamicFusion(torch.nn.Module):
         propagate = graph.screened().propagate
 
         x = self.dropout(x)
-        h0 = self.lin(x).relu()
+        h0 = clamp_half(self.lin(x)).relu()
         z = self.dropout(h0)
         g = torch.zeros_like(h0)
         c = torch.zeros_like(h0, dtype=self.weight.dtype)  # autocast does not round the memory
@@ -207,9 +204,7 @@ class DynamicFusion(torch.nn.Module):
         mixed = torch.addmm(h0.flatten(0, -2) @ h0_weight, p.flatten(0, -2), p_weight)
         z = self.dropout(mixed.relu_().view(q.shape))
         if self.cell is not None:
-            z = z + q
-            if z.dtype == torch.float16:
-                z = z.clamp(max=LARGEST_HALF)
+            z = clamp_half(z + q)  # a hundred layers of large features
         return z, g, c
 
     def __repr__(self) -> str:

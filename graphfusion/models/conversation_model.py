@@ -137,8 +137,9 @@ class ConversationModel(PretrainedModule):
             return_gates: Whether to return the gates' activations of a :class:`DynamicFusion`, too.
 
         Returns:
-            Logits, `[U, K]`: NaN for a conversation with NaN or infinity in a present feature. With
-            `return_gates`, these and the gates, `[L, U, M, 3]`.
+            Logits, `[U, K]`: NaN for a conversation with NaN or infinity in a present feature, or
+            with one that is beyond the range of the weights' dtype. With `return_gates`, these and
+            the gates, `[L, U, M, 3]`.
 
         Raises:
             TypeError: If an argument is not a tensor of the right dtype.

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from graphfusion._utils.autocast import largest_input
 from graphfusion._utils.checks import check_features
 from graphfusion.data.alignment import align
 from graphfusion.data.conversation import Conversation
 from graphfusion.data.layout import BatchLayout, as_layout
-from graphfusion.data.masking import finite
+from graphfusion.data.masking import finite, norms
 from graphfusion.data.standardize import Standardized
 
 Features = Conversation | Mapping[str, Tensor]
@@ -69,7 +70,7 @@ def layout_of(
 def screen_features(
     features: Features, layout: BatchLayout, encoder: torch.nn.Module, dtype: torch.dtype
 ) -> tuple[Standardized, BatchLayout, Tensor]:
-    """Checks and standardises features, and zeroes absent and non-finite ones.
+    """Checks and standardises features, and zeroes absent ones, non-finite and too large ones.
 
     Args:
         features: In any floating dtype.
@@ -86,8 +87,11 @@ def screen_features(
     in_channels: dict[str, int] = dict(encoder.in_channels)  # type: ignore[arg-type]
     check_features(features, in_channels, layout.num_utterances)
     layout = align(layout, tuple(in_channels))
-    valid = finite([features[name] for name in in_channels], layout)
     standardized = getattr(encoder, "standardize", Standardized)(features)
+    # Both: clipping makes infinity finite, and a cast what is finite infinite.
+    largest = norms([standardized[name] for name in in_channels])
+    fits = largest <= largest_input(dtype, largest.device)
+    valid = finite([features[name] for name in in_channels], layout, fits)
     present, zero = valid.unsqueeze(1), torch.zeros((), dtype=dtype, device=valid.device)
     columns = [present] * len(in_channels)
     if layout.present is not None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphfusion._kernels.dropout import Dropout
+from graphfusion._utils.autocast import clamp_half
 from graphfusion._utils.checks import (
     check_dtype,
     check_features,
@@ -91,7 +92,7 @@ class UtteranceClassifier(torch.nn.Module):
         # Not len(x), which would be fixed in what is exported.
         check_tensor("logits", logits, [x.size(0), self.classifier.out_features])
         check_dtype("logits", logits, self.hidden.bias)
-        alone: Tensor = self.classifier(self.dropout(self.hidden(x).relu()))
+        alone: Tensor = self.classifier(self.dropout(clamp_half(self.hidden(x)).relu()))
         if self.training:
             return alone.where(torch.rand(len(x), 1, device=x.device) < 0.5, logits)
         return alone / 2 + logits / 2  # their sum might leave the range of float16

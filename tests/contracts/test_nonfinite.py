@@ -12,6 +12,7 @@ from torch import Tensor
 from graphfusion import (
     MMDFN,
     ContextEncoder,
+    Conversation,
     ConversationGraph,
     DynamicFusion,
     SpeakerEncoder,
@@ -104,6 +105,51 @@ def test_in_single_encoders(batch: RaggedBatch, value: float, u: int, m: int) ->
         got[kept].square().sum().backward()
         for name, weight in encoder.named_parameters():
             assert weight.grad is None or weight.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize(
+    ("dtype", "autocast", "value"),
+    [
+        (torch.float16, None, 7e4),
+        (torch.float32, None, 3e38),
+        (torch.float32, None, -1e39),  # of float64
+        (torch.bfloat16, None, 3e38),
+        (torch.float32, torch.float16, 7e4),
+        (torch.float64, None, 1e308),
+    ],
+)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_a_feature_beyond_the_range_of_the_weights(
+    dtype: torch.dtype, autocast: torch.dtype | None, value: float, fitted: bool
+) -> None:
+    """It is as an infinite one, unless it is clipped by the standardisation."""
+    torch.manual_seed(0)
+    model = MMDFN({"text": 5, "audio": 4}, 3, num_layers=2, context=["text"], utterance_channels=4)
+    kind = torch.float64 if abs(value) > 3.4e38 else torch.float32
+    features = {"text": torch.randn(6, 5, dtype=kind), "audio": torch.randn(6, 4)}
+    speaker, ptr = torch.tensor([0, 1, 0, 1, 0, 0]), torch.tensor([0, 3, 5, 6])
+    if fitted:
+        model.standardize.fit([Conversation(features, speaker)])
+    model = model.to(dtype).eval()
+    features["text"][3, 0] = value
+    with torch.autocast("cpu", autocast, enabled=autocast is not None):
+        logits = model(features, speaker, ptr)
+    assert logits.isnan().any(1).tolist() == [False] * 3 + [not fitted] * 2 + [False]
+    logits[:3].float().sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is None or weight.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("value", [500.0, 5e3, 6e4])
+def test_large_features_of_half_precision_keep_gradients_finite(value: float) -> None:
+    """Their projections leave its range, and are clamped."""
+    torch.manual_seed(0)
+    model = MMDFN({"text": 50}, 3, num_layers=4, context=["text"], utterance_channels=4).half()
+    features = {"text": torch.randn(5, 50)}
+    features["text"][3] = value
+    model(features, torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 3, 5]))[:3].sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is None or weight.grad.isfinite().all(), name
 
 
 def test_no_value_is_read_back() -> None:
