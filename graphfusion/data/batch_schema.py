@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from graphfusion._utils.counted import counted
+
 
 class Schema(tuple[Any, ...]):
     """A batch's modalities, sizes and kind of labels; a dict's key, so that PyG compares it.
@@ -24,19 +26,40 @@ class Schema(tuple[Any, ...]):
     def __hash__(self) -> int:
         return 0
 
-    def check(self, features: Mapping[str, Tensor], y: object, size: int) -> None:
+    def check(
+        self,
+        features: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        speaker: Tensor,
+        y: object,
+        size: int,
+    ) -> None:
         """Refuses a conversation of `size` utterances that has changed since it was made.
 
         Args:
             features: Its features now.
+            present: Its masks now; PyG would drop, or miss, those of some modalities.
+            speaker: Its speakers now.
             y: Its labels now; PyG would join labels of any kind and number, and convert -100 to a
                 score.
-            size: The number of its utterances.
+            size: The number of its utterances when it was made, which PyG relies on.
         """
         if _sizes(features) != self[0]:
             raise ValueError(
                 f"features must be those that the conversation was made with, {dict(self[0])}, but "
                 f"got {dict(_sizes(features))}; make a new Conversation to add or change one."
+            )
+        if present.keys() != features.keys():
+            raise ValueError(
+                f"present must have a mask of each of {list(features)}, but has "
+                f"{list(present)}; make a new Conversation to change it."
+            )
+        lengths = {len(each) for each in (*features.values(), *present.values(), speaker)}
+        if lengths != {size}:
+            raise ValueError(
+                f"features, present and speaker must have {counted(size, 'utterance')}, as the "
+                f"conversation was made with, but have {sorted(lengths)}; make a new Conversation "
+                "to add or remove some."
             )
         if not isinstance(y, Tensor) or y.dim() == 0 or len(y) != size or _kind(y) != self[1]:
             kind, *shape = self[1]

@@ -132,9 +132,10 @@ class Conversation(Data):
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         if key not in self.features:
             return super().__inc__(key, value, *args, **kwargs)
-        # PyG asks this of each member before it joins a feature or a mask.
-        (schema,) = self.schema
-        schema.check(self.features, self.y, len(self.features[key]))
+        # PyG asks this of each member before it joins a feature, and then a mask.
+        if isinstance(value, Tensor) and value.is_floating_point():
+            (schema,) = self.schema
+            schema.check(self.features, self.present, self.speaker, self.y, self.num_nodes)
         # It offsets whatever has "batch" or "index" in its name, a modality inside a dict too.
         return 0
 

@@ -226,6 +226,31 @@ def test_a_stale_conversation_is_refused() -> None:
             Batch.from_data_list(members)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_mask_of_some_that_is_set_later_is_refused(reverse: bool) -> None:
+    """PyG would drop the mask of the other conversation, or miss this one's."""
+    one, other = make(["a", "b"]), make(["a", "b"], present={"b": torch.tensor([False, True])})
+    one.present = {"a": torch.tensor([True, False])}
+    members = [other, one] if reverse else [one, other]
+    with pytest.raises(ValueError, match=r"present must have a mask of each of \['a', 'b'\], but"):
+        Batch.from_data_list(members)
+
+
+def test_utterances_that_are_moved_are_refused() -> None:
+    """The batch would have the right number of them, in the wrong conversations."""
+    one, other = make(["a", "b"], 3), make(["a", "b"], 2)
+    for old, new in ((one, slice(0, 2)), (other, [0, 1, 1])):
+        old.features = {name: x[new] for name, x in old.features.items()}
+        old.present = {name: x[new] for name, x in old.present.items()}
+        old.speaker, old.y = old.speaker[new], old.y[new]
+    with pytest.raises(ValueError, match=r"speaker must have 3 utterances, .* but have \[2\]"):
+        Batch.from_data_list([one, other])
+    shorter = make(["a"], 3)
+    shorter.present["a"] = shorter.present["a"][:2]
+    with pytest.raises(ValueError, match=r"must have 3 utterances, .* but have \[2, 3\]"):
+        Batch.from_data_list([make(["a"]), shorter])
+
+
 @pytest.mark.parametrize(
     ("y", "got"),
     [
