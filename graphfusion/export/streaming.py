@@ -8,7 +8,6 @@ from torch import Tensor
 
 from graphfusion._utils.checks import check_range
 from graphfusion._utils.evaluation import evaluation_view
-from graphfusion.data.standardize import Standardized
 from graphfusion.encoders.recurrent import RecurrentEncoder
 from graphfusion.encoders.utterance_encoder import UtteranceEncoder
 from graphfusion.export.program import ANY, export
@@ -18,6 +17,7 @@ from graphfusion.models.conversation_model import ConversationModel
 from graphfusion.streaming.graph_cache import GraphCache
 from graphfusion.streaming.newest_rows import NewestRows
 from graphfusion.streaming.recurrent_state import RecurrentState
+from graphfusion.streaming.step_input import standardize_step
 
 State = dict[str, Tensor]
 
@@ -88,18 +88,17 @@ class StreamingStep(torch.nn.Module):
         present: Mapping[str, Tensor],
         state: State,
     ) -> tuple[Tensor, State]:
-        """Returns the logits of the next utterances, and the next state; `state` is not mutated."""
+        """Returns the logits of the next utterances, and the next state; `state` is not mutated.
+
+        Raises:
+            ValueError: Unless it is exported: as :meth:`Stream.step` does.
+        """
         encoder, names = self.encoder, self.encoder.modalities
         weight = self.fusion.weight
         new: State = {}
         if "speakers" in state:
             check_range("speaker", speaker, state["speakers"].size(2))
-        standardized = Standardized(
-            {
-                name: x.where(present[name].unsqueeze(1), 0).to(weight.dtype)
-                for name, x in encoder.standardize(features).items()
-            }
-        )
+        standardized = standardize_step(encoder.standardize, features, present, weight.dtype)
         projected = encoder.project(standardized)
         everyone = torch.arange(speaker.size(0), device=speaker.device)
         context = {}
@@ -107,6 +106,7 @@ class StreamingStep(torch.nn.Module):
             if (key := f"context.{name}") in state:
                 recurrent = _recurrent(encoder.contexts[name], state[key])
                 context[name] = recurrent.step(projected[name], present[name], everyone)
+                recurrent.commit()
                 new[key] = recurrent.state
         mask = torch.stack([present[name] for name in names], 1)
         spoken = {}
@@ -114,6 +114,7 @@ class StreamingStep(torch.nn.Module):
             recurrent = _recurrent(encoder.speaker_encoder, state["speakers"])
             own = torch.stack([projected[name] for name in names], 1)
             own = recurrent.step(own, mask, everyone, speaker)
+            recurrent.commit()
             spoken = dict(zip(names, own.unbind(1), strict=True))
             new["speakers"] = recurrent.state
         nodes = encoder.join(projected, context, spoken)

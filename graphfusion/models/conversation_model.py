@@ -20,6 +20,7 @@ from graphfusion.models.inputs import layout_of, screen_features
 from graphfusion.models.parts import check_parts
 from graphfusion.models.pretrained import PretrainedModule
 from graphfusion.models.task import Prediction, check_task, predictions
+from graphfusion.streaming.part_checks import check_no_hooks, check_own_forward
 from graphfusion.streaming.stream import Stream
 
 
@@ -194,11 +195,8 @@ class ConversationModel(PretrainedModule):
             TypeError: If `num_conversations` is not an integer, or a part cannot stream.
             ValueError: If it is not positive, or the model is not causal.
         """
-        if type(self).forward is not ConversationModel.forward:
-            raise TypeError(
-                "model must have ConversationModel's own forward to stream, but "
-                f"{type(self).__name__} has another, which a stream would not run."
-            )
+        check_own_forward("model", self, ConversationModel)
+        check_no_hooks("model", self)
         return Stream(
             self.encoder, self.graph, self.fusion, self.head, num_conversations=num_conversations
         )

@@ -55,7 +55,7 @@ class GraphCache:
         self.graph = graph
         like = fusion.weight.detach()
         size = num_conversations, num_modalities, 0
-        self.position = torch.zeros(num_conversations, dtype=torch.int64)
+        self.position = torch.zeros(num_conversations, dtype=torch.int64, device="cpu")
         self.unit = direction(like.new_zeros(*size, fusion.in_channels))
         self.scale = self.unit.new_zeros(size)
         self.nodes = like.new_zeros(fusion.num_layers, *size, fusion.hidden_channels)
@@ -106,8 +106,13 @@ class GraphCache:
 
     def append(self, newest: NewestRows, fused: Tensor, conversation: Tensor) -> None:
         """Appends the utterances of :meth:`newest` after the fusion has run."""
-        place = self.position[conversation]
-        self.position[conversation] = place + 1
+        position = self.position[conversation]
+        self._store(newest, fused, conversation, position)
+        self.position[conversation] = position + 1
+
+    def _store(
+        self, newest: NewestRows, fused: Tensor, conversation: Tensor, place: Tensor
+    ) -> None:
         past = self.graph.past
         if past == 0:
             return
@@ -147,14 +152,14 @@ class GraphCache:
 
         A view of all of them is kept one: a copy would cost as much as what is done with it.
         """
-        everyone = torch.equal(conversation, torch.arange(len(self.position)))
+        everyone = torch.equal(conversation, torch.arange(len(self.position), device="cpu"))
         chosen = slice(None) if everyone else conversation.to(self.scale.device)
         return chosen, slice(None), slice(int(self.position[conversation].max()))
 
     def _distance(self, conversation: Tensor, size: int) -> Tensor:
         """Distance `[n, K]` of each cached utterance from the next one."""
         # Where a window is full, the next place has the oldest one.
-        return (self.position[conversation, None] - 1 - torch.arange(size)) % size + 1
+        return (self.position[conversation, None] - 1 - torch.arange(size, device="cpu")) % size + 1
 
     def _grow(self, more: int) -> None:
         pad = torch.nn.functional.pad

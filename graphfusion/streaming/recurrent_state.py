@@ -33,7 +33,7 @@ class RecurrentState:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def step(self, x: Tensor, present: Tensor, *sequences: Tensor) -> Tensor:
-        """Advances some of the sequences by one step.
+        """Computes the next step of some of the sequences, which :meth:`commit` then stores.
 
         Args:
             x: `[n, ..., C]`, the next items.
@@ -48,9 +48,14 @@ class RecurrentState:
         items = x.reshape(1, -1, x.size(-1))
         new = self.encoder.rnn(items, old.flatten(1, -2))[1].view(old.shape).to(old.dtype)
         present = present.unsqueeze(-1)
-        self.state[place] = new.where(present, old)
+        self._next = place, new.where(present, old)
         out: Tensor = new[-1].where(present, 0)
         return out
+
+    def commit(self) -> None:
+        """Stores the hidden states of the last step."""
+        place, state = self._next
+        self.state[place] = state
 
 
 class SpeakerState(RecurrentState):
@@ -73,10 +78,10 @@ class SpeakerState(RecurrentState):
         self, encoder: SpeakerEncoder, num_conversations: int, num_modalities: int
     ) -> None:
         super().__init__(encoder, num_conversations, 1, num_modalities)
-        self.known = torch.full((num_conversations, 1), -1)
+        self.known = torch.full((num_conversations, 1), -1, device="cpu")
 
     def place(self, conversation: Tensor, speaker: Tensor) -> Tensor:
-        """Index of each speaker in `known`, `[n]` on the host; a new speaker is appended."""
+        """Index of each speaker in `known`, `[n]` on the host; :meth:`commit` appends new ones."""
         known = self.known[conversation]
         match = known == speaker.unsqueeze(1)
         place = torch.where(match.any(1), match.int().argmax(1), (known >= 0).sum(1))
@@ -85,5 +90,11 @@ class SpeakerState(RecurrentState):
             pad = torch.nn.functional.pad
             self.known = pad(self.known, (0, size), value=-1)
             self.state = pad(self.state, (0, 0, 0, 0, 0, size))
-        self.known[conversation, place] = speaker
+        self._speakers = (conversation, place), speaker
         return place
+
+    def commit(self) -> None:
+        """Stores the hidden states of the last step, and the speakers of the last :meth:`place`."""
+        super().commit()
+        place, speaker = self._speakers
+        self.known[place] = speaker

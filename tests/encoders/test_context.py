@@ -45,6 +45,7 @@ def test_a_recurrent_state_continues(seed: int, num_layers: int) -> None:
         here[t, chosen] = there[chosen]
         with torch.no_grad():
             out[t, chosen] = memory.step(x[t, chosen], here[t, chosen], chosen)
+            memory.commit()
     expected = torch.zeros_like(out)
     for s in range(4):
         if here[:, s].any():

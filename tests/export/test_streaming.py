@@ -48,3 +48,12 @@ def test_is_a_step_of_the_stream(option: str, seed: int, size: int, steps: int) 
 def test_refuses_a_model_that_is_not_causal() -> None:
     with pytest.raises(ValueError, match="causal must be True"):
         StreamingStep(MMDFN(SIZES, 3))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e39])
+def test_refuses_values_that_every_later_prediction_would_get(value: float) -> None:
+    step = StreamingStep(MMDFN({"text": 5}, 3, num_layers=2, causal=True))
+    features = {"text": torch.full((1, 5), value, dtype=torch.float64)}
+    given = torch.tensor([0]), {"text": torch.tensor([True])}, step.start(1, 2)
+    with pytest.raises(ValueError, match=r"features\['text'\] must be"):
+        step(features, *given)

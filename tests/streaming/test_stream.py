@@ -226,6 +226,25 @@ def test_another_forward_is_not_streamed() -> None:
             use(Halved({"text": 5}, 2, num_layers=1, causal=True))
 
 
+@pytest.mark.parametrize("part", ["model", "encoder", "graph", "contexts", "speaker_encoder"])
+@pytest.mark.parametrize("how", ["hook", "pre-hook", "forward"])
+def test_what_a_stream_would_not_run_is_refused(part: str, how: str) -> None:
+    model = MMDFN({"text": 5}, 2, num_layers=1, causal=True, context=["text"])
+    inner = {"contexts": model.encoder.contexts["text"], "model": model, "graph": model.graph}
+    module = inner.get(part, model.encoder.speaker_encoder)
+    if part == "encoder":
+        module = model.encoder
+    if how == "hook":
+        module.register_forward_hook(lambda _, given, out: out)
+    elif how == "pre-hook":
+        module.register_forward_pre_hook(lambda _, given: given)
+    else:
+        module.forward = lambda *given: given
+    expected = "own forward to stream, but" if how == "forward" else "no forward hooks to stream"
+    with pytest.raises(TypeError, match=expected):
+        model.stream()
+
+
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="causal must be True for a model to stream, but got F"):
         small_model(causal=False).stream()
@@ -275,6 +294,61 @@ def test_bad_steps_leave_everything_as_it_was(message: str) -> None:
     after = stream.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "other"),
+    [(torch.float32, 1e39, torch.float64), (torch.float16, 7e4, torch.float32)],
+)
+def test_features_beyond_the_range_of_the_weights_are_refused(
+    dtype: torch.dtype, value: float, other: torch.dtype
+) -> None:
+    model = small_model(context=["text"]).to(dtype)
+    stream, step = model.stream(), small_step()
+    large = {"text": torch.full((1, 5), value, dtype=other), "audio": torch.ones(1, 5)}
+    with pytest.raises(ValueError, match=r"features\['text'\] must be in the range of the weights"):
+        stream.step(large, step["speaker"])
+    absent = {"text": torch.tensor([False])}
+    assert stream.step(large, step["speaker"], present=absent).isfinite().all()
+    model.standardize.fit(
+        Conversation({n: x.repeat(2, 1) for n, x in large.items()}, torch.zeros(2).long())
+    )
+    assert stream.step(large, step["speaker"]).isfinite().all()  # which is clipped
+
+
+def test_a_step_that_fails_leaves_everything_as_it_was() -> None:
+    model = small_model(context=["text"])
+    stream = model.stream()
+    stream.step(**small_step())
+    before = stream.state_dict()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    handle = model.head.register_forward_pre_hook(fail)
+    with pytest.raises(MemoryError):
+        stream.step(**small_step())
+    after = stream.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    handle.remove()
+    assert stream.step(**small_step()).isfinite().all()
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_steps_in_inference_mode_and_others_alternate(made: bool) -> None:
+    model = small_model(context=["text"], past=2)
+    expected = model.stream()
+    with torch.inference_mode(made):
+        stream = model.stream()
+    for number in range(6):
+        step = small_step()
+        with torch.inference_mode(number % 2 == made):
+            step["features"] = {name: x + 0 for name, x in step["features"].items()}
+            logits = stream.step(**step)
+            if number == 3:
+                stream.load_state_dict(stream.state_dict())
+        assert torch.equal(logits, expected.step(**step))
+        assert not logits.is_inference()
 
 
 def test_bad_states_leave_everything_as_it_was() -> None:
