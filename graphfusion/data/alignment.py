@@ -32,8 +32,12 @@ def align(layout: BatchLayout, modalities: tuple[str, ...]) -> BatchLayout:
         raise ValueError(
             f"present must name some of {list(modalities)}, but the layout has {unknown}."
         )
-    if layout.present is None or given == modalities:
+    if given == modalities:
         return layout
+    if layout.present is None:  # the others are present throughout, too
+        aligned = layout.copy()
+        aligned.modalities, aligned.num_modalities = modalities, len(modalities)
+        return aligned
     columns = dict(zip(given, layout.present.unbind(1), strict=True))
     if len(given) < len(modalities):
         everywhere = torch.ones_like(layout.batch, dtype=torch.bool)

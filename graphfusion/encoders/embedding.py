@@ -61,7 +61,8 @@ class SpeakerEmbedding(_NodeEmbedding):
         axes = ["U", "M"] if isinstance(x, Tensor) and x.dim() == 3 else ["U"]
         check_tensor("x", x, [*axes, self.embedding.weight.size(1)])
         check_dtype("x", x, self.embedding.weight)
-        check_tensor("speaker", speaker, [len(x)], torch.int64)
+        # Not len(x), which would be fixed in what is exported.
+        check_tensor("speaker", speaker, [x.size(0)], torch.int64)
         check_range("speaker", speaker, self.embedding.num_embeddings)
         vectors: Tensor = self.embedding(speaker)
         return x + (vectors.unsqueeze(1) if x.dim() == 3 else vectors)

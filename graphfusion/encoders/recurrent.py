@@ -80,7 +80,9 @@ class RecurrentEncoder(torch.nn.Module):
 
     def _run(self, data: Tensor, sequences: PackedIndices) -> Tensor:
         if len(data) == 0:  # nothing is present, and a GRU takes no empty sequence
-            return data[:, :1].expand(-1, self.out_channels)
+            # A gradient of zero for each weight, for DistributedDataParallel waits for all.
+            zero = sum(weight.flatten()[:0].sum() for weight in self.rnn.parameters())
+            return data[:, :1].expand(-1, self.out_channels) + zero
         out: Tensor
         if takes_padded(data) and self.rnn.is_small:
             out = self._run_padded(data, sequences)

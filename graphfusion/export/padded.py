@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch_geometric.data import Batch
 
 from graphfusion._utils.evaluation import evaluation_view
 from graphfusion.data.conversation import Conversation
@@ -30,17 +31,36 @@ class PaddedBatch(NamedTuple):
     present: dict[str, Tensor]
 
     @classmethod
-    def of(cls, conversations: Iterable[Conversation]) -> Self:
-        """Pads conversations."""
-        several = list(conversations)
+    def of(cls, conversations: Iterable[Conversation] | Conversation) -> Self:
+        """Pads conversations.
 
-        def pad(values: Iterable[Tensor]) -> Tensor:
-            return pad_sequence(list(values), batch_first=True)
+        Args:
+            conversations: Any number of them, one, or a PyG batch.
+
+        Raises:
+            TypeError: If there is anything else.
+            ValueError: If there is none, or two have different modalities.
+        """
+        packed = conversations
+        if not isinstance(packed, Conversation):
+            several = list(packed)
+            if not several:
+                raise ValueError("conversations must not be empty.")
+            for each in several:
+                if not isinstance(each, Conversation):
+                    raise TypeError(
+                        f"conversations must be of Conversation, but got {type(each).__name__}."
+                    )
+            packed = Batch.from_data_list(several)
+        lengths = packed.ptr.diff().tolist() if "ptr" in packed else [len(packed.speaker)]
+
+        def pad(packed: Tensor) -> Tensor:
+            return pad_sequence(packed.split(lengths), batch_first=True)
 
         return cls(
-            {name: pad(each.features[name] for each in several) for name in several[0].features},
-            pad(each.speaker for each in several),
-            {name: pad(each.present[name] for each in several) for name in several[0].features},
+            {name: pad(value) for name, value in packed.features.items()},
+            pad(packed.speaker),
+            {name: pad(value) for name, value in packed.present.items()},
         )
 
 

@@ -94,7 +94,8 @@ def as_graph(
         check_dtype("x", x, like)
         if edge_weight is not None:
             check_dtype("edge_weight", edge_weight, like)
-        return EdgeList(edge_index, edge_weight, len(x))
+        # Not len(x), which would be fixed in what is exported.
+        return EdgeList(edge_index, edge_weight, x.size(0))
     if lacking := [name for name in _METHODS if not hasattr(edge_index, name)]:
         raise TypeError(
             "edge_index must be a tensor, or a graph such as ConversationGraph makes, but "

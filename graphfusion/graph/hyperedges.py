@@ -11,8 +11,14 @@ def check_whole(graph: MultimodalGraph) -> None:
     """Checks that the graph joins all pairs of a conversation's utterances, as hyperedges do.
 
     Raises:
+        RuntimeError: If it is exported, for the check reads values.
         ValueError: If a window leaves some out. A causal model would see later utterances.
     """
+    if torch.compiler.is_exporting():
+        raise RuntimeError(
+            "hyperedge_index must not be exported, since HypergraphConv reads values: export a "
+            "model with another convolution."
+        )
     pairs = torch.stack([graph.blocks.joined.sum(), graph.layout.ptr.diff().square().sum()])
     joined, whole = pairs.tolist()
     if joined != whole:

@@ -130,7 +130,8 @@ class MultimodalGraph:
         weight = torch.cat(
             [self.intra[block, modality, row, column], self.inter[utterance, to, come]]
         )
-        order = (target * len(nodes) + source).argsort()
+        # Not len(nodes), which would be fixed in what is exported.
+        order = (target * nodes.size(0) + source).argsort()
         return torch.stack([source[order], target[order]]), weight[order]
 
     def edge_type(self, layout: BatchLayout | None = None) -> Tensor:

@@ -10,6 +10,13 @@ from graphfusion.data.layout import BatchLayout
 
 NAMES = ("text", "audio", "visual", "batch_index")
 
+
+def names_of(num_modalities: int) -> tuple[str, ...]:
+    """Returns the names of a batch's modalities: `NAMES`, and more if there are more."""
+    more = (f"modality_{m}" for m in range(len(NAMES), num_modalities))
+    return *NAMES[:num_modalities], *more
+
+
 # Kinds of vectors, each made from normally distributed ones, `[U, M, C]`.
 VECTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": torch.clone,
@@ -48,15 +55,15 @@ class RaggedBatch:
 
     @property
     def features(self) -> dict[str, Tensor]:
-        """`x` as a dict of up to four modalities, `[U, C]` each."""
-        return dict(zip(NAMES, self.x.unbind(1), strict=False))
+        """`x` as a dict by modality, `[U, C]` each."""
+        return dict(zip(names_of(self.x.size(1)), self.x.unbind(1), strict=True))
 
     @property
     def named_present(self) -> dict[str, Tensor] | None:
         """`present` as a dict by modality, `[U]` each; None if all are present."""
         if self.present is None:
             return None
-        return dict(zip(NAMES, self.present.unbind(1), strict=False))
+        return dict(zip(names_of(self.x.size(1)), self.present.unbind(1), strict=True))
 
     @property
     def here(self) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from graphfusion._utils.extras import require
 from graphfusion.models.mmdfn import MMDFN
-from graphfusion.testing.batches import NAMES, RaggedBatch
+from graphfusion.testing.batches import NAMES, RaggedBatch, names_of
 
 require("testing", "draw batches")
 
@@ -39,7 +39,7 @@ def batches(
         draw: Provided by Hypothesis.
         max_conversations: Maximum number of conversations.
         max_length: Maximum number of utterances of a conversation.
-        max_modalities: Maximum number of modalities, at most four.
+        max_modalities: Maximum number of modalities.
         channels: Size C of the node features.
         masked: Whether to draw a mask; None: drawn, too. An utterance may lack all modalities.
         odd_vectors: Whether some vectors may be zero or equal to others.
@@ -72,11 +72,11 @@ def models(draw: st.DrawFn, /, num_modalities: int, in_channels: int = 5, **opti
 
     Args:
         draw: Provided by Hypothesis.
-        num_modalities: Number of modalities, as in the batch; they are the first of `NAMES`.
+        num_modalities: Number of modalities, as in the batch; with the names that it has.
         in_channels: Size of each modality's features.
         **options: Fixed arguments of :class:`~graphfusion.MMDFN`; the others are drawn.
     """
-    names = NAMES[:num_modalities]
+    names = names_of(num_modalities)
     some = st.lists(st.sampled_from(names), unique=True)
     causal = options.get("causal")
     if causal is None:

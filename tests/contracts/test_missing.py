@@ -250,3 +250,25 @@ def test_a_camera_that_fails_for_ten_utterances(p: float, num_steps: int) -> Non
     guesses = [int(max(row, key=row.__getitem__)) for row in model.predict(conversations[1])]
     hits = torch.tensor(guesses) == conversations[1].y
     assert hits[8:18].float().mean() > 0.7
+
+
+def test_a_full_mask_of_some_modalities_is_none() -> None:
+    model = MMDFN({"text": 5, "audio": 4}, 3, num_layers=2).eval()
+    features = {"text": torch.randn(3, 5), "audio": torch.randn(3, 4)}
+    given = features, torch.tensor([0, 1, 0]), torch.tensor([0, 3])
+    mask = {"audio": torch.ones(3, dtype=torch.bool)}
+    assert torch.equal(model(*given, mask), model(*given))
+
+
+@pytest.mark.parametrize("absent", [["text"], ["text", "audio"]])
+def test_every_parameter_gets_a_gradient_of_a_batch_without_a_modality(absent: list[str]) -> None:
+    """Otherwise, DistributedDataParallel would wait for it in vain."""
+    model = MMDFN({"text": 5, "audio": 4}, 3, num_layers=2, context=["text"])
+    features = {"text": torch.randn(3, 5), "audio": torch.randn(3, 4)}
+    masks = dict.fromkeys(absent, torch.zeros(3, dtype=torch.bool))
+    model(features, torch.tensor([0, 1, 0]), torch.tensor([0, 3]), masks).sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+    for weight in model.encoder.contexts["text"].parameters():
+        assert not weight.grad.any()

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 from torch_geometric.data import Batch
 
 from graphfusion import MMDFN, Conversation
@@ -10,6 +11,7 @@ from graphfusion._kernels.gru import PackedGRU
 from graphfusion._kernels.padded_gru import padded_gru
 from graphfusion.export import PaddedBatch, PaddedModel
 from graphfusion.models.baselines import bigru
+from graphfusion.models.fusions import swap_fusion
 from graphfusion.models.zero_filled import zero_filled
 from graphfusion.testing.strategies import seeds
 from tests.asserts import assert_equal
@@ -107,3 +109,48 @@ def test_a_padded_gru_is_pytorchs(
     )
     rows = [row[:length] for row, length in zip(out.unbind(1), lengths, strict=True)]
     assert_equal(torch.cat(rows), expected)
+
+
+def test_batches_of_one_and_of_pyg() -> None:
+    several = [conversation(3), conversation(5)]
+    expected = PaddedBatch.of(several)
+    packed = PaddedBatch.of(Batch.from_data_list(several))
+    for one, other in zip(tree_leaves(tuple(packed)), tree_leaves(tuple(expected)), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(PaddedBatch.of(several[0]).features["text"][0], several[0].features["text"])
+
+
+def test_of_a_batch_keeps_every_modality_and_digit() -> None:
+    speaker = torch.tensor([0])
+    one = Conversation({"text": torch.ones(1, 2)}, speaker)
+    both = Conversation({"text": torch.ones(1, 2), "audio": torch.ones(1, 2)}, speaker)
+    for several in ([one, both], [both, one]):
+        with pytest.raises(ValueError, match="must have the same modalities and sizes"):
+            PaddedBatch.of(several)
+    exact = Conversation({"text": torch.full((1, 2), 1.7e9 + 0.1).double() + 1e-3}, speaker)
+    features = PaddedBatch.of([one, exact]).features["text"]
+    assert torch.equal(features[1], exact.features["text"])
+
+
+def test_bad_conversations() -> None:
+    with pytest.raises(ValueError, match="conversations must not be empty"):
+        PaddedBatch.of([])
+    with pytest.raises(TypeError, match="conversations must be of Conversation, but got int"):
+        PaddedBatch.of([3])
+
+
+@pytest.mark.slow
+def test_an_exported_convolution_takes_other_sizes() -> None:
+    weights = dict.fromkeys(SIZES, 0.0)  # no recurrence, which takes long
+    model = MMDFN(SIZES, 3, num_layers=1, channels=8, hidden_channels=4, speaker_weights=weights)
+    model = swap_fusion(model, "self_attention").double().eval()
+    exported = PaddedModel(model).export().module()
+    for lengths in ((30, 4), (2, 1, 1, 1)):
+        conversations = [conversation(length) for length in lengths]
+        assert_same(exported(*PaddedBatch.of(conversations)), model, conversations)
+
+
+def test_hyperedges_are_not_exported() -> None:
+    model = swap_fusion(MMDFN(SIZES, 3, num_layers=1, channels=8), "hypergraph")
+    with pytest.raises(RuntimeError, match="hyperedge_index must not be exported"):
+        PaddedModel(model).export()

@@ -117,6 +117,14 @@ BROKEN = {
 }
 
 
+def test_batches_of_five_modalities() -> None:
+    for batch in odd_batches(4, 5):
+        assert len(batch.features) == 5
+        assert batch.layout.num_modalities == (None if batch.present is None else 5)
+    model = MMDFN(dict.fromkeys("abcde", 4), 3, num_layers=1, channels=4, hidden_channels=4)
+    check_model(model)
+
+
 def broken_by(layer: torch.nn.Module, compiled: bool = True) -> set[str]:
     """The names of the contracts that a layer breaks; to compile it takes longest."""
     build = ConversationGraph()
