@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graphfusion._utils.counted import counted
@@ -92,4 +93,6 @@ def _sizes(features: Mapping[str, Tensor]) -> tuple[tuple[str, int], ...]:
 
 
 def _kind(y: Tensor) -> tuple[str | int, ...]:
-    return "scores" if y.is_floating_point() else "classes", *y.shape[1:]
+    if y.is_floating_point():
+        return "scores", *y.shape[1:]
+    return "classes" if y.dtype == torch.int64 else str(y.dtype), *y.shape[1:]

@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 
 from graphfusion._utils.checks import check_finite, check_tensor
 from graphfusion.data.batch_schema import Schema
-from graphfusion.data.conversation_checks import check_features, complete_present
+from graphfusion.data.conversation_checks import check_features, check_labels, complete_present
 from graphfusion.data.labels import MISSING
 
 
@@ -77,9 +77,8 @@ class Conversation(Data):
         assert speaker is not None  # noqa: S101
         if speaker.min() < 0:
             raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
-        if y is not None and (not isinstance(y, Tensor) or y.dim() == 0 or len(y) != size):
-            got = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
-            raise ValueError(f"y must be a tensor of shape [{size}, ...], but got {got}.")
+        if y is not None:
+            check_labels(y, size)
         present = complete_present(present, features, size)
         for name, value in features.items():
             check_finite(f"features[{name!r}]", value, present[name])

@@ -26,6 +26,15 @@ def check_features(features: object) -> int:
     return int(size)
 
 
+def check_labels(y: object, size: int) -> None:
+    """Checks the dtype and the length of labels, whatever their kind."""
+    if not isinstance(y, Tensor) or not (y.is_floating_point() or y.dtype == torch.int64):
+        got = y.dtype if isinstance(y, Tensor) else type(y).__name__
+        raise TypeError(f"y must be a tensor, int64 or floating, but got {got}.")
+    if y.dim() == 0 or len(y) != size:
+        raise ValueError(f"y must have shape [{size}, ...], but got {list(y.shape)}.")
+
+
 def complete_present(
     present: object, features: Mapping[str, Tensor], size: int
 ) -> dict[str, Tensor]:

@@ -86,9 +86,9 @@ class BatchLayout:
         self.ptr = ptr
         self.speaker = speaker
         self.present = None if present is None or bool(present.all()) else present
-        self.batch = torch.arange(len(lengths)).repeat_interleave(lengths)
+        self.batch = torch.arange(len(lengths), device="cpu").repeat_interleave(lengths)
         self.blocks, self.slot = pack_blocks(ptr, self.batch)
-        everywhere = torch.ones(size, 1, dtype=torch.bool) if self.present is None else self.present
+        everywhere = torch.ones(size, 1, dtype=torch.bool, device="cpu") if self.present is None else self.present
         self.conversation_sequences = tuple(
             pack_sequences(self.batch, column) for column in everywhere.unbind(1)
         )
@@ -100,7 +100,7 @@ class BatchLayout:
             rank = speaker.unique(return_inverse=True)[1]
             self.speaker_id = (self.batch * (rank.max() + 1) + rank).unique(return_inverse=True)[1]
             width = everywhere.size(1)
-            node = (self.speaker_id[:, None] * width + torch.arange(width)).flatten()
+            node = (self.speaker_id[:, None] * width + torch.arange(width, device="cpu")).flatten()
             self.speaker_sequences = pack_sequences(node, everywhere.flatten())
         self.is_screened = False
         self.__dict__ |= self._map(lambda value: _move(value, device)).__dict__
@@ -118,7 +118,7 @@ class BatchLayout:
         """
         if not isinstance(batch, Conversation):
             raise TypeError(f"batch must be of Conversations, but got {type(batch).__name__}.")
-        ptr = batch.ptr if "ptr" in batch else torch.tensor([0, len(batch.speaker)])
+        ptr = batch.ptr if "ptr" in batch else torch.tensor([0, len(batch.speaker)], device="cpu")
         return cls(ptr, batch.speaker, batch.present)
 
     @property

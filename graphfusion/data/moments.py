@@ -17,7 +17,7 @@ class Moments:
 
     def __init__(self, channels: int) -> None:
         self.count = 0
-        self.mean = torch.zeros(channels, dtype=torch.float64)
+        self.mean = torch.zeros(channels, dtype=torch.float64, device="cpu")
         self.squares = torch.zeros_like(self.mean)
         self.low = torch.full_like(self.mean, torch.inf)
         self.high = torch.full_like(self.mean, -torch.inf)

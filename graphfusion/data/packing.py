@@ -36,9 +36,9 @@ def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
     by_group = group.argsort(stable=True)
     start = length.cumsum(0) - length
     step = torch.empty_like(items)
-    step[by_group] = torch.arange(len(items)) - start[group[by_group]]
+    step[by_group] = torch.arange(len(items), device=items.device) - start[group[by_group]]
     longest_first = torch.empty_like(length)
-    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length))
+    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
     count, column = len(length), longest_first[group]
     places, order = (step * count + column).sort()
     from_end = ((length[group] - 1 - step) * count + column)[order]
@@ -75,7 +75,7 @@ def pack_blocks(ptr: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         left, block = space.pop(fullest) if fullest < len(space) else (longest, len(space))
         first[conversation] = (block + 1) * longest - left
         insort(space, (left - length, block))
-    slot = torch.arange(len(batch)) + (first - ptr[:-1])[batch]
-    blocks = torch.zeros(len(space) * longest, dtype=torch.int64)
-    blocks[slot] = torch.arange(len(batch))
+    slot = torch.arange(len(batch), device=batch.device) + (first - ptr[:-1])[batch]
+    blocks = batch.new_zeros(len(space) * longest)
+    blocks[slot] = torch.arange(len(batch), device=batch.device)
     return blocks.view(-1, longest), slot

@@ -1,7 +1,9 @@
 """Contract tests for fusion layers, encoders and models.
 
-All modules of the library pass them. To test your own fusion layer, `fusion(x [U, M, C], graph) ->
-[U, M, D]`, call:
+:class:`~graphfusion.DynamicFusion`, the encoders and the models pass them. So does
+:class:`~graphfusion.ConvFusion`, unless its convolutions read edge types, which depend on the order of
+utterances, or hyperedges, which do not compile. To test your own fusion layer,
+`fusion(x [U, M, C], graph) -> [U, M, D]`, call:
 
 >>> from graphfusion import DynamicFusion
 >>> from graphfusion.testing import check_fusion

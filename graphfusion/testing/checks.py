@@ -38,7 +38,7 @@ def check_fusion(fusion: torch.nn.Module, in_channels: int | None = None) -> Non
     - outputs that do not depend on absent modalities,
     - compilation without graph breaks.
 
-    The layer's training mode and parameters are not changed.
+    The layer's training mode, parameters and buffers are not changed.
 
     Args:
         fusion: The layer.
@@ -149,14 +149,19 @@ def _batches(module: torch.nn.Module, channels: int, num_modalities: int) -> lis
 
 @contextmanager
 def _mode(module: torch.nn.Module, training: bool) -> Iterator[None]:
-    """Sets the training mode of a module, and restores it for each submodule on exit."""
-    before = [(each, each.training) for each in module.modules()]
+    """Sets the training mode of a module, and restores it, and all buffers, on exit."""
+    before = [(each, each.training, dict(each._buffers)) for each in module.modules()]
+    values = [(each, each.clone()) for each in module.buffers()]
     module.train(training)
     try:
         yield
     finally:
-        for each, mode in before:
+        for each, mode, buffers in before:
             each.training = mode
+            each._buffers.update(buffers)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
 
 
 def _size(name: str, given: int | None, module: Any) -> int:

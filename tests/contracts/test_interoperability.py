@@ -146,6 +146,29 @@ def test_distributed_data_parallel() -> None:
     torch.testing.assert_close(gradients(wrapped), gradients(model))
 
 
+def test_a_default_device_changes_nothing() -> None:
+    """As `torch.set_default_device("cuda")` sets one; on the meta device, tensors have no values."""
+    features = {"text": torch.randn(4, 5), "audio": torch.randn(4, 4)}
+    mask = {"audio": torch.tensor([True, False, True, True])}
+    one = Conversation(features, torch.tensor([0, 1, 0, 2]), present=mask)
+    model = MMDFN({"text": 5, "audio": 4}, 3, num_layers=2, causal=True, past=2).eval()
+    statistics = copy.deepcopy(model.standardize).fit(one).state_dict()
+    with torch.device("meta"):
+        model.standardize.fit(one)
+        logits, stream = model(one), model.stream()
+        steps = [
+            stream.step(
+                {name: x[u : u + 1] for name, x in features.items()},
+                one.speaker[u : u + 1],
+                present={name: x[u : u + 1] for name, x in one.present.items()},
+            )
+            for u in range(4)
+        ]
+    assert all(torch.equal(x, statistics[n]) for n, x in model.standardize.state_dict().items())
+    assert torch.equal(logits, model(one))
+    torch.testing.assert_close(torch.cat(steps), logits)
+
+
 class Halved(torch.nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         return weight / 2

@@ -150,8 +150,11 @@ NAN = torch.full((2, 3), float("nan"))
         ({"speaker": SPEAKER.float()}, TypeError, "speaker must be of dtype torch.int64"),
         ({"speaker": SPEAKER - 1}, ValueError, "speaker must not be negative, but got -1"),
         ({"speaker": SPEAKER[:1]}, ValueError, r"speaker must have shape \[2\], but got \[1\]"),
-        ({"y": SPEAKER[:1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got \[1\]"),
-        ({"y": [0, 1]}, ValueError, r"y must be a tensor of shape \[2, ...\], but got list"),
+        ({"y": SPEAKER[:1]}, ValueError, r"y must have shape \[2, ...\], but got \[1\]"),
+        ({"y": [0, 1]}, TypeError, "y must be a tensor, int64 or floating, but got list"),
+        ({"y": SPEAKER.int()}, TypeError, "int64 or floating, but got torch.int32"),
+        ({"y": SPEAKER.bool()}, TypeError, "int64 or floating, but got torch.bool"),
+        ({"y": SPEAKER.cfloat()}, TypeError, "int64 or floating, but got torch.complex64"),
         (
             {"present": ONES[:, :1].bool()},
             TypeError,
@@ -255,6 +258,7 @@ def test_utterances_that_are_moved_are_refused() -> None:
     ("y", "got"),
     [
         (torch.zeros(2), r"torch.float32 \[2\]"),
+        (torch.zeros(2, dtype=torch.uint8), r"torch.uint8 \[2\]"),
         (torch.zeros(2, 1, dtype=torch.int64), r"torch.int64 \[2, 1\]"),
         (torch.zeros(3, dtype=torch.int64), r"torch.int64 \[3\]"),
         (torch.tensor(0), r"torch.int64 \[\]"),

@@ -242,9 +242,22 @@ def test_encoders_and_models_that_do_not() -> None:
         check_model(Centred({"text": 3, "audio": 5}, 4, channels=6, num_layers=2))
 
 
+class Counting(torch.nn.Module):
+    """Changes its buffers in training, as a batch normalisation does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.calls += 1
+        return x
+
+
 def test_the_size_may_be_given_and_the_module_is_left_as_it_was() -> None:
     fusion = Plain()
-    fusion.lin = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Dropout())
+    fusion.lin = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Dropout(), Counting())
     fusion.lin[0].eval()
     del fusion.in_channels
     state = {name: value.clone() for name, value in fusion.state_dict().items()}
