@@ -88,7 +88,11 @@ class BatchLayout:
         self.present = None if present is None or bool(present.all()) else present
         self.batch = torch.arange(len(lengths), device="cpu").repeat_interleave(lengths)
         self.blocks, self.slot = pack_blocks(ptr, self.batch)
-        everywhere = torch.ones(size, 1, dtype=torch.bool, device="cpu") if self.present is None else self.present
+        everywhere = (
+            torch.ones(size, 1, dtype=torch.bool, device="cpu")
+            if self.present is None
+            else self.present
+        )
         self.conversation_sequences = tuple(
             pack_sequences(self.batch, column) for column in everywhere.unbind(1)
         )

@@ -38,7 +38,9 @@ def pack_sequences(group: Tensor, present: Tensor) -> PackedIndices:
     step = torch.empty_like(items)
     step[by_group] = torch.arange(len(items), device=items.device) - start[group[by_group]]
     longest_first = torch.empty_like(length)
-    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
+    longest_first[length.argsort(descending=True, stable=True)] = torch.arange(
+        len(length), device=length.device
+    )
     count, column = len(length), longest_first[group]
     places, order = (step * count + column).sort()
     from_end = ((length[group] - 1 - step) * count + column)[order]

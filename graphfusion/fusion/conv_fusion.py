@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import ARMAConv, ChebConv, MixHopConv, SGConv, SSGConv, TAGConv
+from torch_geometric.nn import ARMAConv, ChebConv, MixHopConv, NNConv, SGConv, SSGConv, TAGConv
 
 from graphfusion._kernels.dropout import Dropout
-from graphfusion._utils.checks import check_bool, check_real, check_tensor
+from graphfusion._utils.autocast import is_autocasting
+from graphfusion._utils.checks import check_bool, check_dtype, check_real, check_tensor
 from graphfusion.graph.edge_types import EDGE_TYPES, edge_types
 from graphfusion.graph.hyperedges import check_whole, hyperedges
 from graphfusion.graph.multimodal_graph import MultimodalGraph
@@ -40,8 +41,8 @@ class ConvFusion(torch.nn.Module):
     Raises:
         TypeError: If a convolution needs an argument that is none of these, or has no integer
             size; or `dropout` or `concat` is of another type.
-        ValueError: If there is no convolution, the sizes of two disagree, one caches a graph or
-            always normalises it, or `dropout` is out of range.
+        ValueError: If there is no convolution, the sizes of two disagree, one caches a graph,
+            always normalises it or attends to hyperedges, or `dropout` is out of range.
 
     Shapes:
         - **input:** `x [U, M, in_channels]` and a :class:`MultimodalGraph`.
@@ -101,13 +102,17 @@ class ConvFusion(torch.nn.Module):
             `[U, M, out_channels]`; zeros for absent nodes.
 
         Raises:
-            TypeError: If the graph is no :class:`MultimodalGraph`.
+            TypeError: If the graph is no :class:`MultimodalGraph`, or `x` of another dtype than the
+                module.
             ValueError: If shapes disagree, the layout lacks speakers, or a window leaves out pairs
                 of utterances that a hyperedge would join.
         """
         if not isinstance(graph, MultimodalGraph):
             raise TypeError(f"graph must be a MultimodalGraph, but got {type(graph).__name__}.")
         check_tensor("x", x, ["U", "M", self.in_channels])
+        for weight in self.parameters():  # not next(), see first_weight
+            check_dtype("x", x, weight)
+            break
         x, valid = graph.screen(x)
         x = self.dropout(x)
         nodes = x.flatten(0, 1)
@@ -115,6 +120,8 @@ class ConvFusion(torch.nn.Module):
         for number, conv in enumerate(self.convs):
             arguments = {name: given[name] for name in _filled(conv)}
             nodes = conv(self.dropout(nodes.relu()) if number else nodes, **arguments)
+            if not is_autocasting(x.device):  # RGCNConv adds to zeros of the default dtype
+                nodes = nodes.to(x.dtype)
         out = nodes.view(*x.shape[:2], -1)
         return graph.restore(torch.cat([x, out], -1) if self.concat else out, valid)
 
@@ -156,10 +163,9 @@ def _check(conv: torch.nn.Module) -> None:
         raise ValueError(
             f"convs must take the graph's own weights, but {_name(conv)} always normalises them."
         )
+    parameters = signature(conv.forward).parameters
     required = [
-        name
-        for name, each in list(signature(conv.forward).parameters.items())[1:]
-        if each.default is Parameter.empty
+        name for name, each in list(parameters.items())[1:] if each.default is Parameter.empty
     ]
     if unknown := [name for name in required if name not in _FILLED]:
         raise TypeError(
@@ -169,6 +175,17 @@ def _check(conv: torch.nn.Module) -> None:
         raise ValueError(
             "edge_dim must be None or 1, for the weights of the edges, but got "
             f"{conv.edge_dim} in {_name(conv)}."
+        )
+    # They have no edge_dim.
+    if isinstance(conv, NNConv) or ("edge_attr" in parameters and getattr(conv, "dim", 0)):
+        raise TypeError(
+            "convs must need no attributes of edges unless they have edge_dim=1, but "
+            f"{_name(conv)} needs some."
+        )
+    if getattr(conv, "use_attention", False):
+        raise ValueError(
+            "use_attention must be False, since hyperedges have no attributes to attend to, but "
+            f"got True in {_name(conv)}."
         )
     relations = getattr(conv, "num_relations", None)
     if relations is not None and relations != len(EDGE_TYPES):

@@ -1,8 +1,8 @@
 """Contract tests for fusion layers, encoders and models.
 
 :class:`~graphfusion.DynamicFusion`, the encoders and the models pass them. So does
-:class:`~graphfusion.ConvFusion`, unless its convolutions read edge types, which depend on the order of
-utterances, or hyperedges, which do not compile. To test your own fusion layer,
+:class:`~graphfusion.ConvFusion`, unless its convolutions read edge types, which depend on the order
+of utterances, or hyperedges, which do not compile. To test your own fusion layer,
 `fusion(x [U, M, C], graph) -> [U, M, D]`, call:
 
 >>> from graphfusion import DynamicFusion

@@ -147,7 +147,7 @@ def test_distributed_data_parallel() -> None:
 
 
 def test_a_default_device_changes_nothing() -> None:
-    """As `torch.set_default_device("cuda")` sets one; on the meta device, tensors have no values."""
+    """Tensors of the meta device have no values."""
     features = {"text": torch.randn(4, 5), "audio": torch.randn(4, 4)}
     mask = {"audio": torch.tensor([True, False, True, True])}
     one = Conversation(features, torch.tensor([0, 1, 0, 2]), present=mask)

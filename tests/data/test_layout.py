@@ -199,8 +199,8 @@ def test_align_names_all_where_none_of_some_is_absent() -> None:
     """It is then the layout of a mask that names all, in their order."""
     ptr, speaker = torch.tensor([0, 3]), torch.tensor([0, 1, 0])
     full = torch.ones(3, dtype=torch.bool)
-    for given in (["b"], ["b", "a"]):
-        aligned = align(BatchLayout(ptr, speaker, dict.fromkeys(given, full)), ("a", "b"))
+    for named in (["b"], ["b", "a"]):
+        aligned = align(BatchLayout(ptr, speaker, dict.fromkeys(named, full)), ("a", "b"))
         assert (aligned.modalities, aligned.num_modalities) == (("a", "b"), 2)
         assert aligned.present is None
 

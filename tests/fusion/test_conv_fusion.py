@@ -7,11 +7,14 @@ from torch import Tensor
 from torch_geometric.nn import (
     APPNP,
     ARMAConv,
+    CGConv,
     ChebConv,
     GATv2Conv,
     GCN2Conv,
     GCNConv,
+    GMMConv,
     HypergraphConv,
+    NNConv,
     RGCNConv,
     SAGEConv,
     SGConv,
@@ -145,6 +148,26 @@ def test_sizes_that_do_not_fit_are_refused_when_it_is_built() -> None:
         ConvFusion(GCNConv(5, 3))(x, graph.to_dense())
     with pytest.raises(TypeError, match="edge_index must be a tensor, or a graph such"):
         DynamicFusion(5, 3, 2)(x, "graph")
+
+
+@pytest.mark.parametrize(
+    "conv", [NNConv(4, 4, torch.nn.Linear(1, 16)), GMMConv(4, 4, 1, 2), CGConv(4, dim=1)]
+)
+def test_convolutions_of_attributes_without_a_size_are_refused(conv: torch.nn.Module) -> None:
+    with pytest.raises(TypeError, match=f"attributes of edges .*, but {type(conv).__name__} needs"):
+        ConvFusion(conv)
+
+
+def test_attention_to_hyperedges_is_refused() -> None:
+    with pytest.raises(ValueError, match="use_attention must be False, .* in HypergraphConv"):
+        ConvFusion(HypergraphConv(4, 4, use_attention=True))
+
+
+def test_nodes_of_another_dtype_are_refused() -> None:
+    x = torch.randn(3, 2, 4).double()
+    graph = ConversationGraph()(x, torch.tensor([0, 3]))
+    with pytest.raises(TypeError, match=r"x must be of the module's dtype torch.float32, but got"):
+        ConvFusion(GCNConv(4, 4))(x, graph)
 
 
 def test_hyperedges_do_not_reach_out_of_a_window() -> None:

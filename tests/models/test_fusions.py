@@ -98,3 +98,16 @@ def test_as_many_gcn2_layers_as_the_model_has() -> None:
 def test_no_other_name() -> None:
     with pytest.raises(ValueError, match="name must be one of .*, but got 'gate'"):
         swap_fusion(small(), "gate")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_in_other_dtypes(name: str, dtype: torch.dtype) -> None:
+    model = swap_fusion(MMDFN({"text": 5}, 3, num_layers=2, channels=6, hidden_channels=4), name)
+    model = model.to(dtype)
+    logits = model({"text": torch.randn(5, 5)}, torch.tensor([0, 1, 0, 0, 1]), torch.tensor([0, 5]))
+    assert logits.dtype == dtype
+    logits.float().square().sum().backward()
+    for key, weight in model.named_parameters():
+        assert weight.grad is not None, key
+        assert weight.grad.isfinite().all(), key
