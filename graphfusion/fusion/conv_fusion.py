@@ -177,7 +177,7 @@ def _check(conv: torch.nn.Module) -> None:
             f"{conv.edge_dim} in {_name(conv)}."
         )
     # They have no edge_dim.
-    if isinstance(conv, NNConv) or ("edge_attr" in parameters and getattr(conv, "dim", 0)):
+    if isinstance(conv, NNConv) or ("edge_attr" in parameters and getattr(conv, "dim", False)):
         raise TypeError(
             "convs must need no attributes of edges unless they have edge_dim=1, but "
             f"{_name(conv)} needs some."

@@ -58,7 +58,8 @@ def direction(x: Tensor) -> Tensor:
     scale = x.detach().abs().amax(-1, keepdim=True)
     zero = scale < SHORTEST * torch.finfo(x.dtype).tiny
     x = x / scale.masked_fill(zero, torch.inf)
-    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    # Of ones in place of zeros, where a norm has no second derivative.
+    norm: Tensor = torch.linalg.vector_norm(x.masked_fill(zero, 1), dim=-1, keepdim=True)
     return x / norm.clamp(min=1)  # at least 1 but for zero vectors, as the largest entry is 1
 
 

@@ -91,3 +91,15 @@ def test_bad_input() -> None:
         angular_similarity(torch.ones(2, 0), torch.ones(2, 0))
     with pytest.raises(TypeError, match="b must be of the module's dtype torch.float32, but got"):
         angular_similarity(torch.ones(1, 2), torch.ones(1, 2).double())
+
+
+def test_second_derivatives_are_finite_at_a_zero_vector() -> None:
+    a = torch.randn(3, 4, dtype=torch.float64)
+    a[1] = 0
+    a.requires_grad_()
+    out = angular_similarity(a, torch.randn(2, 4, dtype=torch.float64))
+    (first,) = torch.autograd.grad(out.square().sum(), a, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), a)
+    assert second.isfinite().all()
+    assert not second[1].any()
+    assert second[[0, 2]].any()
