@@ -23,6 +23,7 @@ from graphfusion import (
     ConversationGraph,
     ConvFusion,
     DynamicFusion,
+    SpeakerEmbedding,
     task_loss,
 )
 from graphfusion.export import PaddedBatch, PaddedModel, StreamingStep, to_onnx
@@ -108,11 +109,24 @@ def test_compile() -> None:
     torch.testing.assert_close(fast(x, layout), run(x, layout))
 
 
+def assert_exports_other_sizes(
+    module: torch.nn.Module, example: tuple[Tensor, ...], other: tuple[Tensor, ...], *axes: int
+) -> None:
+    shapes = tuple({axis: torch.export.Dim.DYNAMIC} for axis in axes)
+    program = torch.export.export(module, example, dynamic_shapes=shapes)
+    torch.testing.assert_close(program.module()(*other), module(*other))
+
+
 def test_export() -> None:
     build, fusion, x, layout = graph_and_fusion()
     graph = build(x, layout)
     program = torch.export.export(fusion, (x, graph))
     torch.testing.assert_close(program.module()(x, graph), fusion(x, graph))
+    edges = torch.tensor([[0, 8, 3, 4, 4], [1, 2, 7, 8, 0]])
+    assert_exports_other_sizes(fusion, (x[:6, 0], EDGES), (x[:9, 0], edges), 0, 1)
+    speaker = torch.arange(9) % 3
+    given, other = (x[:6], speaker[:6]), (x[:9], speaker)
+    assert_exports_other_sizes(SpeakerEmbedding(3, 11), given, other, 0, 0)
     # A whole model: tests/export has the export of this, which takes longer.
     model, conversation = (
         model_of(),
