@@ -116,10 +116,11 @@ def check_speaker(speaker: Tensor | None, size: int) -> Tensor:
 
     Raises:
         TypeError: If it is not an int64 tensor.
-        ValueError: If the shape is another one, or a speaker is negative.
+        ValueError: If there are none, the shape is another one, or a speaker is negative.
     """
+    if speaker is None:
+        raise ValueError("speaker must be given for the speaker encoder, but got None.")
     check_tensor("speaker", speaker, [size], torch.int64)
-    assert speaker is not None  # noqa: S101 - for the type checker; checked above
     if speaker.min() < 0:
         raise ValueError(f"speaker must not be negative, but got {int(speaker.min())}.")
     return speaker

@@ -262,7 +262,7 @@ BAD_STEPS = {
     r"features\['text'\] must be finite where present, but has NaN": {
         "features": {name: torch.full((2, 5), torch.nan).double() for name in ("text", "audio")}
     },
-    "speaker must be a tensor, but got NoneType": {"speaker": None},
+    "speaker must be given for the speaker encoder, but got None": {"speaker": None},
     r"speaker must have shape \[2\], but got \[1\]": {"speaker": torch.tensor([0])},
     "speaker must not be negative, but got -1": {"speaker": torch.tensor([0, -1])},
     r"conversation must be in \[0, 2\), but got 2": {"conversation": torch.tensor([0, 2])},
